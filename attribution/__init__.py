@@ -1,0 +1,1 @@
+"""Who earned what: pure functions of usage, receipts and Datanets. Knows no HTTP, database or chain client."""

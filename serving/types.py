@@ -1,0 +1,162 @@
+"""The values that cross the border of `serving`: what may be asked, and what comes back."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, NewType
+
+AdapterDigest = NewType("AdapterDigest", str)
+"""sha256 over an adapter version's sorted (file name, sha256) pairs: 64 hex digits."""
+BaseDigest = NewType("BaseDigest", str)
+"""sha256 over a base model's sorted (file name, sha256) pairs of weights, config and tokenizer: 64 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """Messages to be rendered through the model's chat template."""
+
+    messages: tuple[ChatMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrompt:
+    token_ids: tuple[int, ...]
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request whose model is known to exist and whose prompt is tokenised; money is computed from it.
+
+    adapter is None for the base alone. prompt_ids is never empty; len(prompt_ids) + max_new_tokens fits the context.
+    """
+
+    model: str
+    adapter: AdapterDigest | None
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How one request draws its tokens. temperature 0 is greedy; top_k 0 and top_p 1 do not filter."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One admitted request.
+
+    tenant is an opaque fairness key. granted_tokens is how many output tokens are paid for so far: a sequence that
+    reaches them is parked until `Service.extend` grants more.
+    """
+
+    request_id: str
+    prepared: Prepared
+    sampling: SamplingParams
+    tenant: str
+    granted_tokens: int
+
+
+class Outcome(Enum):
+    """How a request ended; exactly one of these, always."""
+
+    FINISHED = "finished"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request: prompt tokens computed, prompt tokens reused from the prefix cache, output tokens."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client."""
+
+    outcome: Outcome
+    finish_reason: Literal["stop", "length", "abort", "error"]
+    usage: Usage
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """Output of one engine step for one request. The last event of a request, and only it, carries `end`.
+
+    text may be empty while bytes of a character or a possible stop string are held back; the concatenation of all texts
+    is the output. `parked` tells that the granted tokens are used up and `extend` is awaited.
+    """
+
+    request_id: str
+    token_ids: tuple[int, ...]
+    text: str
+    parked: bool = False
+    end: End | None = None
+
+
+class Residency(Enum):
+    """Where an adapter version's weights are: the fastest tier that holds them."""
+
+    DEVICE = "device"
+    DISK = "disk"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One servable name. The base has adapter None; `name@digest` and `base:name` address the same adapter."""
+
+    name: str
+    adapter: AdapterDigest | None
+    source: str
+    rank: int
+    adapter_bytes: int
+    residency: Residency
+    pinned: bool
+    in_flight: int
+    last_used_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start."""
+
+    running: int
+    waiting: int
+    loading: int
+    parked: int
+    kv_used_bytes: int
+    kv_budget_bytes: int
+    adapter_used_bytes: int
+    adapter_budget_bytes: int
+    adapters_resident: int
+    steps: int
+    prompt_tokens: int
+    output_tokens: int
+    loads: int
+    load_seconds: float
+    evictions: int
