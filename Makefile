@@ -1,0 +1,65 @@
+# Two commands matter: `make start` runs a node from a fresh clone, `make test` proves it.
+# TORCH_INDEX_URL   the wheel index for torch, when the default one does not carry the build you want (CPU or CUDA)
+# PYTHON            a Python 3.11, 3.12 or 3.13; found by itself otherwise
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt scripts/install.py
+
+.DEFAULT_GOAL := help
+.PHONY: help start test test-full check forge contracts bench figures starter clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+start: .make/serve ## Install what a node needs and start it with an embedded chain, model and adapters
+	@$(BIN)/python -m node start --dev
+
+test: check forge ## Everything a fresh clone must pass: style, types, contracts, tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
+
+test-full: check forge ## The same with the large products of tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .make/test ## Style, types, directions of imports, sizes, spelling
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo >.make/imports.log 2>&1 || { cat .make/imports.log; exit 1; }
+	@$(BIN)/python -m scripts.check_sizes
+	@$(BIN)/codespell $$(git ls-files '*.py' '*.md' '*.sol' '*.toml' Makefile)
+
+forge: .make/npm ## The contracts' own tests
+	@cd contracts && node_modules/.bin/forge fmt --check && node_modules/.bin/forge test
+
+contracts: .make/npm ## Recompile the contracts into contracts/artifacts
+	@cd contracts && node compile.mjs
+
+bench: .make/test ## Measure what the README quotes; writes benchmarks/results/*.json
+	@$(BIN)/python -m benchmarks.run
+
+figures: .make/test ## Write the measured figures into README.md
+	@$(BIN)/python -m scripts.figures
+
+starter: .make/test ## Train the starter pack again (about ten CPU minutes)
+	@$(BIN)/python -m scripts.starter.train
+
+.make/serve: $(PINS)
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one, or: make start PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) scripts/install.py --venv $(VENV) serve dev-chain
+	@mkdir -p .make && touch $@
+
+.make/test: $(PINS)
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one, or: make test PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) scripts/install.py --venv $(VENV) serve dev-chain postgres test
+	@mkdir -p .make && touch $@ .make/serve
+
+.make/npm: contracts/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "Node.js 20 or newer is needed for the contracts' tests (Debian and Ubuntu: apt-get install nodejs npm)."; exit 1; }
+	@cd contracts && npm ci --ignore-scripts --no-audit --no-fund
+	@mkdir -p .make && touch $@
+
+clean: ## Remove what the build made (not your node's home)
+	rm -rf $(VENV) .make contracts/node_modules contracts/out contracts/cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
