@@ -1,0 +1,242 @@
+"""What a node is told: one frozen `Settings`, where each value came from, and every problem at once.
+
+Precedence: flag > `OPENLORA_*` > `--config` TOML > `<home>/node.toml` > default. Nothing else in the project reads the
+environment. A secret `x` may also be given as `x_file`, the path of a file that holds it.
+"""
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+
+PREFIX = "OPENLORA_"
+SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
+_LISTS = frozenset({"adapters", "adapter_sources"})
+
+Mode = Literal["dev", "free", "paid"]
+Port = Annotated[int, Field(ge=0, le=65535)]
+HomePath = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
+
+
+class Settings(BaseModel):
+    """Every value a node or a client verb may be given. A field's description is its fix: what it may be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    home: HomePath = Field(Path("~/.openlora").expanduser(), description="a folder that this node owns")
+    dev: bool = Field(False, description="true or false: a local chain with public keys, seeded with the starter pack")
+    free: bool = Field(False, description="true or false: serve without chain or payment")
+    base: str = Field("starter", min_length=1, description="starter, a folder, or a hub model such as org/name")
+    adapters: tuple[str, ...] = Field((), description="[NAME=]SRC, such as hf:org/name@rev or file:PATH")
+    adapter_sources: tuple[str, ...] = Field((), description="sources that may be loaded, such as hf:org/")
+    host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 127.0.0.1 unless paid")
+    port: Port = Field(8000, description="a free port from 1 to 65535, or 0 to take any")
+    admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
+    dtype: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto, bf16 or fp32")
+    max_model_len: Annotated[int, Field(gt=0)] | None = Field(None, description="tokens of context, above 0")
+    kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
+    adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="memory for adapters, such as 256MiB")
+    max_queue: int = Field(256, gt=0, description="requests that may wait, above 0")
+    max_body_bytes: ByteSize = Field(ByteSize(2 << 20), gt=0, description="the largest request body, such as 2MiB")
+    drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running streams get to finish, above 0")
+    chain_rpc: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of an Ethereum node")
+    chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
+    chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
+    deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
+    database: SecretStr | None = Field(
+        None, description="sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+    )
+    operator_account: str = Field("operator", min_length=1, description="the name of a keystore in the home")
+    operator_password: SecretStr | None = Field(None, description="the operator keystore's password, best as a file")
+    admin_token: SecretStr | None = Field(None, min_length=16, description="at least 16 characters, or nothing")
+    node: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of the node to talk to")
+    account: str = Field("payer", min_length=1, description="the name of a keystore in the home")
+    password: SecretStr | None = Field(None, description="that keystore's password, best as a file")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_format: Literal["text", "json"] = Field("text", description="text or json")
+
+    @property
+    def mode(self) -> Mode:
+        return "free" if self.free else "dev" if self.dev else "paid"
+
+    @property
+    def database_url(self) -> str:
+        return self.database.get_secret_value() if self.database else f"sqlite:///{self.home / 'node.db'}"
+
+    def shown(self, key: str) -> str:
+        """A value as it may be printed: secrets masked."""
+        value = getattr(self, key)
+        if isinstance(value, tuple):
+            return ", ".join(value) or "-"
+        return "-" if value is None else "********" if key in SECRETS else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the settings: which key, where it was said, what is wrong and what would be right."""
+
+    key: str
+    origin: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.origin}): {self.message}\n    fix: {self.fix}"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `problems` lists all that is wrong, not only the first."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(f"  {problem}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and, for each key, where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Values from one place. `unknown` names what no setting is called, with the place it stands in."""
+
+    values: Mapping[str, object]
+    label: Mapping[str, str]
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The settings of this process. `flags` holds what the command line gave; None values count as absent.
+
+    Raises SettingsError with every problem found in any source.
+    """
+    environ = os.environ if environ is None else environ
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    config_path = given.pop("config", None) or environ.get(PREFIX + "CONFIG")
+    problems: list[Problem] = []
+    sources = [_from_flags(given), _from_environment(environ)]
+    if config_path:
+        sources.append(_from_file(Path(str(config_path)).expanduser(), problems, must_exist=True))
+    named = next((source.values["home"] for source in sources if "home" in source.values), None)
+    home = Path(str(named or "~/.openlora")).expanduser()
+    sources.append(_from_file(home / "node.toml", problems, must_exist=False))
+    values, origins = _merge(sources, problems)
+    settings = _validate(values, origins, problems)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return Loaded(settings, {key: origins.get(key, "default") for key in Settings.model_fields})
+
+
+def _from_flags(given: Mapping[str, object]) -> _Source:
+    return _Source(given, {key: "flag --" + key.replace("_", "-") for key in given})
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Source:
+    found = {name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+    found.pop("config", None)
+    values = {
+        key: [part.strip() for part in value.split(",") if part.strip()] if key in _LISTS else value
+        for key, value in found.items()
+    }
+    return _source(values, {key: f"env {PREFIX}{key.upper()}" for key in values})
+
+
+def _from_file(path: Path, problems: list[Problem], *, must_exist: bool) -> _Source:
+    if not must_exist and not path.exists():
+        return _Source({}, {})
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        problems.append(Problem("config", str(path), error.strerror or str(error), "name a readable TOML file"))
+        return _Source({}, {})
+    except ValueError as error:
+        problems.append(Problem("config", str(path), f"not TOML: {error}", "write KEY = VALUE lines"))
+        return _Source({}, {})
+    return _source(values, dict.fromkeys(values, f"file {path}"))
+
+
+def _source(values: Mapping[str, object], label: Mapping[str, str]) -> _Source:
+    known = set(Settings.model_fields) | {f"{secret}_file" for secret in SECRETS}
+    unknown = {key: label[key] for key in values if key not in known}
+    return _Source({key: value for key, value in values.items() if key in known}, label, unknown)
+
+
+def _merge(sources: list[_Source], problems: list[Problem]) -> tuple[dict[str, object], dict[str, str]]:
+    """The strongest value of each key and its origin; `x_file` is read in place of `x` at its own strength."""
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        problems += [_unknown_key(key, label) for key, label in source.unknown.items()]
+        for key, value in source.values.items():
+            secret = key.removesuffix("_file")
+            is_file = key.endswith("_file") and secret in SECRETS
+            name = secret if is_file else key
+            if name not in origins:
+                values[name] = _read_secret(key, value, source.label[key], problems) if is_file else value
+                origins[name] = source.label[key]
+    return values, origins
+
+
+def _read_secret(key: str, path: object, label: str, problems: list[Problem]) -> str | None:
+    try:
+        return Path(str(path)).expanduser().read_text().rstrip("\r\n")
+    except OSError as error:
+        problems.append(Problem(key, label, error.strerror or str(error), "name a readable file"))
+        return None
+
+
+def _unknown_key(key: str, label: str) -> Problem:
+    near = difflib.get_close_matches(key, [*Settings.model_fields, "config"], n=1)
+    fix = f"did you mean {near[0]}?" if near else "remove it; `config show` lists the known keys"
+    return Problem(key, label, "unknown key", fix)
+
+
+def _validate(values: dict[str, object], origins: Mapping[str, str], problems: list[Problem]) -> Settings | None:
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as errors:
+        for error in errors.errors():
+            key = str(error["loc"][0])
+            fix = f"give {Settings.model_fields[key].description}"
+            problems.append(Problem(key, origins[key], error["msg"], fix))
+        return None
+    problems += _conflicts(settings, origins)
+    return settings
+
+
+def _conflicts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with values that are fine one by one."""
+    if settings.dev and settings.free:
+        yield Problem("free", origins["free"], "--dev and --free exclude each other", "give one of them")
+    if (settings.dev or settings.free) and not _is_loopback(settings.host):
+        why = "--dev and --free serve anyone who can connect, so they listen on loopback only"
+        yield Problem("host", origins["host"], why, "leave host out, or serve for payment with --chain-rpc")
+    if settings.chain_rpc and (settings.dev or settings.free):
+        why = f"--{settings.mode} does not use a chain of yours"
+        yield Problem("chain_rpc", origins["chain_rpc"], why, f"give either --chain-rpc or --{settings.mode}")
+    if settings.port and settings.port == settings.admin_port:
+        origin = origins.get("admin_port", origins.get("port", "default"))
+        yield Problem("admin_port", origin, f"is the public port {settings.port} too", "give another port")
+    if settings.database and not settings.database_url.startswith(
+        ("sqlite://", "postgresql://", "postgresql+psycopg://")
+    ):
+        fix = f"give {Settings.model_fields['database'].description}"
+        yield Problem("database", origins["database"], "only SQLite and PostgreSQL keep a ledger safe here", fix)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
