@@ -1,0 +1,160 @@
+"""What clients are told when something fails: one table from exception class to status, code and title.
+
+`/v1/*` answers with OpenAI's error body, everything else with RFC 9457 problem details; both carry the same `code`.
+docs/errors.md explains each code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from serving import errors as serving_errors
+
+
+class ApiError(Exception):
+    """Base of the errors that the HTTP layer itself raises."""
+
+
+class UnsupportedField(ApiError):
+    """A field that this node does not implement. Refused, because ignoring it would answer another question."""
+
+    def __init__(self, param: str, reason: str = "this node does not support it") -> None:
+        super().__init__(f"{param}: {reason}. Leave it out.")
+        self.param = param
+
+
+class InvalidBody(ApiError):
+    """The request is not JSON, lacks a field, or a field has a wrong type or value."""
+
+    def __init__(self, param: str | None, reason: str) -> None:
+        super().__init__(f"{param}: {reason}" if param else reason)
+        self.param = param
+
+
+class BodyTooLarge(ApiError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request body is larger than {limit_bytes} bytes.")
+        self.limit_bytes = limit_bytes
+
+
+class Unauthorized(ApiError):
+    """An operator's verb without the admin token."""
+
+    def __init__(self) -> None:
+        super().__init__("This needs the admin token: Authorization: Bearer TOKEN, as in run.json in the node's home.")
+
+
+class NotFound(ApiError):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"There is no {what} here.")
+
+
+class MethodNotAllowed(ApiError):
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(f"{path} does not answer to {method}.")
+
+
+class NotOffered(ApiError):
+    """A verb of paid serving, asked of a node that serves without payment."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"This node serves without payment, so it has no {what}.")
+
+
+class GenerationFailed(ApiError):
+    """The engine could not finish an accepted request. Nothing is charged for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How one class of errors looks from outside."""
+
+    exception: type[Exception]
+    status: int
+    code: str
+    title: str
+
+
+TABLE: tuple[Fault, ...] = (
+    Fault(UnsupportedField, 400, "unsupported_field", "The request uses a field this node does not support"),
+    Fault(InvalidBody, 400, "invalid_request", "The request is malformed"),
+    Fault(serving_errors.InvalidRequest, 400, "invalid_request", "The request is malformed"),
+    Fault(serving_errors.ContextTooLong, 400, "context_too_long", "The prompt does not fit the context"),
+    Fault(serving_errors.ChatTemplateFailed, 400, "chat_template_failed", "The chat template refused the messages"),
+    Fault(serving_errors.SourceRefused, 400, "source_refused", "The adapter source is not allowed"),
+    Fault(Unauthorized, 401, "unauthorized", "The admin token is missing or wrong"),
+    Fault(serving_errors.ModelNotFound, 404, "model_not_found", "No such model"),
+    Fault(NotFound, 404, "not_found", "No such thing"),
+    Fault(NotOffered, 404, "not_offered", "This node serves without payment"),
+    Fault(MethodNotAllowed, 405, "method_not_allowed", "The path does not answer to this method"),
+    Fault(serving_errors.AdapterBusy, 409, "adapter_busy", "The adapter is pinned or serves requests"),
+    Fault(BodyTooLarge, 413, "body_too_large", "The request body is too large"),
+    Fault(serving_errors.AdapterIncompatible, 422, "adapter_incompatible", "The adapter cannot be applied exactly"),
+    Fault(serving_errors.AdapterCorrupt, 422, "adapter_corrupt", "The adapter's files are damaged"),
+    Fault(serving_errors.Overloaded, 429, "overloaded", "The node is at capacity"),
+    Fault(GenerationFailed, 500, "generation_failed", "The engine failed on this request"),
+    Fault(serving_errors.BaseModelUnusable, 500, "base_model_unusable", "The base model cannot be served"),
+    Fault(serving_errors.SourceUnavailable, 503, "source_unavailable", "The adapter's source does not answer"),
+    Fault(serving_errors.NotReady, 503, "not_ready", "The node is starting or draining"),
+)
+INTERNAL = Fault(Exception, 500, "internal_error", "The node failed")
+_FAULTS: Mapping[type[BaseException], Fault] = {fault.exception: fault for fault in TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An error as it goes out: status, extra headers, and the body's members."""
+
+    status: int
+    code: str
+    title: str
+    message: str
+    param: str | None
+    headers: Mapping[str, str]
+    numbers: Mapping[str, object]
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The table's entry for the nearest class of `error`; `INTERNAL` for what nobody expected."""
+    return next((_FAULTS[cls] for cls in type(error).__mro__ if cls in _FAULTS), INTERNAL)
+
+
+def answer(error: BaseException) -> Answer:
+    """What to tell about `error`. An unexpected error's text stays inside: it may name paths or secrets."""
+    fault = fault_of(error)
+    message = "The node failed on this request; its log has the details." if fault is INTERNAL else str(error)
+    param = getattr(error, "param", None)
+    return Answer(
+        fault.status, fault.code, fault.title, message or fault.title, param, _headers(error, fault), _numbers(error)
+    )
+
+
+def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if fault.status not in (429, 503):
+        return {}
+    return {"Retry-After": str(max(1, round(retry_after_s or 1)))}
+
+
+def _numbers(error: BaseException) -> dict[str, object]:
+    return {}
+
+
+def openai_body(told: Answer) -> dict[str, object]:
+    """OpenAI's error object: SDKs show `message`, map the status, and hand `code` and `param` to the caller."""
+    kind = {401: "authentication_error", 402: "payment_required", 429: "rate_limit_error"}
+    fallback = "server_error" if told.status >= 500 else "invalid_request_error"
+    error = {"message": told.message, "type": kind.get(told.status, fallback), "code": told.code, "param": told.param}
+    return {"error": {**error, **told.numbers}}
+
+
+def problem_body(told: Answer, request_id: str) -> dict[str, object]:
+    """RFC 9457 problem details with our `code`."""
+    body = {
+        "type": f"urn:openlora:error:{told.code}",
+        "title": told.title,
+        "status": told.status,
+        "detail": told.message,
+        "code": told.code,
+        "request_id": request_id,
+    }
+    return {**body, **({"param": told.param} if told.param else {}), **told.numbers}
