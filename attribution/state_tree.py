@@ -1,0 +1,182 @@
+"""The state of a node's ledger as a compact sparse Merkle tree over 256-bit keys.
+
+A subtree that holds one leaf is that leaf; an empty one is the zero word; a leaf of value 0 never exists. The root
+therefore depends on the key → value map alone, never on the order of updates. Trees are immutable and share structure,
+so keeping the tree of every batch costs only what changed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from attribution.split import Payee, PayeeKind
+from contracts.crypto import ZERO_BYTES32, Bytes32, keccak
+from contracts.encoding import tagged_hash, uint_word
+
+KEY_BITS = 256
+MAX_DEPTH = 255
+_CHARGED = 1 << 255
+_WORD_LIMIT = 1 << 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    hash: bytes
+    key: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    hash: bytes
+    left: "_Leaf | _Inner | None"
+    right: "_Leaf | _Inner | None"
+
+
+_Node = _Leaf | _Inner | None
+
+
+def earned_key(payee: Payee) -> int:
+    """Where EARNED[payee] lies: first bit 0, then 255 bits of keccak(abi.encode(payeeKind, id))."""
+    return int.from_bytes(keccak(uint_word(payee.kind) + payee.id)) >> 1
+
+
+def charged_key(channel_id: Bytes32) -> int:
+    """Where CHARGED[channel] lies: first bit 1, then as for an ADDRESS payee with the channel id."""
+    return _CHARGED | earned_key(Payee(PayeeKind.ADDRESS, channel_id))
+
+
+def state_root(tree_root: Bytes32, cum_total: int) -> Bytes32:
+    """The root that counts: H(0x04, treeRoot, cumTotal)."""
+    return tagged_hash(0x04, tree_root, uint_word(cum_total))
+
+
+class MalformedProof(ValueError):
+    """The bytes are not the encoding of any inclusion proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateTree:
+    """An immutable key → value map with a Merkle root. Values are positive integers of at most 256 bits."""
+
+    _root: _Node = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, values: Mapping[int, int]) -> "StateTree":
+        """The tree that holds exactly `values`."""
+        return cls().update(values)
+
+    @property
+    def root(self) -> Bytes32:
+        return _hash_of(self._root)
+
+    def get(self, key: int) -> int:
+        """The value at `key`; 0 where there is no leaf."""
+        node, level = self._root, 0
+        while type(node) is _Inner:
+            node = node.right if _bit(key, level) else node.left
+            level += 1
+        return node.value if type(node) is _Leaf and node.key == key else 0
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        """Every (key, value), by ascending key."""
+        stack = [self._root]
+        while stack:
+            node = stack.pop()
+            if type(node) is _Inner:
+                stack += [node.right, node.left]
+            elif type(node) is _Leaf:
+                yield node.key, node.value
+
+    def update(self, changes: Mapping[int, int]) -> "StateTree":
+        """The tree in which `changes` replace or add values. ValueError for a value that is 0 or too large."""
+        leaves = [_leaf(key, changes[key]) for key in sorted(changes)]
+        return StateTree(_merge(self._root, leaves, 0))
+
+    def prove(self, key: int) -> bytes:
+        """The inclusion proof of `key`: uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings bottom-up.
+
+        Bit k of the bitmap (least significant first) says that the sibling at level k, 0 being the root's children, is
+        not the zero word. KeyError where there is no leaf.
+        """
+        node, bitmap, siblings, depth = self._root, 0, list[bytes](), 0
+        while type(node) is _Inner:
+            node, sibling = (node.right, node.left) if _bit(key, depth) else (node.left, node.right)
+            if sibling is not None:
+                bitmap |= 1 << depth
+                siblings.append(sibling.hash)
+            depth += 1
+        if type(node) is not _Leaf or node.key != key:
+            raise KeyError(f"no leaf at {key:#066x}")
+        return depth.to_bytes(2) + uint_word(bitmap) + b"".join(reversed(siblings))
+
+
+def verify_inclusion(root: Bytes32, key: int, value: int, proof: bytes) -> bool:
+    """Whether `proof` shows that the tree of `root` holds `value` at `key`. MalformedProof for other bytes."""
+    return implied_root(key, value, proof) == root
+
+
+def implied_root(key: int, value: int, proof: bytes) -> Bytes32:
+    """The only tree root under which `proof` shows `value` at `key`."""
+    depth, bitmap, siblings = _parse_proof(proof)
+    digest = _leaf(key, value).hash
+    position = 0
+    for level in reversed(range(depth)):
+        sibling = ZERO_BYTES32
+        if bitmap >> level & 1:
+            sibling = Bytes32(siblings[position : position + 32])
+            position += 32
+        digest = _inner_hash(sibling, digest) if _bit(key, level) else _inner_hash(digest, sibling)
+    return Bytes32(digest)
+
+
+def _parse_proof(proof: bytes) -> tuple[int, int, bytes]:
+    if len(proof) < 34:
+        raise MalformedProof(f"an inclusion proof has at least 34 bytes, got {len(proof)}")
+    depth, bitmap, siblings = int.from_bytes(proof[:2]), int.from_bytes(proof[2:34]), proof[34:]
+    if depth > MAX_DEPTH:
+        raise MalformedProof(f"depth {depth} is above {MAX_DEPTH}")
+    if bitmap >> depth:
+        raise MalformedProof(f"the bitmap names siblings below depth {depth}")
+    if len(siblings) != 32 * bitmap.bit_count():
+        raise MalformedProof(f"{bitmap.bit_count()} siblings announced, {len(siblings)} bytes given")
+    if any(siblings[start : start + 32] == ZERO_BYTES32 for start in range(0, len(siblings), 32)):
+        raise MalformedProof("a sibling that is announced as non-zero is zero")
+    return depth, bitmap, siblings
+
+
+def _bit(key: int, level: int) -> int:
+    return key >> (KEY_BITS - 1 - level) & 1
+
+
+def _leaf(key: int, value: int) -> _Leaf:
+    if not 0 <= key < _WORD_LIMIT:
+        raise ValueError(f"key {key} does not fit 256 bits")
+    if not 0 < value < _WORD_LIMIT:
+        raise ValueError(f"a leaf holds a positive 256-bit value, got {value}")
+    return _Leaf(keccak(b"\x00" + key.to_bytes(32) + value.to_bytes(32)), key, value)
+
+
+def _inner_hash(left: bytes, right: bytes) -> Bytes32:
+    return keccak(b"\x01" + left + right)
+
+
+def _hash_of(node: _Node) -> Bytes32:
+    return ZERO_BYTES32 if node is None else Bytes32(node.hash)
+
+
+def _merge(node: _Node, leaves: list[_Leaf], level: int) -> _Node:
+    """The subtree at `level` after `leaves` (sorted by key, all of this subtree) replaced or joined its own."""
+    if not leaves:
+        return node
+    if type(node) is _Leaf:
+        if all(leaf.key != node.key for leaf in leaves):
+            leaves = sorted([*leaves, node], key=lambda leaf: leaf.key)
+        node = None
+    if node is None and len(leaves) == 1:
+        return leaves[0]
+    assert level < KEY_BITS, "two leaves share one key"
+    split = next((at for at, leaf in enumerate(leaves) if _bit(leaf.key, level)), len(leaves))
+    old_left, old_right = (node.left, node.right) if type(node) is _Inner else (None, None)
+    left = _merge(old_left, leaves[:split], level + 1)
+    right = _merge(old_right, leaves[split:], level + 1)
+    return _Inner(_inner_hash(_hash_of(left), _hash_of(right)), left, right)
