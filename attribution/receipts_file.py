@@ -1,0 +1,180 @@
+"""The public file of a batch: what anybody needs to rebuild its header and judge its receipts. No prompts, no salts.
+
+Canonical JSON: sorted keys, no spaces, ASCII. Every preimage and signature stands in it once and only if a receipt
+needs it, so one batch has one encoding. A file is valid iff it rebuilds `receiptsRoot`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from attribution import merkle
+from attribution.batch import Batch, Item, receipt_leaves
+from contracts.crypto import ZERO_BYTES32, Bytes32, to_address
+from contracts.structs import (
+    BatchHeader,
+    Domain,
+    InferenceRequest,
+    PriceList,
+    Struct,
+    Terms,
+    UsageReceipt,
+    openlora_domain,
+    parse_bytes32,
+)
+from contracts.x402 import ChannelConfig
+
+FILE_VERSION = 1
+S = TypeVar("S", bound=Struct)
+
+
+class InvalidReceiptsFile(ValueError):
+    """The bytes are no canonical receipts file, or it does not rebuild its header's `receiptsRoot`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One receipt, the state root after it, and what its hashes open to."""
+
+    receipt: UsageReceipt
+    root: Bytes32
+    config: ChannelConfig
+    voucher_signature: bytes
+    price_list: PriceList
+    terms: Terms | None
+    request: InferenceRequest | None
+    request_signature: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsFile:
+    """A batch as it is published."""
+
+    domain: Domain
+    header: BatchHeader
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, batch: Batch, items: Sequence[Item]) -> "ReceiptsFile":
+        """The file of a batch that was built from `items`."""
+        entries = (_entry(item, root) for item, root in zip(items, batch.roots, strict=True))
+        return cls(batch.state.ledger.domain, batch.header, tuple(entries))
+
+    def rebuilt_root(self) -> Bytes32:
+        """The `receiptsRoot` that these receipts and roots give."""
+        receipts, roots = [entry.receipt for entry in self.entries], [entry.root for entry in self.entries]
+        return merkle.root_of(receipt_leaves(self.header.prev_state_root, receipts, roots))
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        document = {
+            "version": FILE_VERSION,
+            "chainId": str(self.domain.chain_id),
+            "settlement": self.domain.verifying_contract,
+            "header": self.header.to_json(),
+            "channels": _table((entry.config for entry in self.entries), self._channel_id),
+            "priceLists": _table((entry.price_list for entry in self.entries), Struct.struct_hash),
+            "terms": _table((entry.terms for entry in self.entries if entry.terms), Struct.struct_hash),
+            "vouchers": _vouchers(self.entries),
+            "receipts": [_entry_json(entry) for entry in self.entries],
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "ReceiptsFile":
+        """The file behind `raw`; InvalidReceiptsFile for anything but canonical bytes that rebuild `receiptsRoot`."""
+        try:
+            file = _parse(json.loads(raw))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise InvalidReceiptsFile(f"cannot be read: {type(error).__name__}: {error}") from error
+        if file.encode() != raw:
+            raise InvalidReceiptsFile("is not in canonical form")
+        if len(file.entries) != file.header.count or file.rebuilt_root() != file.header.receipts_root:
+            raise InvalidReceiptsFile("does not rebuild receiptsRoot")
+        return file
+
+    def _channel_id(self, config: ChannelConfig) -> Bytes32:
+        return config.channel_id(self.domain.chain_id)
+
+
+def _entry(item: Item, root: Bytes32) -> Entry:
+    evidence = item.evidence
+    return Entry(
+        receipt=item.receipt,
+        root=root,
+        config=evidence.config,
+        voucher_signature=evidence.voucher_signature,
+        price_list=evidence.price_list.value,
+        terms=evidence.terms.value if evidence.terms else None,
+        request=evidence.request,
+        request_signature=evidence.request_signature,
+    )
+
+
+def _table(values: Iterable[S], key: Callable[[S], Bytes32]) -> list[dict[str, Any]]:
+    """Each value once, sorted by its hash."""
+    return [value.to_json() for _, value in sorted({key(value): value for value in values}.items())]
+
+
+def _vouchers(entries: Sequence[Entry]) -> list[dict[str, str]]:
+    found = {(entry.receipt.channel_id, entry.receipt.voucher_max): entry.voucher_signature for entry in entries}
+    return [
+        {"channelId": _hex(channel_id), "maxClaimableAmount": str(maximum), "signature": _hex(signature)}
+        for (channel_id, maximum), signature in sorted(found.items())
+    ]
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    request = entry.request.to_json() if entry.request else None
+    signature = _hex(entry.request_signature) if entry.request_signature is not None else None
+    return {
+        "receipt": entry.receipt.to_json(),
+        "stateRoot": _hex(entry.root),
+        "request": request,
+        "requestSignature": signature,
+    }
+
+
+def _parse(document: dict[str, Any]) -> ReceiptsFile:
+    if document["version"] != FILE_VERSION:
+        raise ValueError(f"version {document['version']!r} is unknown")
+    header = BatchHeader.from_json(document["header"])
+    chain_id = int(document["chainId"])
+    domain = openlora_domain(chain_id, to_address(document["settlement"]))
+    configs = [ChannelConfig.from_json(one) for one in document["channels"]]
+    channels = {config.channel_id(chain_id): config for config in configs}
+    price_lists = {value.struct_hash(): value for value in map(PriceList.from_json, document["priceLists"])}
+    terms: dict[Bytes32, Terms | None] = {one.struct_hash(): one for one in map(Terms.from_json, document["terms"])}
+    terms[ZERO_BYTES32] = None
+    vouchers = {
+        (parse_bytes32(one["channelId"]), int(one["maxClaimableAmount"])): _unhex(one["signature"])
+        for one in document["vouchers"]
+    }
+    entries = []
+    for one in document["receipts"]:
+        receipt = UsageReceipt.from_json(one["receipt"])
+        entries.append(
+            Entry(
+                receipt=receipt,
+                root=parse_bytes32(one["stateRoot"]),
+                config=channels[receipt.channel_id],
+                voucher_signature=vouchers[receipt.channel_id, receipt.voucher_max],
+                price_list=price_lists[receipt.price_hash],
+                terms=terms[receipt.terms_hash],
+                request=InferenceRequest.from_json(one["request"]) if one["request"] is not None else None,
+                request_signature=_unhex(one["requestSignature"]) if one["requestSignature"] is not None else None,
+            )
+        )
+    return ReceiptsFile(domain, header, tuple(entries))
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+def _unhex(text: str) -> bytes:
+    if not re.fullmatch(r"0x([0-9a-f]{2})*", text):
+        raise ValueError(f"expected lower-case hex bytes, got {text[:80]!r}")
+    return bytes.fromhex(text[2:])

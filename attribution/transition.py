@@ -1,0 +1,221 @@
+"""The ledger's one rule: state and receipt → next state, or the rule that the receipt breaks.
+
+T1 number and node follow; T2 a channel of this vault, its voucher signed; T3 prices and terms registered, fee as they
+say; T4 the channel's charges tile; T5 shares allowed; T6 every payee's EARNED grows by its lines, CHARGED and the total
+by the fee, nothing else changes; T7 times; T9 the request or voucher behind the digest consents. T8 (how receipts chain
+into a batch) is in `batch`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar
+
+from attribution.receipts import Status, price
+from attribution.split import InvalidSplit, lines
+from attribution.state_tree import StateTree, charged_key, earned_key, state_root
+from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
+from contracts.structs import Domain, InferenceRequest, PriceList, Struct, Terms, UsageReceipt
+from contracts.x402 import ChannelConfig, Voucher, x402_domain
+
+Rule = Literal["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"]
+V = TypeVar("V", bound=Struct)
+
+MAX_DURATION_S = 3600
+"""The longest a request may take, from `startedAt` to `finishedAt`."""
+REGISTERED_WEIGHTS = 1
+"""`attributionVersion` 1: the split follows from the terms alone and `sharesHash` is 0."""
+_UINT128_LIMIT = 1 << 128
+
+
+class InvalidTransition(ValueError):
+    """A receipt or header breaks a rule of the ledger."""
+
+    def __init__(self, rule: Rule, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule, self.detail = rule, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Which ledger a receipt belongs to: one vault, its token, the chain and the Settlement contract (in `domain`)."""
+
+    node: Address
+    token: Address
+    domain: Domain
+    max_duration_s: int = MAX_DURATION_S
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """A ledger after its receipt `seq`: who earned and who was charged (`tree`), and how much in all."""
+
+    ledger: Ledger
+    seq: int
+    finished_at: int
+    cum_total: int
+    tree: StateTree
+
+    @classmethod
+    def genesis(cls, ledger: Ledger) -> "LedgerState":
+        """Before the first receipt: nothing earned, nothing charged."""
+        return cls(ledger, seq=0, finished_at=0, cum_total=0, tree=StateTree())
+
+    @property
+    def root(self) -> Bytes32:
+        return state_root(self.tree.root, self.cum_total)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(Generic[V]):
+    """A registered value and its window [from_, until); `until` is None while it has no successor."""
+
+    value: V
+    from_: int
+    until: int | None = None
+
+    def holds(self, at: int) -> bool:
+        return self.from_ <= at and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a receipt's hashes open to, with the payer's signatures and the registrations as the chain has them.
+
+    `terms` is None iff the receipt's `termsHash` is 0; `terms_from` then says since when terms for its adapter exist
+    (None: never). `request` is None for a client that signs vouchers only.
+    """
+
+    config: ChannelConfig
+    voucher_signature: bytes
+    price_list: Registered[PriceList]
+    terms: Registered[Terms] | None
+    terms_from: int | None = None
+    request: InferenceRequest | None = None
+    request_signature: bytes | None = None
+
+
+def apply(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> LedgerState:
+    """The state after `receipt`; InvalidTransition names the first rule it breaks. Shares of version 1 only."""
+    for check in _CHECKS:
+        check(state, receipt, evidence)
+    return _next_state(state, receipt, evidence)
+
+
+def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    _require("T1", receipt.node == state.ledger.node, f"the receipt is of node {receipt.node}")
+    _require("T1", receipt.seq == state.seq + 1, f"receipt {receipt.seq} cannot follow {state.seq}")
+    charged = receipt.fee > 0 and receipt.status in (Status.FINISHED, Status.ABORTED)
+    _require("T1", charged, f"status {receipt.status} with fee {receipt.fee} takes no number")
+
+
+def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    config, ledger = evidence.config, state.ledger
+    named = config.channel_id(ledger.domain.chain_id)
+    _require("T2", named == receipt.channel_id, "the channel's configuration has another channel id")
+    ours = config.receiver == config.receiver_authorizer == ledger.node and config.token == ledger.token
+    _require("T2", ours, "the channel pays another vault or token")
+    _require("T2", config.payer_authorizer != ZERO_ADDRESS, "the channel names no key that signs")
+    signer = _signer("T2", _voucher_digest(state, receipt), evidence.voucher_signature)
+    _require("T2", signer == config.payer_authorizer, f"the voucher is signed by {signer}")
+
+
+def _check_price(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    registered = evidence.price_list
+    _require("T3", registered.value.struct_hash() == receipt.price_hash, "another price list than the receipt's")
+    ours = registered.value.node == receipt.node and registered.value.adapter_key in (receipt.adapter_key, ZERO_BYTES32)
+    _require("T3", ours, "the price list is for another node or adapter")
+    _require("T3", registered.holds(receipt.started_at), f"the price list did not hold at {receipt.started_at}")
+    fee = price(registered.value, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
+    _require("T3", receipt.fee == fee, f"the price is {fee}, the receipt says {receipt.fee}")
+
+
+def _check_terms(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    registered = evidence.terms
+    if registered is None:
+        _require("T3", receipt.terms_hash == ZERO_BYTES32, "the terms of the receipt are not known")
+        unbound = evidence.terms_from is None or receipt.started_at < evidence.terms_from
+        _require("T3", unbound, "the adapter has terms but the receipt names none")
+        return
+    _require("T3", registered.value.struct_hash() == receipt.terms_hash, "other terms than the receipt's")
+    _require("T3", registered.value.adapter_key == receipt.adapter_key, "the terms are for another adapter")
+    _require("T3", registered.holds(receipt.started_at), f"the terms did not hold at {receipt.started_at}")
+
+
+def _check_charge(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    charged = state.tree.get(charged_key(receipt.channel_id))
+    tiles = charged == receipt.cum_before
+    _require("T4", tiles, f"the channel is charged up to {charged}, the receipt starts at {receipt.cum_before}")
+    covered = receipt.cum_before + receipt.fee <= receipt.voucher_max
+    _require("T4", covered, f"the fee goes beyond the voucher's {receipt.voucher_max}")
+
+
+def _check_shares(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    known = receipt.attribution_version == REGISTERED_WEIGHTS
+    _require("T5", known, f"attribution version {receipt.attribution_version} is unknown")
+    _require("T5", receipt.shares_hash == ZERO_BYTES32, "attribution version 1 carries no shares")
+
+
+def _check_times(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    ordered = state.finished_at <= receipt.finished_at
+    _require("T7", ordered, f"finished at {receipt.finished_at}, before {state.finished_at}")
+    duration = receipt.finished_at - receipt.started_at
+    _require("T7", 0 <= duration <= state.ledger.max_duration_s, f"took {duration} s")
+
+
+def _check_consent(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
+    request = evidence.request
+    if request is None:
+        opens = receipt.request_digest == _voucher_digest(state, receipt)
+        _require("T9", opens, "the request digest is not the voucher's and no signed request is given")
+        return
+    digest = request.digest(state.ledger.domain)
+    _require("T9", digest == receipt.request_digest, "another request than the receipt's")
+    signer = _signer("T9", digest, evidence.request_signature or b"")
+    _require("T9", signer == evidence.config.payer_authorizer, f"the request is signed by {signer}")
+    for name in ("node", "channel_id", "adapter_key", "price_hash"):
+        _require("T9", getattr(request, name) == getattr(receipt, name), f"the payer asked for another {name}")
+    _require("T9", receipt.fee <= request.max_fee, f"the payer allowed {request.max_fee}, the fee is {receipt.fee}")
+
+
+_Check = Callable[[LedgerState, UsageReceipt, Evidence], None]
+_CHECKS: tuple[_Check, ...] = (
+    _check_number,
+    _check_channel,
+    _check_price,
+    _check_terms,
+    _check_charge,
+    _check_shares,
+    _check_times,
+    _check_consent,
+)
+
+
+def _next_state(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> LedgerState:
+    terms = evidence.terms.value if evidence.terms else None
+    try:
+        earned = lines(receipt.fee, evidence.price_list.value, terms)
+    except InvalidSplit as error:
+        raise InvalidTransition("T3", str(error)) from error
+    deltas = {earned_key(payee): amount for payee, amount in earned.items()}
+    deltas[charged_key(receipt.channel_id)] = receipt.fee
+    cum_total = state.cum_total + receipt.fee
+    _require("T6", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
+    tree = state.tree.update({key: state.tree.get(key) + delta for key, delta in deltas.items()})
+    return replace(state, seq=receipt.seq, finished_at=receipt.finished_at, cum_total=cum_total, tree=tree)
+
+
+def _voucher_digest(state: LedgerState, receipt: UsageReceipt) -> Bytes32:
+    voucher = Voucher(receipt.channel_id, receipt.voucher_max)
+    return voucher.digest(x402_domain(state.ledger.domain.chain_id))
+
+
+def _signer(rule: Rule, digest: bytes, signature: bytes) -> Address:
+    try:
+        return recover(digest, signature)
+    except InvalidSignature as error:
+        raise InvalidTransition(rule, str(error)) from error
+
+
+def _require(rule: Rule, holds: bool, detail: str) -> None:
+    if not holds:
+        raise InvalidTransition(rule, detail)
