@@ -7,13 +7,14 @@ docs/protocol.md.
 
 import keyword
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
 from contracts.crypto import ZERO_ADDRESS, Address, Bytes32, address_bytes, keccak, to_address, to_bytes32
 
-_S = TypeVar("_S", bound="Struct")
+_T = TypeVar("_T")
 
 
 class StructError(ValueError):
@@ -87,7 +88,19 @@ class Struct:
         return cls(**made)
 
 
-@cache
+def _once(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]:
+    """Remembers the result per struct class, typed: to mypy `functools.cache` takes no classes."""
+    known: dict[type[Struct], _T] = {}
+
+    def remembered(struct: type[Struct]) -> _T:
+        if struct not in known:
+            known[struct] = compute(struct)
+        return known[struct]
+
+    return remembered
+
+
+@_once
 def layout(struct: type[Struct]) -> tuple[Field, ...]:
     """The fields of a struct in the order of its type string."""
     body = struct.TYPE[struct.TYPE.index("(") + 1 : -1]
@@ -98,22 +111,26 @@ def layout(struct: type[Struct]) -> tuple[Field, ...]:
     return found
 
 
-@cache
+@_once
 def encode_type(struct: type[Struct]) -> str:
     """The type string followed by those of the structs it refers to, sorted by name (EIP-712 encodeType)."""
     nested = {element_type(struct, field.name) for field in layout(struct) if field.kind.endswith("[]")}
     return struct.TYPE + "".join(sorted(other.TYPE for other in nested))
 
 
-@cache
+@_once
 def type_hash(struct: type[Struct]) -> Bytes32:
     return keccak(encode_type(struct).encode())
 
 
-@cache
+@_once
+def _hints(struct: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(struct)
+
+
 def element_type(struct: type[Struct], name: str) -> type[Struct]:
     """The struct type of the array field `name`."""
-    element: type[Struct] = get_args(get_type_hints(struct)[name])[0]
+    element: type[Struct] = get_args(_hints(struct)[name])[0]
     return element
 
 

@@ -75,8 +75,8 @@ interface ISettlement {
     function claimed(address node, uint8 payeeKind, bytes32 id) external view returns (uint256);
     function sharePaid(address node, bytes32 datanetId, uint32 version, address contributor) external view returns (uint256);
     function payoutOf(address payee) external view returns (address);
-    /// @return lastEpoch, activeEpoch, nextSeq, stateRoot and cumTotal of the newest posted header (its active cumTotal
-    /// too).
+    /// @notice The newest posted header of a node, and how far it is active. A fresh node stands at epoch 0 with the
+    /// state root of the empty ledger.
     function ledger(address node)
         external
         view
@@ -94,4 +94,6 @@ interface ISettlement {
     function activeFrom(address node, uint64 epoch) external view returns (uint64);
     function activationDelay() external view returns (uint64);
     function treasury() external view returns (address);
+    /// @notice The treasury's part that price lists copy when they are registered.
+    function treasuryPpm() external view returns (uint32);
 }

@@ -1,0 +1,38 @@
+"""The compiled contracts. `npm --prefix contracts run compile` writes them, a test proves that they match src/."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_HOME = Path(__file__).parent / "artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One compiled contract: its ABI, what deploys it, and what then lies on the chain.
+
+    `runtime` has zeros where the constructor writes immutables; contracts that are placed as bare code have none.
+    """
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+    runtime: bytes
+
+
+@cache
+def load(name: str) -> Artifact:
+    """The artifact of the contract `name`. KeyError if there is none."""
+    path = _HOME / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in _HOME.glob("*.json")))
+        raise KeyError(f"no compiled contract {name!r}; there are: {known}")
+    document = json.loads(path.read_text())
+    return Artifact(
+        name=document["contractName"],
+        abi=document["abi"],
+        bytecode=bytes.fromhex(document["bytecode"].removeprefix("0x")),
+        runtime=bytes.fromhex(document["deployedBytecode"].removeprefix("0x")),
+    )

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The part of the Multicall3 interface that wallets and SDKs read chains with.
+/// @dev Placed as bare runtime code at the address every chain has it. Holds nothing, so it may be called by anyone.
+contract Multicall3 {
+    struct Call {
+        address target;
+        bytes callData;
+    }
+
+    struct Call3 {
+        address target;
+        bool allowFailure;
+        bytes callData;
+    }
+
+    struct Result {
+        bool success;
+        bytes returnData;
+    }
+
+    error CallFailed(uint256 index, bytes returnData);
+
+    function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory results) {
+        results = new Result[](calls.length);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            results[i] = _call(calls[i].target, calls[i].callData);
+            require(results[i].success || calls[i].allowFailure, CallFailed(i, results[i].returnData));
+        }
+    }
+
+    function tryAggregate(bool requireSuccess, Call[] calldata calls)
+        external
+        payable
+        returns (Result[] memory results)
+    {
+        results = new Result[](calls.length);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            results[i] = _call(calls[i].target, calls[i].callData);
+            require(results[i].success || !requireSuccess, CallFailed(i, results[i].returnData));
+        }
+    }
+
+    function getEthBalance(address account) external view returns (uint256) {
+        return account.balance;
+    }
+
+    function getBlockNumber() external view returns (uint256) {
+        return block.number;
+    }
+
+    function getCurrentBlockTimestamp() external view returns (uint256) {
+        return block.timestamp;
+    }
+
+    function getChainId() external view returns (uint256) {
+        return block.chainid;
+    }
+
+    function _call(address target, bytes calldata callData) private returns (Result memory result) {
+        (result.success, result.returnData) = target.call(callData);
+    }
+}

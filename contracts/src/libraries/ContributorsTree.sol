@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+import {TaggedHash} from "./TaggedHash.sol";
+
+/// @title Membership of the contributors of one Datanet version: a binary tree of depth ⌈log2 count⌉.
+library ContributorsTree {
+    using TaggedHash for uint8;
+
+    /// @notice Whether `contributor` with `weight` is leaf `index` of the tree of `count` leaves under `root`.
+    /// @param siblings Bottom-up; exactly as many as the tree is deep, so no inner node can pose as a leaf.
+    function includes(
+        bytes32 root,
+        uint256 count,
+        uint256 index,
+        address contributor,
+        uint64 weight,
+        bytes32[] calldata siblings
+    ) internal pure returns (bool) {
+        if (index >= count || siblings.length != Math.log2(count, Math.Rounding.Ceil)) return false;
+
+        bytes32 node =
+            TaggedHash.CONTRIBUTOR_LEAF.hash(bytes32(uint256(uint160(contributor))), bytes32(uint256(weight)));
+        for (uint256 level = 0; level < siblings.length; ++level) {
+            bool right = (index >> level) & 1 == 1;
+            node = right
+                ? TaggedHash.LIST_INNER.hash(siblings[level], node)
+                : TaggedHash.LIST_INNER.hash(node, siblings[level]);
+        }
+        return node == root;
+    }
+}
