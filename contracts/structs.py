@@ -38,7 +38,7 @@ class Struct:
 
     def struct_hash(self) -> Bytes32:
         """hashStruct(s) = keccak256(typeHash ‖ encodeData(s)), EIP-712."""
-        words = [type_hash(type(self))]
+        words: list[bytes] = [type_hash(type(self))]
         words += [_word(field, getattr(self, field.name)) for field in layout(type(self))]
         return keccak(b"".join(words))
 
@@ -54,7 +54,7 @@ class Struct:
     @classmethod
     def from_abi(cls, values: Any) -> Self:
         """The struct from the tuple that web3 returns for it."""
-        made = {}
+        made: dict[str, Any] = {}
         for field, value in zip(layout(cls), values, strict=True):
             if field.kind.endswith("[]"):
                 made[field.name] = tuple(element_type(cls, field.name).from_abi(item) for item in value)
