@@ -1,0 +1,1 @@
+"""What the node must not forget. One writer with group commit; rows stay inside, frozen dataclasses go out."""

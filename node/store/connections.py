@@ -1,0 +1,136 @@
+"""Opening the two kinds of database the node can keep money in, so that a commit is on disk when it returns."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from node.store.columns import add_amount_texts, subtract_amount_texts
+from node.store.errors import DatabaseInUse, DatabaseRefused, StorageFull, StorageUnavailable, StoreError
+
+BUSY_TIMEOUT_S = 10
+READERS = 4
+WRITER_LOCK = 0x6F70656E6C6F7261
+"""PostgreSQL advisory lock held by the process that writes: the bytes of "openlora"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """writer: one connection that starts every transaction as a write. reader: a pool that cannot write."""
+
+    writer: Engine
+    reader: Engine
+
+    def dispose(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def connect(url: str) -> Connections:
+    """Engines for a SQLite file or a PostgreSQL database; DatabaseRefused for everything else."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Connections(_sqlite(parsed, writes=True), _sqlite(parsed, writes=False))
+    return Connections(_postgresql(parsed, writes=True), _postgresql(parsed, writes=False))
+
+
+def parse_url(url: str) -> URL:
+    """The URL with its driver chosen."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseRefused(url, "it is not a database URL") from error
+    shown = parsed.render_as_string(hide_password=True)
+    if parsed.drivername == "sqlite":
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+            raise DatabaseRefused(shown, "a database in memory forgets receipts")
+        if parsed.query:
+            raise DatabaseRefused(shown, "SQLite options are set by the node")
+        return parsed.set(drivername="sqlite+pysqlite")
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        if not parsed.database:
+            raise DatabaseRefused(shown, "it names no database")
+        return parsed.set(drivername="postgresql+psycopg")
+    raise DatabaseRefused(shown, f"{parsed.drivername} is not supported")
+
+
+def storage_error(error: DBAPIError) -> StoreError | None:
+    """What the storage itself reports; None where the statement was at fault."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull()
+        if code in _SQLITE_OUTAGES:
+            return StorageUnavailable(f"SQLite: {cause}")
+        return None
+    state = getattr(cause, "sqlstate", None)
+    if state == "53100":
+        return StorageFull()
+    if error.connection_invalidated or state is None or state[:2] in ("08", "53", "57", "58"):
+        return StorageUnavailable(f"PostgreSQL: {cause}")
+    return None
+
+
+_SQLITE_OUTAGES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _sqlite(url: URL, *, writes: bool) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=1 if writes else READERS,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None  # the driver would begin on its own, too late for savepoints and reads
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.create_function("openlora_plus", -1, add_amount_texts, deterministic=True)
+        connection.create_function("openlora_minus_or_zero", 2, subtract_amount_texts, deterministic=True)
+        if not writes:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # a deferred transaction that turns into a write later can fail with SQLITE_BUSY at once
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, *, writes: bool) -> Engine:
+    options = {"options": "-c synchronous_commit=on" + ("" if writes else " -c default_transaction_read_only=on")}
+    engine = create_engine(
+        url, pool_size=1 if writes else READERS, max_overflow=0, pool_pre_ping=True, connect_args=options
+    )
+    if writes:
+
+        @event.listens_for(engine, "connect")
+        def lock(connection: Any, record: object) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (WRITER_LOCK,))
+                taken = cursor.fetchone()[0]
+            connection.commit()
+            if not taken:
+                raise DatabaseInUse(
+                    f"Another node process writes to {url.render_as_string(hide_password=True)}. Stop it first, "
+                    "or give this node a database of its own."
+                )
+
+    return engine
+
+
+def ping(connections: Connections) -> None:
+    """One round trip on both engines, so that a bad URL fails at start and not at the first request."""
+    for engine in (connections.writer, connections.reader):
+        with engine.begin() as connection:
+            connection.execute(text("SELECT 1"))

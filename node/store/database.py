@@ -1,0 +1,84 @@
+"""The node's database: SQLite in WAL mode or PostgreSQL, one writer, many readers."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from node.store import meta, schema
+from node.store.connections import READERS, Connections, connect, ping, storage_error
+from node.store.errors import StorageUnavailable
+from node.store.meta import ChainPin
+from node.store.writer import Writer
+
+_T = TypeVar("_T")
+
+
+class Database:
+    """Durable state of one node. A write that returned survives a crash of process and machine."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._writer = Writer(connections.writer)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    @classmethod
+    async def open(cls, url: str, pin: ChainPin | None = None) -> Self:
+        """Connect, bring the schema up to date and, with `pin`, make sure the database belongs to that chain.
+
+        Raises DatabaseRefused, DatabaseInUse, SchemaUnknown, WrongChain, StorageFull or StorageUnavailable.
+        """
+        connections = await asyncio.to_thread(_prepared, url, pin)
+        return cls(connections)
+
+    async def write(self, change: Callable[[Session], _T]) -> _T:
+        """`change(session)`, committed. It runs in a savepoint: if it raises, nothing of it stays.
+
+        Changes run one after another and may share a commit; none may wait for anything but the database.
+        """
+        return await self._writer.submit(change)
+
+    async def read(self, query: Callable[[Session], _T]) -> _T:
+        """`query(session)` on a snapshot of what is committed."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
+
+    async def close(self) -> None:
+        """Commit what waits, then let go of the files."""
+        await asyncio.to_thread(self._close)
+
+    def _read(self, query: Callable[[Session], _T]) -> _T:
+        try:
+            with Session(self._connections.reader, expire_on_commit=False) as session:
+                return query(session)
+        except DBAPIError as error:
+            raise storage_error(error) or error from error
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._readers.shutdown()
+        self._connections.dispose()
+
+
+def _prepared(url: str, pin: ChainPin | None) -> Connections:
+    connections = connect(url)
+    database = connections.writer.url.database
+    if connections.writer.dialect.name == "sqlite" and database is not None:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        ping(connections)
+        with connections.writer.begin() as connection:
+            schema.upgrade(connection)
+        if pin is not None:
+            with Session(connections.writer) as session, session.begin():
+                meta.pin_chain(session, pin)
+    except DBAPIError as error:
+        connections.dispose()
+        raise storage_error(error) or StorageUnavailable(str(error.orig)) from error
+    except BaseException:
+        connections.dispose()
+        raise
+    return connections

@@ -1,0 +1,49 @@
+"""The head of each node's ledger: the last number given to a receipt and when that receipt finished."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import Field, SQLModel
+
+from contracts.crypto import Address
+from node.store.columns import AccountAddress, Amount, Count
+
+
+class LedgerRow(SQLModel, table=True):
+    """One node (vault)."""
+
+    __tablename__ = "ledger"
+
+    node: Address = Field(primary_key=True, sa_type=AccountAddress)
+    last_seq: int = Field(sa_type=Count)
+    last_finished_at: int = Field(sa_type=Count)
+    charged: int = Field(sa_type=Amount)
+
+
+_T = LedgerRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """last_seq numbers are given, Σ of their fees is `charged`, none finished after last_finished_at."""
+
+    last_seq: int
+    last_finished_at: int
+    charged: int
+
+
+def head(session: Session, node: Address) -> Head:
+    row = session.execute(select(_T).where(_T.c.node == node)).mappings().one_or_none()
+    return Head(0, 0, 0) if row is None else Head(row["last_seq"], row["last_finished_at"], row["charged"])
+
+
+def advance(session: Session, node: Address, head: Head) -> None:
+    """Makes `head` the head of the node's ledger; numbers follow one another and time does not run back."""
+    values = {"last_seq": head.last_seq, "last_finished_at": head.last_finished_at, "charged": head.charged}
+    follows = (_T.c.node == node) & (_T.c.last_seq == head.last_seq - 1)
+    in_order = follows & (_T.c.last_finished_at <= head.last_finished_at)
+    result = session.execute(update(_T).where(in_order).values(values))
+    if result.rowcount == 0:  # type: ignore[attr-defined]  # an UPDATE's result has it
+        assert head.last_seq == 1, f"receipt {head.last_seq} does not follow"
+        session.execute(insert(_T).values(node=node, **values))

@@ -1,0 +1,159 @@
+"""The receipts this node signed: written once, never changed. Those with a fee are numbered without gaps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Select, insert, select
+from sqlalchemy.orm import Session
+from sqlmodel import Field, SQLModel
+
+from contracts.crypto import Address, Bytes32
+from contracts.structs import InferenceRequest, UsageReceipt
+from node.store.columns import AccountAddress, Amount, Blob, Count, Text64, Word
+
+
+class ReceiptRow(SQLModel, table=True):
+    """A receipt, its signature, and the signed request it answers.
+
+    Null instead of 0 where a value must be unique: `seq` of free receipts, `request_digest` without a chain.
+    """
+
+    __tablename__ = "receipt"
+
+    receipt_id: Bytes32 = Field(primary_key=True, sa_type=Word)
+    request_id: str = Field(sa_type=Text64, unique=True)
+    payer: Address | None = Field(sa_type=AccountAddress, index=True)
+    signature: bytes = Field(sa_type=Blob)
+
+    node: Address = Field(sa_type=AccountAddress)
+    seq: int | None = Field(sa_type=Count, unique=True)
+    channel_id: Bytes32 = Field(sa_type=Word, index=True)
+    request_digest: Bytes32 | None = Field(sa_type=Word, unique=True)
+    adapter_key: Bytes32 = Field(sa_type=Word, index=True)
+    price_hash: Bytes32 = Field(sa_type=Word)
+    terms_hash: Bytes32 = Field(sa_type=Word)
+    shares_hash: Bytes32 = Field(sa_type=Word)
+    attribution_version: int = Field(sa_type=Count)
+    prompt_commit: Bytes32 = Field(sa_type=Word)
+    output_commit: Bytes32 = Field(sa_type=Word)
+    tokens_in: int = Field(sa_type=Count)
+    tokens_cached: int = Field(sa_type=Count)
+    tokens_out: int = Field(sa_type=Count)
+    fee: int = Field(sa_type=Amount)
+    cum_before: int = Field(sa_type=Amount)
+    voucher_max: int = Field(sa_type=Amount)
+    started_at: int = Field(sa_type=Count)
+    finished_at: int = Field(sa_type=Count, index=True)
+    status: int = Field(sa_type=Count)
+
+    request_hash: Bytes32 | None = Field(sa_type=Word)
+    max_fee: int | None = Field(sa_type=Amount)
+    nonce: Bytes32 | None = Field(sa_type=Word)
+    deadline: int | None = Field(sa_type=Count)
+    request_signature: bytes | None = Field(sa_type=Blob)
+
+
+_T = ReceiptRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_C = _T.c
+_RECEIPT = tuple(field.name for field in fields(UsageReceipt))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A receipt with the node's signature; payer, request and its signature are None without a chain."""
+
+    request_id: str
+    receipt: UsageReceipt
+    signature: bytes
+    payer: Address | None
+    request: InferenceRequest | None
+    request_signature: bytes | None
+
+    @property
+    def receipt_id(self) -> Bytes32:
+        return self.receipt.struct_hash()
+
+
+def add(session: Session, stored: StoredReceipt) -> None:
+    """Writes a new receipt."""
+    session.execute(insert(_T).values(_values(stored)))
+
+
+def find(session: Session, receipt_id: Bytes32) -> StoredReceipt | None:
+    return _one(session, select(_T).where(_C.receipt_id == receipt_id))
+
+
+def of_request(session: Session, request_id: str) -> StoredReceipt | None:
+    return _one(session, select(_T).where(_C.request_id == request_id))
+
+
+def numbered(session: Session, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
+    """Receipts that take part in the ledger, in the order of their numbers."""
+    return _many(session, select(_T).where(_C.seq >= from_seq).order_by(_C.seq).limit(limit))
+
+
+def of_channel(session: Session, channel_id: Bytes32, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
+    """A channel's numbered receipts; they tile [0, charged)."""
+    query = select(_T).where(_C.channel_id == channel_id, _C.seq >= from_seq).order_by(_C.seq).limit(limit)
+    return _many(session, query)
+
+
+def latest(
+    session: Session, *, payer: Address | None, before: tuple[int, Bytes32] | None, limit: int
+) -> tuple[StoredReceipt, ...]:
+    """Receipts, newest first, of one payer or of all; `before` = (finished_at, receipt id) of the last one seen."""
+    query = select(_T).order_by(_C.finished_at.desc(), _C.receipt_id.desc()).limit(limit)
+    if payer is not None:
+        query = query.where(_C.payer == payer)
+    if before is not None:
+        at, receipt_id = before
+        query = query.where((_C.finished_at < at) | ((_C.finished_at == at) & (_C.receipt_id < receipt_id)))
+    return _many(session, query)
+
+
+def _one(session: Session, query: Select[Any]) -> StoredReceipt | None:
+    row = session.execute(query).mappings().one_or_none()
+    return None if row is None else _stored(row)
+
+
+def _many(session: Session, query: Select[Any]) -> tuple[StoredReceipt, ...]:
+    return tuple(_stored(row) for row in session.execute(query).mappings())
+
+
+def _stored(row: Mapping[Any, Any]) -> StoredReceipt:
+    values = {name: row[name] for name in _RECEIPT}
+    values["seq"] = values["seq"] or 0
+    values["request_digest"] = values["request_digest"] or Bytes32(bytes(32))
+    receipt = UsageReceipt(**values)
+    request = None
+    if row["request_signature"] is not None:
+        request = InferenceRequest(
+            node=receipt.node,
+            channel_id=receipt.channel_id,
+            adapter_key=receipt.adapter_key,
+            request_hash=row["request_hash"],
+            max_fee=row["max_fee"],
+            price_hash=receipt.price_hash,
+            nonce=int.from_bytes(row["nonce"]),
+            deadline=row["deadline"],
+        )
+    return StoredReceipt(row["request_id"], receipt, row["signature"], row["payer"], request, row["request_signature"])
+
+
+def _values(stored: StoredReceipt) -> dict[str, object]:
+    receipt, request = stored.receipt, stored.request
+    values: dict[str, object] = {name: getattr(receipt, name) for name in _RECEIPT}
+    values["seq"] = receipt.seq or None
+    values["request_digest"] = receipt.request_digest if any(receipt.request_digest) else None
+    return values | {
+        "receipt_id": stored.receipt_id,
+        "request_id": stored.request_id,
+        "payer": stored.payer,
+        "signature": stored.signature,
+        "request_hash": request and request.request_hash,
+        "max_fee": request and request.max_fee,
+        "nonce": request and Bytes32(request.nonce.to_bytes(32)),
+        "deadline": request and request.deadline,
+        "request_signature": stored.request_signature,
+    }

@@ -1,0 +1,64 @@
+"""What running requests hold back. A row lives from admission until its request is charged or released."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+from sqlmodel import Field, SQLModel
+
+from contracts.crypto import Bytes32
+from node.store import channels
+from node.store.columns import Amount, Count, Text64, Word
+
+
+class ReservationRow(SQLModel, table=True):
+    """The capacity of one channel that one request holds."""
+
+    __tablename__ = "reservation"
+
+    request_id: str = Field(primary_key=True, sa_type=Text64)
+    channel_id: Bytes32 = Field(sa_type=Word, foreign_key="channel.channel_id", index=True)
+    amount: int = Field(sa_type=Amount)
+    admitted_at: int = Field(sa_type=Count)
+
+
+_T = ReservationRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    request_id: str
+    channel_id: Bytes32
+    amount: int
+    admitted_at: int
+
+
+def make(session: Session, reservation: Reservation) -> bool:
+    """Reserves on the channel and remembers for whom; False, and nothing done, if the capacity is too small."""
+    if not channels.reserve(session, reservation.channel_id, reservation.amount):
+        return False
+    values = {name: getattr(reservation, name) for name in ("request_id", "channel_id", "amount", "admitted_at")}
+    session.execute(insert(_T).values(values))
+    return True
+
+
+def end(session: Session, request_id: str) -> Reservation | None:
+    """Gives the capacity back and forgets the reservation; None if there is none."""
+    row = session.execute(select(_T).where(_T.c.request_id == request_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    session.execute(delete(_T).where(_T.c.request_id == request_id))
+    channels.unreserve(session, row["channel_id"], row["amount"])
+    return Reservation(row["request_id"], row["channel_id"], row["amount"], row["admitted_at"])
+
+
+def end_all(session: Session) -> int:
+    """Gives back what requests of a dead process held; how many there were."""
+    ids = session.scalars(select(_T.c.request_id)).all()
+    for request_id in ids:
+        end(session, request_id)
+    return len(ids)
+
+
+def count(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(_T)) or 0

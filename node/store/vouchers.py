@@ -1,0 +1,40 @@
+"""The vouchers that receipts name. They are evidence: a batch must show them for as long as it can be judged."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+from sqlmodel import Field, SQLModel
+
+from contracts.crypto import Bytes32
+from node.store.columns import Amount, Blob, Word
+
+
+class VoucherRow(SQLModel, table=True):
+    """A voucher that at least one receipt names by its `voucherMax`."""
+
+    __tablename__ = "voucher"
+
+    channel_id: Bytes32 = Field(primary_key=True, sa_type=Word, foreign_key="channel.channel_id")
+    max_claimable_amount: int = Field(primary_key=True, sa_type=Amount)
+    signature: bytes = Field(sa_type=Blob)
+
+
+_T = VoucherRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVoucher:
+    """A cumulative promise and the payer's signature under it."""
+
+    channel_id: Bytes32
+    max_claimable_amount: int
+    signature: bytes
+
+
+def keep(session: Session, voucher: KeptVoucher) -> None:
+    """Stores a voucher unless the same amount is already kept for its channel."""
+    same = (_T.c.channel_id == voucher.channel_id) & (_T.c.max_claimable_amount == voucher.max_claimable_amount)
+    if session.execute(select(_T.c.channel_id).where(same)).first() is None:
+        values = {name: getattr(voucher, name) for name in ("channel_id", "max_claimable_amount", "signature")}
+        session.execute(insert(_T).values(values))
