@@ -86,3 +86,7 @@ class NotReady(ServingError):
 
 class BaseModelUnusable(ServingError):
     """The base model's folder or repository cannot be served: what is wrong and where."""
+
+
+class StorageFailed(ServingError):
+    """The node's own disk is full or refused a write: which path, and what to do."""

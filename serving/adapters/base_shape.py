@@ -1,0 +1,60 @@
+"""What of the served base model an adapter may change, and by which names an adapter may call that base."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import NamedTuple
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class LinearShape(NamedTuple):
+    """A linear layer y = x @ W.T with W: [d_out, d_in]."""
+
+    d_in: int
+    d_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseShape:
+    """The linear layers of the served base, in layer order, under the names LoRA uses for them.
+
+    modules: short name such as "layers.3.self_attn.q_proj" → shape. `prefix + short name` is the full name of the
+    module in the Hugging Face model: PEFT matches its patterns on that. unserved: full names of layers that an adapter
+    could target but that are not served with one. aliases: what else `base_model_name_or_path` may say for this base
+    (hub id, folder). revision: the hub commit of the base, if it came from there.
+    """
+
+    name: str
+    modules: Mapping[str, LinearShape]
+    prefix: str = "model."
+    unserved: frozenset[str] = frozenset({"model.embed_tokens", "lm_head"})
+    aliases: frozenset[str] = frozenset()
+    revision: str | None = None
+
+    def is_called(self, named: str) -> bool:
+        """Whether `named` (an adapter's base_model_name_or_path) means this base.
+
+        Hub ids must agree in organisation and name. A folder says nothing about the organisation, so a folder on either
+        side is compared by its last component. Case does not count, as on the hub.
+        """
+        org, leaf = _organisation_and_leaf(named)
+        for alias in {self.name, *self.aliases}:
+            alias_org, alias_leaf = _organisation_and_leaf(alias)
+            if leaf == alias_leaf and (org is None or alias_org is None or org == alias_org):
+                return True
+        return False
+
+    def contradicts_revision(self, revision: str) -> bool:
+        """Whether `revision` pins another commit than the base's. A branch or an unknown commit proves nothing."""
+        return self.revision is not None and bool(_COMMIT.fullmatch(revision)) and revision != self.revision
+
+
+def _organisation_and_leaf(name: str) -> tuple[str | None, str]:
+    if _HUB_ID.fullmatch(name):
+        org, leaf = name.split("/")
+        return org.casefold(), leaf.casefold()
+    path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
+    return None, path.name.casefold()

@@ -1,0 +1,171 @@
+"""One ingested adapter as one file: mapped into memory, its whole payload contiguous, one copy away from a device.
+
+0        16             48          header_end      payload_start (a multiple of 4096)
+| magic, | sha256 of    | header,   | zeros         | A B A B …  each [in, r] or [r, out], row-major, 64-aligned |
+| length | the header   | JSON      |               |                                                            |
+"""
+
+import hashlib
+import json
+import mmap
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from serving.adapters.durable import write_whole
+from serving.errors import AdapterCorrupt
+from serving.types import AdapterDigest, BaseDigest
+
+LAYOUT_VERSION = 1
+_MAGIC = b"OLORA\x00\x00" + bytes([LAYOUT_VERSION])
+_PREFIX = struct.Struct("<8sQ32s")
+_PAGE_BYTES = 4096
+_ALIGN_BYTES = 64
+_MAX_HEADER_BYTES = 16 << 20
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class BlobKey:
+    """What an ingested blob depends on, and so what names it."""
+
+    adapter: AdapterDigest
+    base: BaseDigest
+    dtype: torch.dtype
+
+    def file_name(self) -> str:
+        parts = f"{self.adapter}\n{self.base}\n{dtype_name(self.dtype)}\n{LAYOUT_VERSION}\n"
+        return hashlib.sha256(parts.encode()).hexdigest() + ".blob"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one layer's A and B lie in the payload: byte offsets, each a multiple of 64."""
+
+    name: str
+    rank: int
+    d_in: int
+    d_out: int
+    a_offset: int
+    b_offset: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlobModule:
+    """One adapted layer, ready for y += (x @ a) @ b.   a: [d_in, rank].   b: [rank, d_out], alpha/rank folded in."""
+
+    name: str
+    rank: int
+    a: torch.Tensor
+    b: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AdapterBlob:
+    """An adapter version in the serving dtype. `payload` is a uint8 view of the mapped file, to be read only.
+
+    The mapping lives as long as any tensor that views it, also after the file was removed.
+    """
+
+    adapter: AdapterDigest
+    dtype: torch.dtype
+    payload: torch.Tensor
+    placements: tuple[Placement, ...]
+    modules: Mapping[str, BlobModule]
+
+    @property
+    def nbytes(self) -> int:
+        return self.payload.numel()
+
+    @property
+    def rank(self) -> int:
+        return max(placement.rank for placement in self.placements)
+
+    def views(self, payload: torch.Tensor) -> dict[str, BlobModule]:
+        """The layers as views of a copy of the payload. payload: [nbytes] uint8, on any device, at least 8-aligned."""
+        return views(payload, self.placements, self.dtype)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return next(name for name, known in _DTYPES.items() if known == dtype)
+
+
+def place(layers: list[tuple[str, int, int, int]], dtype: torch.dtype) -> tuple[tuple[Placement, ...], int]:
+    """Placements for layers (name, rank, d_in, d_out) in that order, and the bytes of the whole payload."""
+    placements, end = [], 0
+    for name, rank, d_in, d_out in layers:
+        a_offset = end
+        b_offset = _aligned(a_offset + d_in * rank * dtype.itemsize, _ALIGN_BYTES)
+        end = _aligned(b_offset + rank * d_out * dtype.itemsize, _ALIGN_BYTES)
+        placements.append(Placement(name, rank, d_in, d_out, a_offset, b_offset))
+    return tuple(placements), end
+
+
+def views(payload: torch.Tensor, placements: tuple[Placement, ...], dtype: torch.dtype) -> dict[str, BlobModule]:
+    """A and B of every layer as views of `payload`; no bytes are copied."""
+
+    def matrix(offset: int, rows: int, columns: int) -> torch.Tensor:
+        return payload[offset : offset + rows * columns * dtype.itemsize].view(dtype).view(rows, columns)
+
+    return {
+        p.name: BlobModule(p.name, p.rank, matrix(p.a_offset, p.d_in, p.rank), matrix(p.b_offset, p.rank, p.d_out))
+        for p in placements
+    }
+
+
+def write_blob(folder: Path, key: BlobKey, placements: tuple[Placement, ...], payload: torch.Tensor) -> Path:
+    """Store a payload under its key. Raises StorageFailed, leaving nothing half-written."""
+    payload_bytes = payload.numpy().data
+    header = json.dumps(
+        {
+            "adapter": key.adapter,
+            "base": key.base,
+            "dtype": dtype_name(key.dtype),
+            "payload_sha256": hashlib.sha256(payload_bytes).hexdigest(),
+            "payload_bytes": payload.numel(),
+            "modules": [asdict(placement) for placement in placements],
+        }
+    ).encode()
+    prefix = _PREFIX.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
+    padding = bytes(_aligned(len(prefix) + len(header), _PAGE_BYTES) - len(prefix) - len(header))
+    path = folder / key.file_name()
+    write_whole(path, (prefix, header, padding, payload_bytes))
+    return path
+
+
+def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
+    """Map and verify the blob of `key`; every byte is hashed. Raises FileNotFoundError, AdapterCorrupt."""
+    path = folder / key.file_name()
+    with path.open("rb") as file:
+        prefix = file.read(_PREFIX.size)
+        if len(prefix) < _PREFIX.size:
+            raise _damaged(key, path, "it is cut short")
+        magic, header_bytes, header_sha256 = _PREFIX.unpack(prefix)
+        if magic != _MAGIC or header_bytes > _MAX_HEADER_BYTES:
+            raise _damaged(key, path, "it does not start like a blob")
+        header = file.read(header_bytes)
+        if hashlib.sha256(header).digest() != header_sha256:
+            raise _damaged(key, path, "its header has changed")
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy-on-write: torch wants writable memory
+    fields = json.loads(header)
+    start, length = _aligned(_PREFIX.size + header_bytes, _PAGE_BYTES), fields["payload_bytes"]
+    if len(mapped) != start + length:
+        raise _damaged(key, path, f"it has {len(mapped)} bytes instead of {start + length}")
+    if hashlib.sha256(memoryview(mapped)[start:]).hexdigest() != fields["payload_sha256"]:
+        raise _damaged(key, path, "its weights have changed")
+    if (fields["adapter"], fields["base"], fields["dtype"]) != (key.adapter, key.base, dtype_name(key.dtype)):
+        raise _damaged(key, path, "it belongs to another adapter or base")
+    placements = tuple(Placement(**placement) for placement in fields["modules"])
+    payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=start)
+    return AdapterBlob(key.adapter, key.dtype, payload, placements, views(payload, placements, key.dtype))
+
+
+def _damaged(key: BlobKey, path: Path, reason: str) -> AdapterCorrupt:
+    return AdapterCorrupt(key.adapter, path.name, f"{reason}; it is made again from the adapter's files")
+
+
+def _aligned(offset: int, multiple: int) -> int:
+    return -(-offset // multiple) * multiple

@@ -1,0 +1,76 @@
+"""Digests that name adapter versions, base models and tokenizers.
+
+All three have one rule: of the listed files take those that exist, sort them by name, write one line `<sha256 of the
+file>  <name>` (ended by a newline) for each, and take the sha256 of the lines, in lower-case hex. So a stranger can
+check with coreutils: `sha256sum adapter_config.json adapter_model.safetensors chat_template.jinja | sha256sum`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from serving.errors import BaseModelUnusable
+from serving.types import AdapterDigest, BaseDigest
+
+WEIGHTS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
+TEMPLATE_FILE = "chat_template.jinja"
+ADAPTER_FILES = (CONFIG_FILE, WEIGHTS_FILE, TEMPLATE_FILE)
+
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "chat_template.jinja",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+)
+_BASE_PATTERNS = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    *TOKENIZER_FILES,
+)
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_digest(digests: Mapping[str, str]) -> str:
+    """The digest over `file name → sha256 of the file`; see the rule above."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def adapter_digest(folder: Path) -> AdapterDigest:
+    """Names the adapter version in `folder`: its config, weights and, if it has one, chat template."""
+    return AdapterDigest(files_digest({name: file_digest(folder / name) for name in _existing(folder, ADAPTER_FILES)}))
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Names the tokenizer in `folder`, chat template included."""
+    return files_digest({name: file_digest(folder / name) for name in _existing(folder, TOKENIZER_FILES)})
+
+
+def base_digest(folder: Path, on_progress: Callable[[float], None] = lambda fraction: None) -> BaseDigest:
+    """Names the base model in `folder`: weights, config and tokenizer. Reads every byte. Raises BaseModelUnusable."""
+    names = _existing(folder, _BASE_PATTERNS)
+    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
+        raise BaseModelUnusable(f"{folder} is not a model folder: it needs config.json and *.safetensors.")
+    total_bytes = sum((folder / name).stat().st_size for name in names)
+    digests: dict[str, str] = {}
+    done_bytes = 0
+    for name in names:
+        digests[name] = file_digest(folder / name)
+        done_bytes += (folder / name).stat().st_size
+        on_progress(done_bytes / total_bytes)
+    return BaseDigest(files_digest(digests))
+
+
+def _existing(folder: Path, patterns: Iterable[str]) -> list[str]:
+    return sorted({path.name for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
