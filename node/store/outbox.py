@@ -1,0 +1,151 @@
+"""Transactions on their way: an intent is stored before it is signed, signed bytes before they leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.orm import Session
+
+from contracts.crypto import Address, Bytes32
+from node.store.settlement import AttemptRow, NonceLaneRow, TransactionRow
+
+_T = TransactionRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_A = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_L = NonceLaneRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+class State(StrEnum):
+    """How far a transaction is. `failed` may be tried again under the same intent."""
+
+    INTENDED = "intended"  # wanted; no number yet
+    SIGNED = "signed"  # numbered, its signed bytes are stored
+    BROADCAST = "broadcast"  # handed to the chain, not seen mined
+    MINED = "mined"  # in a block that may still be reorganised
+    FINAL = "final"  # deep enough
+    FAILED = "failed"  # the contract refused it, or its number was used by another
+
+
+OPEN_STATES = (State.INTENDED, State.SIGNED, State.BROADCAST, State.MINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Signed bytes under one number; fees in wei per gas."""
+
+    transaction_hash: Bytes32
+    raw: bytes
+    max_fee: int
+    tip: int
+    signed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One transaction as it stands. `failure` says why it failed, or why it waits."""
+
+    transaction_id: int
+    intent: str
+    sender: Address
+    to: Address
+    call_data: bytes
+    state: State
+    nonce: int | None
+    gas: int | None
+    failure: str | None
+    mined_hash: Bytes32 | None
+    block_number: int | None
+    block_hash: Bytes32 | None
+    gas_used: int | None
+    gas_price: int | None
+    created_at: int
+    changed_at: int
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def hash(self) -> Bytes32 | None:
+        """The hash to show: of the mined attempt, else of the newest."""
+        return self.mined_hash or (self.attempts[-1].transaction_hash if self.attempts else None)
+
+
+_COLUMNS = tuple(name for name in Outgoing.__slots__ if name != "attempts")
+
+
+def intend(session: Session, *, intent: str, sender: Address, to: Address, call_data: bytes, now: int) -> Outgoing:
+    """The transaction of this intent; a new one unless there is one, a failed one starts over with this call."""
+    found = find(session, intent)
+    if found is None:
+        values = {"intent": intent, "sender": sender, "to": to, "call_data": call_data, "state": State.INTENDED}
+        session.execute(insert(_T).values(**values, created_at=now, changed_at=now))
+    elif found.state is State.FAILED:
+        cleared = dict.fromkeys(("nonce", "gas", "failure", "mined_hash", "block_number", "block_hash"))
+        restart(session, found.transaction_id, now, to=to, call_data=call_data, **cleared)
+    made = find(session, intent)
+    assert made is not None
+    return made
+
+
+def restart(session: Session, transaction_id: int, now: int, **values: object) -> None:
+    """Back to the intent: its number is gone, so its attempts can never be mined and are forgotten."""
+    session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))
+    change(session, transaction_id, State.INTENDED, now, **values)
+
+
+def find(session: Session, intent: str) -> Outgoing | None:
+    found = _many(session, _T.c.intent == intent)
+    return found[0] if found else None
+
+
+def unfinished(session: Session, sender: Address) -> tuple[Outgoing, ...]:
+    """What is still on its way: numbered ones first, by number, then intents in the order they came."""
+    found = _many(session, (_T.c.sender == sender) & _T.c.state.in_(OPEN_STATES))
+    return tuple(sorted(found, key=lambda one: (one.nonce is None, one.nonce or 0, one.transaction_id)))
+
+
+def latest(session: Session, sender: Address, prefix: str) -> Outgoing | None:
+    """The newest transaction whose intent starts with `prefix`."""
+    found = _many(session, (_T.c.sender == sender) & _T.c.intent.startswith(prefix, autoescape=True))
+    return max(found, key=lambda one: one.transaction_id, default=None)
+
+
+def take_nonce(session: Session, sender: Address, mined: int) -> int:
+    """The next number of this key, which is then taken; never below the `mined` count that the chain reports."""
+    kept = session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
+    nonce = max(kept or 0, mined)
+    if kept is None:
+        session.execute(insert(_L).values(sender=sender, next_nonce=nonce + 1))
+    else:
+        session.execute(update(_L).where(_L.c.sender == sender).values(next_nonce=nonce + 1))
+    return nonce
+
+
+def add_attempt(session: Session, transaction_id: int, attempt: Attempt) -> None:
+    values = {name: getattr(attempt, name) for name in Attempt.__slots__}
+    session.execute(insert(_A).values(transaction_id=transaction_id, **values))
+
+
+def change(session: Session, transaction_id: int, state: State, now: int, **values: object) -> None:
+    """Moves a transaction to `state` and sets the given columns."""
+    changed = update(_T).where(_T.c.transaction_id == transaction_id)
+    session.execute(changed.values(state=state, changed_at=now, **values))
+
+
+def _many(session: Session, where: ColumnElement[bool]) -> list[Outgoing]:
+    rows = session.execute(select(_T).where(where)).mappings().all()
+    attempts = _attempts(session, [row["transaction_id"] for row in rows])
+    return [_outgoing(row, attempts.get(row["transaction_id"], ())) for row in rows]
+
+
+def _attempts(session: Session, ids: Sequence[int]) -> dict[int, tuple[Attempt, ...]]:
+    made: dict[int, tuple[Attempt, ...]] = {}
+    query = select(_A).where(_A.c.transaction_id.in_(ids)).order_by(_A.c.max_fee)
+    for row in session.execute(query).mappings():
+        attempt = Attempt(**{name: row[name] for name in Attempt.__slots__})
+        made[row["transaction_id"]] = (*made.get(row["transaction_id"], ()), attempt)
+    return made
+
+
+def _outgoing(row: Mapping[Any, Any], attempts: tuple[Attempt, ...]) -> Outgoing:
+    values = {name: row[name] for name in _COLUMNS} | {"state": State(row["state"])}
+    return Outgoing(**values, attempts=attempts)
