@@ -1,0 +1,102 @@
+"""Calls, results and events of the compiled contracts, as bytes and back."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import collapse_if_tuple
+
+from contracts.artifacts import load
+from contracts.crypto import Bytes32, keccak
+from node.chain.client import Log
+
+
+class UnexpectedAnswer(ValueError):
+    """What came back is not encoded as the contract's ABI says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function of a contract."""
+
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def encode(self, *args: Any) -> bytes:
+        """Selector and arguments."""
+        return self.selector + encode(self.inputs, args)
+
+    def decode(self, returned: bytes) -> tuple[Any, ...]:
+        """The returned values; UnexpectedAnswer if they are not of the declared types."""
+        try:
+            return decode(self.outputs, returned)
+        except DecodingError as error:
+            raise UnexpectedAnswer(f"{len(returned)} bytes do not decode as {self.outputs}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a contract: `topic` names it on the chain."""
+
+    name: str
+    topic: Bytes32
+    members: tuple[tuple[str, str, bool], ...]  # name, type, indexed
+
+    def decode(self, log: Log) -> dict[str, Any]:
+        """The event's members by name."""
+        try:
+            topics = zip(self._kinds(indexed=True), log.topics[1:], strict=True)
+            indexed = [decode([kind], topic)[0] for kind, topic in topics]
+            plain = decode(self._kinds(indexed=False), log.data)
+        except (DecodingError, ValueError) as error:
+            raise UnexpectedAnswer(f"a log of {log.address} is no {self.name}") from error
+        values = {True: iter(indexed), False: iter(plain)}
+        return {name: next(values[is_indexed]) for name, _, is_indexed in self.members}
+
+    def _kinds(self, *, indexed: bool) -> list[str]:
+        return [kind for _, kind, is_indexed in self.members if is_indexed is indexed]
+
+
+@dataclass(frozen=True, slots=True)
+class Abi:
+    """What a contract offers, by name. Overloaded functions are left out: their names say too little."""
+
+    functions: dict[str, Function]
+    events: dict[str, Event]
+    errors: dict[bytes, tuple[str, tuple[str, ...]]]
+
+
+@cache
+def abi_of(contract: str) -> Abi:
+    """The ABI of a compiled contract."""
+    entries = load(contract).abi
+    functions: dict[str, Function] = {}
+    overloaded: set[str] = set()
+    for entry in (entry for entry in entries if entry["type"] == "function"):
+        overloaded |= {entry["name"]} & set(functions)
+        functions[entry["name"]] = Function(_digest(entry)[:4], _types(entry["inputs"]), _types(entry["outputs"]))
+    return Abi(
+        functions={name: function for name, function in functions.items() if name not in overloaded},
+        events={entry["name"]: _event(entry) for entry in entries if entry["type"] == "event"},
+        errors={
+            _digest(entry)[:4]: (entry["name"], _types(entry["inputs"]))
+            for entry in entries
+            if entry["type"] == "error"
+        },
+    )
+
+
+def _event(entry: dict[str, Any]) -> Event:
+    members = tuple((one["name"], collapse_if_tuple(one), one["indexed"]) for one in entry["inputs"])
+    return Event(entry["name"], _digest(entry), members)
+
+
+def _digest(entry: dict[str, Any]) -> Bytes32:
+    return keccak(f"{entry['name']}({','.join(_types(entry['inputs']))})".encode())
+
+
+def _types(parameters: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(collapse_if_tuple(one) for one in parameters)

@@ -1,0 +1,194 @@
+"""The chain client over JSON-RPC: web3's HTTP provider, called in threads, every call bounded in time."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from web3 import HTTPProvider
+from web3.exceptions import Web3Exception
+from web3.types import RPCEndpoint
+
+from contracts.crypto import Address, Bytes32, keccak, to_address, to_bytes32
+from node.chain.client import Block, Call, Inclusion, Log
+from node.chain.errors import (
+    CallRefused,
+    CallReverted,
+    ChainError,
+    ChainUnavailable,
+    InsufficientFunds,
+    NonceTooLow,
+    TransactionRefused,
+    Underpriced,
+    WrongChain,
+)
+from node.chain.reverts import revert_reason
+
+CALL_TIMEOUT_S = 10.0
+FALLBACK_TIP_WEI = 1_000_000_000
+_KNOWN = ("already known", "known transaction", "already imported", "already in")
+_REFUSALS: tuple[tuple[type[TransactionRefused], tuple[str, ...]], ...] = (
+    (NonceTooLow, ("nonce too low", "nonce is too low", "invalid transaction nonce")),
+    (Underpriced, ("underpriced", "fee too low", "less than block base fee", "fee cap")),
+    (InsufficientFunds, ("insufficient funds", "insufficient balance", "doesn't have enough funds")),
+)
+
+
+class RpcClient:
+    """A ChainClient for an http(s) URL."""
+
+    def __init__(self, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._url, self._chain_id, self._timeout_s = rpc_url, chain_id, timeout_s
+        self._provider = HTTPProvider(
+            rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
+        )
+
+    @classmethod
+    async def connect(cls, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> Self:
+        """A client of the chain `chain_id`; ChainUnavailable or WrongChain otherwise."""
+        client = cls(rpc_url, chain_id, timeout_s)
+        served = _number(await client._ask("eth_chainId"))
+        if served != chain_id:
+            raise WrongChain(rpc_url, chain_id, served)
+        return client
+
+    @property
+    def chain_id(self) -> int:
+        return self._chain_id
+
+    async def head(self) -> Block:
+        return _block(await self._ask("eth_getBlockByNumber", "latest", False))
+
+    async def block(self, number: int) -> Block | None:
+        found = await self._ask("eth_getBlockByNumber", hex(number), False)
+        return _block(found) if found is not None else None
+
+    async def code(self, address: Address) -> bytes:
+        return _bytes(await self._ask("eth_getCode", address, "latest"))
+
+    async def funds(self, address: Address) -> int:
+        return _number(await self._ask("eth_getBalance", address, "latest"))
+
+    async def call(self, call: Call, sender: Address | None = None) -> bytes:
+        return _bytes(await self._ask("eth_call", _message(call, sender), "latest"))
+
+    async def estimate_gas(self, call: Call, sender: Address) -> int:
+        return _number(await self._ask("eth_estimateGas", _message(call, sender)))
+
+    async def tip_fee(self) -> int:
+        try:
+            return _number(await self._ask("eth_maxPriorityFeePerGas"))
+        except CallRefused:  # the method is optional
+            return FALLBACK_TIP_WEI
+
+    async def nonce(self, address: Address) -> int:
+        return _number(await self._ask("eth_getTransactionCount", address, "latest"))
+
+    async def send_raw(self, raw: bytes) -> Bytes32:
+        try:
+            await self._ask("eth_sendRawTransaction", _hex(raw))
+        except CallReverted as error:
+            raise TransactionRefused(error.reason) from error
+        except CallRefused as error:
+            if not any(phrase in error.reason.lower() for phrase in _KNOWN):
+                raise _refusal(error.reason) from error
+        return keccak(raw)
+
+    async def knows(self, transaction_hash: Bytes32) -> bool:
+        return await self._ask("eth_getTransactionByHash", _hex(transaction_hash)) is not None
+
+    async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
+        found = await self._ask("eth_getTransactionReceipt", _hex(transaction_hash))
+        return _inclusion(found) if found is not None else None
+
+    async def logs(
+        self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
+    ) -> list[Log]:
+        wanted = {
+            "address": list(addresses),
+            "topics": [[_hex(topic) for topic in topics]],
+            "fromBlock": hex(from_block),
+            "toBlock": hex(to_block),
+        }
+        return sorted((_log(one) for one in await self._ask("eth_getLogs", wanted)), key=lambda log: log.place)
+
+    async def _ask(self, method: str, *params: Any) -> Any:
+        """The result of one JSON-RPC call, or its error as one of ours."""
+        request = asyncio.to_thread(self._provider.make_request, RPCEndpoint(method), list(params))
+        try:
+            answer: Mapping[str, Any] = await asyncio.wait_for(request, self._timeout_s + 1)
+        except TimeoutError as error:
+            raise ChainUnavailable(self._url, f"{method} took longer than {self._timeout_s} s") from error
+        except (OSError, ValueError, Web3Exception) as error:  # requests' errors are OSErrors, no JSON is a ValueError
+            raise ChainUnavailable(self._url, f"{method}: {type(error).__name__}") from error
+        if "error" in answer and answer["error"] is not None:
+            raise _error(method, answer["error"])
+        if "result" not in answer:
+            raise ChainUnavailable(self._url, f"{method} was answered without a result")
+        return answer["result"]
+
+
+def _error(method: str, error: Mapping[str, Any]) -> ChainError:
+    """JSON-RPC code 3, or data with a revert's message, is a contract's refusal (Geth's convention)."""
+    reason, data = str(error.get("message", error)), error.get("data")
+    raw = data.get("data") if isinstance(data, Mapping) else data
+    if error.get("code") == 3 or "revert" in reason.lower():
+        returned = _bytes(raw) if isinstance(raw, str) and raw.startswith("0x") else b""
+        return CallReverted(revert_reason(returned) or reason, returned)
+    return CallRefused(method, reason)
+
+
+def _refusal(reason: str) -> TransactionRefused:
+    kinds = (kind for kind, phrases in _REFUSALS if any(phrase in reason.lower() for phrase in phrases))
+    return next(kinds, TransactionRefused)(reason)
+
+
+def _message(call: Call, sender: Address | None) -> dict[str, str]:
+    message = {"to": call.to, "data": _hex(call.data)}
+    return message | ({"from": sender} if sender else {})
+
+
+def _block(found: Mapping[str, Any]) -> Block:
+    base_fee = found.get("baseFeePerGas")
+    return Block(
+        _number(found["number"]), _word(found["hash"]), _number(found["timestamp"]), _number(base_fee or "0x0")
+    )
+
+
+def _inclusion(found: Mapping[str, Any]) -> Inclusion:
+    return Inclusion(
+        transaction_hash=_word(found["transactionHash"]),
+        block_number=_number(found["blockNumber"]),
+        block_hash=_word(found["blockHash"]),
+        succeeded=_number(found["status"]) == 1,
+        gas_used=_number(found["gasUsed"]),
+        gas_price=_number(found.get("effectiveGasPrice") or "0x0"),
+        logs=tuple(_log(one) for one in found["logs"]),
+    )
+
+
+def _log(found: Mapping[str, Any]) -> Log:
+    return Log(
+        block_number=_number(found["blockNumber"]),
+        block_hash=_word(found["blockHash"]),
+        log_index=_number(found["logIndex"]),
+        transaction_hash=_word(found["transactionHash"]),
+        address=to_address(found["address"]),
+        topics=tuple(_word(topic) for topic in found["topics"]),
+        data=_bytes(found["data"]),
+    )
+
+
+def _number(text: Any) -> int:
+    return int(text, 16)
+
+
+def _bytes(text: Any) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _word(text: Any) -> Bytes32:
+    return to_bytes32(_bytes(text))
+
+
+def _hex(raw: bytes) -> str:
+    return "0x" + raw.hex()

@@ -1,0 +1,59 @@
+"""Signed transactions of type 2 (EIP-1559)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import rlp  # type: ignore[import-untyped]  # it ships no types
+
+from contracts.crypto import Address, Bytes32, address_bytes, keccak
+
+_TYPE = b"\x02"
+
+
+class TransactionSigner(Protocol):
+    """A key that signs 32-byte digests: r ‖ s ‖ v, v = 27 or 28."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, digest: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What is signed. Fees in wei per gas."""
+
+    chain_id: int
+    nonce: int
+    to: Address
+    data: bytes
+    gas: int
+    max_fee: int
+    tip: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """The bytes that go out, and the hash by which the chain knows them."""
+
+    raw: bytes
+    hash: Bytes32
+
+
+def sign_transaction(transaction: Transaction, signer: TransactionSigner) -> SignedTransaction:
+    """0x02 ‖ rlp(chainId, nonce, tip, maxFee, gas, to, 0, data, [], yParity, r, s), EIP-1559."""
+    fields = [
+        transaction.chain_id,
+        transaction.nonce,
+        transaction.tip,
+        transaction.max_fee,
+        transaction.gas,
+        address_bytes(transaction.to),
+        0,
+        transaction.data,
+        [],
+    ]
+    signature = signer.sign(keccak(_TYPE + rlp.encode(fields)))
+    r, s = (int.from_bytes(signature[start : start + 32]) for start in (0, 32))
+    raw = _TYPE + rlp.encode([*fields, signature[64] - 27, r, s])
+    return SignedTransaction(raw, keccak(raw))
