@@ -6,10 +6,10 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {ChannelDigests} from "./escrow/ChannelDigests.sol";
 import {IChannelEscrow} from "./interfaces/IChannelEscrow.sol";
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 
@@ -17,8 +17,8 @@ import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 /// @notice Written from the x402 `batch-settlement` specification for chains without the deployed contract.
 /// @dev Per channel 0 ≤ totalClaimed ≤ balance, where balance = deposits − refunds − withdrawals. What is claimed
 /// but not yet settled still lies here: Σ balance − Σ settled = tokens held.
-/// Placed as bare runtime code: no constructor, no immutables, no initial storage; the domain is computed per call.
-contract ChannelEscrow is IChannelEscrow, Multicall, ReentrancyGuardTransient {
+/// Placed as bare runtime code: no constructor, no immutables, no initial storage.
+contract ChannelEscrow is ChannelDigests, Multicall, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     struct ChannelState {
@@ -38,21 +38,6 @@ contract ChannelEscrow is IChannelEscrow, Multicall, ReentrancyGuardTransient {
 
     uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
-
-    bytes32 private constant _DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant _NAME_HASH = keccak256("x402 Batch Settlement");
-    bytes32 private constant _VERSION_HASH = keccak256("1");
-    bytes32 private constant _CHANNEL_CONFIG_TYPEHASH = keccak256(
-        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
-    );
-    bytes32 private constant _VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
-    bytes32 private constant _REFUND_TYPEHASH = keccak256("Refund(bytes32 channelId,uint256 nonce,uint128 amount)");
-    bytes32 private constant _CLAIM_ENTRY_TYPEHASH =
-        keccak256("ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)");
-    bytes32 private constant _CLAIM_BATCH_TYPEHASH = keccak256(
-        "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
-    );
 
     mapping(bytes32 channelId => ChannelState) public channels;
     mapping(bytes32 channelId => WithdrawalState) public pendingWithdrawals;
@@ -210,42 +195,6 @@ contract ChannelEscrow is IChannelEscrow, Multicall, ReentrancyGuardTransient {
         if (amount != 0) IERC20(config.token).safeTransfer(config.payer, amount);
     }
 
-    // ---- EIP-712 ---------------------------------------------------------------------------------------------------
-
-    function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
-        return _digest(keccak256(abi.encode(_CHANNEL_CONFIG_TYPEHASH, config)));
-    }
-
-    function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) public view returns (bytes32) {
-        return _digest(keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount)));
-    }
-
-    function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) public view returns (bytes32) {
-        return _digest(keccak256(abi.encode(_REFUND_TYPEHASH, channelId, nonce, amount)));
-    }
-
-    function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims) public view returns (bytes32) {
-        bytes32[] memory entries = new bytes32[](voucherClaims.length);
-        for (uint256 i = 0; i < entries.length; ++i) {
-            Voucher calldata voucher = voucherClaims[i].voucher;
-            entries[i] = keccak256(
-                abi.encode(
-                    _CLAIM_ENTRY_TYPEHASH,
-                    getChannelId(voucher.channel),
-                    voucher.maxClaimableAmount,
-                    voucherClaims[i].totalClaimed
-                )
-            );
-        }
-        return _digest(keccak256(abi.encode(_CLAIM_BATCH_TYPEHASH, keccak256(abi.encodePacked(entries)))));
-    }
-
-    function _digest(bytes32 structHash) private view returns (bytes32) {
-        bytes32 separator =
-            keccak256(abi.encode(_DOMAIN_TYPEHASH, _NAME_HASH, _VERSION_HASH, block.chainid, address(this)));
-        return MessageHashUtils.toTypedDataHash(separator, structHash);
-    }
-
     // ---- internals -------------------------------------------------------------------------------------------------
 
     function _isReceiverSide(ChannelConfig calldata config) private view returns (bool) {
@@ -274,9 +223,7 @@ contract ChannelEscrow is IChannelEscrow, Multicall, ReentrancyGuardTransient {
     /// @dev A named authorizer is a key and nothing else; without one the payer answers, by key or ERC-1271.
     function _checkVoucher(ChannelConfig calldata config, bytes32 digest, bytes calldata signature) private view {
         if (config.payerAuthorizer == address(0)) {
-            require(
-                SignatureChecker.isValidSignatureNowCalldata(config.payer, digest, signature), InvalidSignature()
-            );
+            require(SignatureChecker.isValidSignatureNowCalldata(config.payer, digest, signature), InvalidSignature());
         } else {
             (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
             require(signer == config.payerAuthorizer, InvalidSignature());

@@ -30,9 +30,8 @@ contract ERC3009DepositCollector is IDepositCollector {
             abi.decode(collectorData, (uint256, uint256, uint256, bytes));
         // The nonce names the channel: this authorisation funds no other.
         bytes32 nonce = keccak256(abi.encode(channelId, salt));
-        IReceiveWithAuthorization(token).receiveWithAuthorization(
-            payer, address(this), amount, validAfter, validBefore, nonce, signature
-        );
+        IReceiveWithAuthorization(token)
+            .receiveWithAuthorization(payer, address(this), amount, validAfter, validBefore, nonce, signature);
         IERC20(token).safeTransfer(ESCROW, amount);
     }
 }

@@ -45,7 +45,11 @@ interface IAssetRegistry {
     function createDatanet(bytes32 salt, string calldata uri) external returns (bytes32 datanetId);
     /// @notice Steward only; versions count from 1.
     function publishDatanetVersion(
-        bytes32 datanetId, bytes32 contentRoot, bytes32 contributorsRoot, uint64 totalWeight, uint32 contributorCount
+        bytes32 datanetId,
+        bytes32 contentRoot,
+        bytes32 contributorsRoot,
+        uint64 totalWeight,
+        uint32 contributorCount
     ) external returns (uint32 version);
     function createAdapter(bytes32 salt, string calldata uri) external returns (bytes32 adapterId);
     /// @notice Owner only; versions count from 1. adapterKey as in the protocol's encodings.

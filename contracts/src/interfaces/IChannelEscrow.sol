@@ -34,7 +34,8 @@ interface IChannelEscrow {
     event WithdrawFinalized(bytes32 indexed channelId, address indexed sender, uint128 amount);
 
     function multicall(bytes[] calldata data) external returns (bytes[] memory results);
-    function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData) external;
+    function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData)
+        external;
     function claim(VoucherClaim[] calldata voucherClaims) external;
     function claimWithSignature(VoucherClaim[] calldata voucherClaims, bytes calldata authorizerSignature) external;
     function settle(address receiver, address token) external;
@@ -42,13 +43,19 @@ interface IChannelEscrow {
     function finalizeWithdraw(ChannelConfig calldata config) external;
     function refund(ChannelConfig calldata config, uint128 amount) external;
     function refundWithSignature(
-        ChannelConfig calldata config, uint128 amount, uint256 nonce, bytes calldata receiverAuthorizerSignature
+        ChannelConfig calldata config,
+        uint128 amount,
+        uint256 nonce,
+        bytes calldata receiverAuthorizerSignature
     ) external;
 
     function getChannelId(ChannelConfig calldata config) external view returns (bytes32);
     function channels(bytes32 channelId) external view returns (uint128 balance, uint128 totalClaimed);
     function pendingWithdrawals(bytes32 channelId) external view returns (uint128 amount, uint40 initiatedAt);
-    function receivers(address receiver, address token) external view returns (uint128 totalClaimed, uint128 totalSettled);
+    function receivers(address receiver, address token)
+        external
+        view
+        returns (uint128 totalClaimed, uint128 totalSettled);
     function refundNonce(bytes32 channelId) external view returns (uint256);
     function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) external view returns (bytes32);
     function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) external view returns (bytes32);

@@ -16,7 +16,9 @@ struct PriceList {
 /// @title Who runs a node, with which key, at which prices and with what at stake.
 /// @notice A node is named by its vault: one per owner and accepted token. Everything here is append-only windows.
 interface INodeRegistry {
-    event NodeRegistered(address indexed node, address indexed owner, address indexed token, address operator, string uri);
+    event NodeRegistered(
+        address indexed node, address indexed owner, address indexed token, address operator, string uri
+    );
     event OperatorRotated(address indexed node, address operator, uint64 from);
     event PriceListRegistered(
         address indexed node, bytes32 indexed adapterKey, bytes32 indexed priceHash, PriceList list, uint64 from

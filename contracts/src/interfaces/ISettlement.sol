@@ -39,10 +39,18 @@ struct ShareClaim {
 /// @title Credits, batches and claims. One ledger per node; no tree can spend another node's credit.
 interface ISettlement {
     event Credited(address indexed node, uint256 amount, uint256 total);
-    event BatchPosted(address indexed node, uint64 indexed epoch, bytes32 headerHash, BatchHeader header, uint64 activeFrom);
+    event BatchPosted(
+        address indexed node, uint64 indexed epoch, bytes32 headerHash, BatchHeader header, uint64 activeFrom
+    );
     event BatchActivated(address indexed node, uint64 indexed epoch, uint128 cumTotal);
     event Claimed(
-        address indexed node, uint8 payeeKind, bytes32 indexed id, address indexed to, uint64 epoch, uint256 amount, uint128 cumulative
+        address indexed node,
+        uint8 payeeKind,
+        bytes32 indexed id,
+        address indexed to,
+        uint64 epoch,
+        uint256 amount,
+        uint128 cumulative
     );
     event ShareClaimed(
         address indexed node,
@@ -73,7 +81,10 @@ interface ISettlement {
     function credited(address node) external view returns (uint256);
     function claimedTotal(address node) external view returns (uint256);
     function claimed(address node, uint8 payeeKind, bytes32 id) external view returns (uint256);
-    function sharePaid(address node, bytes32 datanetId, uint32 version, address contributor) external view returns (uint256);
+    function sharePaid(address node, bytes32 datanetId, uint32 version, address contributor)
+        external
+        view
+        returns (uint256);
     function payoutOf(address payee) external view returns (address);
     /// @notice The newest posted header of a node, and how far it is active. A fresh node stands at epoch 0 with the
     /// state root of the empty ledger.
