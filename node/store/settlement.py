@@ -72,7 +72,7 @@ class AttemptRow(SQLModel, table=True):
 
 
 class ChainEventRow(SQLModel, table=True):
-    """One event of the contracts, under the block it stands in: a reorganised chain has other rows, not changed ones."""
+    """One event, under the block it stands in: a reorganised chain has other rows, not changed ones."""
 
     __tablename__ = "chain_event"
 
