@@ -1,0 +1,77 @@
+"""The py-evm engine as a `ChainBackend`: the chain on one worker thread, HTTP on another."""
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvicorn
+
+from local_chain.backend import Engine
+from local_chain.errors import ChainStartFailed, PortInUse
+from local_chain.pyevm.chain import PyevmChain
+from local_chain.rpc.methods import Methods
+from local_chain.rpc.server import create_app
+
+_HOST = "127.0.0.1"
+_START_TIMEOUT_S = 10
+_STOP_TIMEOUT_S = 10
+DATABASE_NAME = "pyevm.sqlite"
+
+
+class PyevmBackend:
+    """py-evm in this process, its blocks in `home`/pyevm.sqlite."""
+
+    engine: Engine = "pyevm"
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="evm")
+        self._chain: PyevmChain | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    @property
+    def rpc_url(self) -> str:
+        return f"http://{_HOST}:{self._port}"
+
+    def start(self, port: int) -> None:
+        listener = _listen(port)
+        self._port = listener.getsockname()[1]
+        self._chain = self._worker.submit(PyevmChain, self.home / DATABASE_NAME).result()
+        app = create_app(Methods(self._chain), self._worker)
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=2, ws="none")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="rpc", daemon=True)
+        self._thread.start()
+        started = threading.Event()
+        for _ in range(_START_TIMEOUT_S * 100):
+            if self._server.started:
+                return
+            started.wait(0.01)
+        raise ChainStartFailed("the RPC server did not start; see the chain's log")
+
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP_TIMEOUT_S)
+        if self._chain is not None:
+            self._worker.submit(self._chain.close).result()
+        self._worker.shutdown()
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio turns Nagle off only for sockets that name their protocol; with it on, every answer waits 40 ms
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+    except OSError as error:
+        listener.close()
+        raise PortInUse.at(port) from error
+    listener.listen(128)
+    return listener

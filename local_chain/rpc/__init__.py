@@ -1,0 +1,1 @@
+"""Ethereum JSON-RPC over the py-evm engine: parameters in, documents out, HTTP around both."""

@@ -1,0 +1,83 @@
+"""Methods that run code or mine: calls, estimates, transactions, the clock."""
+
+from dataclasses import dataclass
+
+from eth.abc import StateAPI
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from local_chain.pyevm import execution
+from local_chain.pyevm.chain import PyevmChain, TransactionRefused
+from local_chain.rpc import params
+from local_chain.rpc.documents import hex_bytes, number
+from local_chain.rpc.errors import EXECUTION_REVERTED, SERVER_ERROR, InvalidParams, Json, RpcError
+from local_chain.rpc.params import optional, required
+from local_chain.rpc.reads import Reads
+
+_ERROR_STRING = bytes.fromhex("08c379a0")
+_MAX_STEP_S = 100 * 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs messages on one chain; `latest` and `pending` mean the block that would be mined now, with its time."""
+
+    chain: PyevmChain
+    reads: Reads
+
+    def call(self, p: list[Json]) -> Json:
+        message, state = self._prepare(p)
+        try:
+            return hex_bytes(execution.call(state, message))
+        except (execution.Reverted, execution.ExecutionFailed) as error:
+            raise _refusal(error) from error
+
+    def estimate(self, p: list[Json]) -> Json:
+        message, state = self._prepare(p)
+        try:
+            return number(execution.estimate(state, message))
+        except (execution.Reverted, execution.ExecutionFailed) as error:
+            raise _refusal(error) from error
+
+    def _prepare(self, p: list[Json]) -> tuple[execution.Call, StateAPI]:
+        if optional(p, 2) or optional(p, 3):
+            raise InvalidParams("state and block overrides are not supported on this chain")
+        message = params.call_message(required(p, 0))
+        name = params.block_name(optional(p, 1))
+        is_now = name in ("latest", "pending")
+        return message, self.chain.free_state(self.chain.next_header() if is_now else self.reads.header(name))
+
+    def send(self, p: list[Json]) -> Json:
+        try:
+            return hex_bytes(self.chain.send(params.data(required(p, 0), "transaction")))
+        except TransactionRefused as error:
+            raise RpcError(SERVER_ERROR, str(error)) from error
+
+    def mine(self, _: list[Json]) -> Json:
+        self.chain.mine()
+        return "0x0"
+
+    def increase_time(self, p: list[Json]) -> Json:
+        seconds = params.quantity(required(p, 0), "seconds")
+        if seconds > _MAX_STEP_S:
+            raise InvalidParams(f"seconds: at most {_MAX_STEP_S} (a hundred years) at once")
+        return self.chain.increase_time(seconds)
+
+
+def _refusal(error: execution.Reverted | execution.ExecutionFailed) -> RpcError:
+    if isinstance(error, execution.ExecutionFailed):
+        return RpcError(SERVER_ERROR, str(error))
+    reason = _reason(error.data)
+    message = f"execution reverted: {reason}" if reason else "execution reverted"
+    return RpcError(EXECUTION_REVERTED, message, hex_bytes(error.data))
+
+
+def _reason(data: bytes) -> str | None:
+    """The text of Solidity's Error(string), if the revert data is one."""
+    if data[:4] != _ERROR_STRING:
+        return None
+    try:
+        (text,) = decode(["string"], data[4:])
+    except DecodingError:
+        return None
+    return str(text)
