@@ -1,0 +1,99 @@
+"""The directory of a chain: its lock, who runs it, and which engine made it."""
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from local_chain.anvil import BIRTH_NAME, STATE_NAME
+from local_chain.backend import Engine
+from local_chain.errors import HomeInUse, WrongEngine
+
+LOG_NAME = "chain.log"
+_RUN_NAME = "chain.json"
+_LOCK_NAME = "chain.lock"
+_FILES: dict[Engine, str] = {"pyevm": "pyevm.sqlite", "anvil": STATE_NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRun:
+    """One running chain: its process, the process it ends with (None = it ends by itself), and where it answers."""
+
+    pid: int
+    owner_pid: int | None
+    engine: Engine
+    rpc_url: str
+    genesis_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHome:
+    """Files of one chain. Exactly one process holds the lock and with it the right to run the chain."""
+
+    path: Path
+
+    def engine(self) -> Engine | None:
+        """Which engine's chain lies here, None if there is none yet."""
+        return next((engine for engine, name in _FILES.items() if (self.path / name).exists()), None)
+
+    def require_engine(self, asked: Engine) -> None:
+        made_by = self.engine()
+        if made_by is not None and made_by != asked:
+            raise WrongEngine.of(self.path, made_by, asked)
+
+    def lock(self) -> IO[str]:
+        """Takes the lock for as long as the returned file stays open. Raises HomeInUse."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        file = (self.path / _LOCK_NAME).open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise HomeInUse.by(self.path, f"process {self.lock_holder() or 'unknown'}") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        return file
+
+    def lock_holder(self) -> int | None:
+        """The process that wrote the lock file last."""
+        try:
+            return int((self.path / _LOCK_NAME).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def is_locked(self) -> bool:
+        try:
+            self.lock().close()
+        except HomeInUse:
+            return True
+        return False
+
+    def announce(self, run: ChainRun) -> None:
+        """Writes who runs the chain, in one step."""
+        draft = self.path / f"{_RUN_NAME}.new"
+        draft.write_text(json.dumps(asdict(run), indent=2) + "\n")
+        draft.replace(self.path / _RUN_NAME)
+
+    def withdraw(self) -> None:
+        with suppress(FileNotFoundError):
+            (self.path / _RUN_NAME).unlink()
+
+    def announced(self) -> ChainRun | None:
+        """Who runs the chain, or ran it when it was killed."""
+        try:
+            return ChainRun(**json.loads((self.path / _RUN_NAME).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def reset(self) -> tuple[Path, ...]:
+        """Removes the chain and returns the files that are gone. Raises HomeInUse while it runs."""
+        with self.lock():
+            names = [*_FILES.values(), "pyevm.sqlite-wal", "pyevm.sqlite-shm", BIRTH_NAME, _RUN_NAME, LOG_NAME]
+            gone = tuple(self.path / name for name in names if (self.path / name).exists())
+            for file in gone:
+                file.unlink()
+        return gone

@@ -1,0 +1,188 @@
+"""Starts a chain in a process of its own, or adopts the one that already runs on the same home."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_chain.backend import Engine
+from local_chain.client import RpcClient, RpcRefused
+from local_chain.deploy import deploy
+from local_chain.deployment import Deployment
+from local_chain.errors import ChainStartFailed, ChainUnreachable, HomeInUse, LocalChainError
+from local_chain.home import LOG_NAME, ChainHome, ChainRun
+
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 25.0
+_ENDING_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningChain:
+    """A chain with its contracts. Keep this object: a chain this process started ends when it is collected.
+
+    `stop` ends a chain that this process started and leaves an adopted one alone.
+    """
+
+    rpc_url: str
+    pid: int
+    engine: Engine
+    deployment: Deployment
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def adopted(self) -> bool:
+        return self._process is None
+
+    def running(self) -> bool:
+        return _alive(self.pid) if self._process is None else self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the chain in order; returns once its files are complete and its lock is free."""
+        if self._process is not None:
+            _end(self._process)
+
+
+def start_chain(
+    home: Path,
+    engine: Engine = "pyevm",
+    port: int = 0,
+    on_progress: Callable[[str, float], None] = lambda step, part: None,
+) -> RunningChain:
+    """The chain in `home`, running and deployed. Port 0 takes any free one.
+
+    A chain that another live process runs there is adopted; one whose owner is gone is ended and replaced. The child
+    has a session of its own, so that Ctrl-C reaches only us, and ends when this process does, however that happens.
+    Raises LocalChainError.
+    """
+    chain = ChainHome(home)
+    chain.require_engine(engine)
+    found = _adopt(chain, port)
+    process = None
+    if found is None:
+        _replace(chain)
+        process, found = _spawn(chain, engine, port)
+    try:
+        deployment = deploy(found.rpc_url, on_progress=on_progress)
+    except BaseException:
+        if process is not None:
+            _end(process)
+        raise
+    return RunningChain(found.rpc_url, found.pid, found.engine, deployment, process)
+
+
+def _adopt(chain: ChainHome, port: int) -> ChainRun | None:
+    """The chain that runs on this home with a living owner and answers as announced; None if there is none."""
+    run = chain.announced()
+    if run is None or not chain.is_locked() or not (run.owner_pid is None or _alive(run.owner_pid)):
+        return None
+    with suppress(ChainUnreachable, RpcRefused):
+        if RpcClient(run.rpc_url).genesis_hash() == run.genesis_hash:
+            if port not in (0, _port_of(run.rpc_url)):
+                raise HomeInUse.by(chain.path, f"process {run.pid}, which serves it at {run.rpc_url}")
+            return run
+    return None
+
+
+def _replace(chain: ChainHome) -> None:
+    """Waits for a chain that is ending (its owner is gone); ends it if it does not."""
+    if _await_unlocked(chain, _ENDING_TIMEOUT_S):
+        return
+    run, holder = chain.announced(), chain.lock_holder()
+    if run is None or run.pid != holder or (run.owner_pid is not None and _alive(run.owner_pid)):
+        raise HomeInUse.by(chain.path, f"process {holder}")
+    with suppress(ProcessLookupError):
+        os.kill(run.pid, signal.SIGKILL)
+    if not _await_unlocked(chain, _ENDING_TIMEOUT_S):
+        raise HomeInUse.by(chain.path, f"process {holder}")
+
+
+def _await_unlocked(chain: ChainHome, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while chain.is_locked():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Popen[str], ChainRun]:
+    command = [sys.executable, "-m", "local_chain", "--engine", engine, "--home", str(chain.path), "--port", str(port)]
+    with (chain.path / LOG_NAME).open("a") as log:
+        process = subprocess.Popen(
+            [*command, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_paths())},
+        )
+    try:
+        ready = _first_line(process, chain.path / LOG_NAME)
+        if "error" in ready:
+            raise LocalChainError.from_kind(ready["error"], ready["message"])
+    except BaseException:
+        _end(process)
+        raise
+    run = chain.announced()
+    if run is None:
+        _end(process)
+        raise ChainStartFailed(f"the chain ended at once; see {chain.path / LOG_NAME}")
+    return process, run
+
+
+def _import_paths() -> list[str]:
+    """The folder of this package, in case it runs from a checkout and not from site-packages."""
+    return [str(Path(__file__).parent.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+
+
+def _first_line(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
+    """What the child prints once it is ready or cannot start."""
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout is not None
+    threading.Thread(target=lambda out=process.stdout: lines.put(out.readline()), daemon=True).start()
+    try:
+        line = lines.get(timeout=_START_TIMEOUT_S)
+    except queue.Empty as error:
+        raise ChainStartFailed(f"the chain did not start within {_START_TIMEOUT_S:.0f} s; see {log}") from error
+    if not line:
+        raise ChainStartFailed(f"the chain's process ended before it was ready; see {log}")
+    document: dict[str, str] = json.loads(line)
+    return document
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Closes the child's standard input, which it takes as the word to stop; kills it if it does not."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _port_of(rpc_url: str) -> int:
+    return int(rpc_url.rsplit(":", 1)[1])
