@@ -1,0 +1,109 @@
+"""Puts the contracts on a private chain and gives the development accounts their OPEN.
+
+The deployer is account 0 and this is the first thing it ever does, so each step owns one of its nonces: which steps are
+done, and where the contracts stand, follows from the chain alone. A deployment cut off anywhere goes on where it
+stopped; a finished one is only read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import rlp  # type: ignore[import-untyped]  # rlp ships no types
+from web3 import Web3
+
+from contracts.artifacts import load
+from contracts.crypto import Address, address_bytes, keccak, to_address
+from contracts.x402 import ESCROW
+from local_chain.accounts import dev_accounts
+from local_chain.deployment import Deployment
+from local_chain.errors import DeploymentOutdated, TransactionFailed
+from local_chain.genesis import CHAIN_ID, PREDEPLOYED
+from local_chain.transactor import Transactor, connect, contract, to_web3
+
+OPEN_SUPPLY = 1_000_000_000 * 10**18
+OPERATOR_OPEN = 1_000_000 * 10**18
+PAYER_OPEN = 1_000_000 * 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class DevParameters:
+    """How a private chain's protocol is set: times in seconds, short enough to watch."""
+
+    activation_delay_s: int = 5
+    notice_s: int = 60
+    unbonding_delay_s: int = 600
+    treasury_ppm: int = 100_000
+
+
+def deploy(
+    rpc_url: str,
+    parameters: DevParameters = DevParameters(),
+    on_progress: Callable[[str, float], None] = lambda step, part: None,
+) -> Deployment:
+    """Deploys what is missing and returns where everything stands. `on_progress(step, part done)`.
+
+    Raises ChainUnreachable, WrongChain, TransactionFailed, and DeploymentOutdated for other contracts' code.
+    """
+    web3 = connect(rpc_url)
+    deployer, operator, payer = (Transactor(web3, key) for key in dev_accounts()[:3])
+    treasury = deployer.address
+    token, manager, assets, settlement = (_created(treasury, nonce) for nonce in range(4))
+    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
+        ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
+        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
+        (
+            "Settlement",
+            lambda: deployer.deploy("Settlement", [manager, (ESCROW, assets, token, treasury, *rules)]),
+        ),
+        ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
+        ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
+    ]
+    for done, (name, step) in enumerate(steps):
+        on_progress(name, done / len(steps))
+        if deployer.nonce() <= done:
+            step()
+    on_progress("deployed", 1.0)
+    return _read(web3, token, manager, assets, settlement)
+
+
+def _read(web3: Web3, token: Address, manager: Address, assets: Address, settlement: Address) -> Deployment:
+    standing = {"OpenToken": token, "AccessManager": manager, "AssetRegistry": assets, "Settlement": settlement}
+    for name, address in (standing | PREDEPLOYED).items():
+        _require_code(web3, name, address)
+    registry = to_address(contract(web3, "Settlement", settlement).functions.registry().call())
+    _require_code(web3, "NodeRegistry", registry)
+    vault = to_address(contract(web3, "NodeRegistry", registry).functions.vaultImplementation().call())
+    _require_code(web3, "NodeVault", vault)
+    return Deployment(
+        chain_id=CHAIN_ID,
+        genesis_hash=web3.eth.get_block(0)["hash"].to_0x_hex(),
+        open_token=token,
+        access_manager=manager,
+        node_registry=registry,
+        asset_registry=assets,
+        settlement=settlement,
+        vault_implementation=vault,
+    )
+
+
+def _created(deployer: Address, nonce: int) -> Address:
+    """The address of the contract that an account's transaction `nonce` creates (EIP-161)."""
+    return to_address("0x" + keccak(rlp.encode([address_bytes(deployer), nonce]))[12:].hex())
+
+
+def _give(deployer: Transactor, token: Address, to: Address, amount: int) -> None:
+    deployer.call(contract(deployer.web3, "OpenToken", token), "transfer", to, amount)
+
+
+def _require_code(web3: Web3, name: str, address: Address) -> None:
+    """The code at `address` is this artifact's; bytes that the artifact leaves 0 (immutables) may differ."""
+    expected, found = load(name).runtime, bytes(web3.eth.get_code(to_web3(address)))
+    if not found:
+        raise TransactionFailed(
+            f"no {name} at {address}: account 0 was used before the contracts were deployed; "
+            "make a new chain with `python -m node chain reset`"
+        )
+    if len(found) != len(expected) or any(a and a != b for a, b in zip(expected, found, strict=True)):
+        raise DeploymentOutdated.of(name)
