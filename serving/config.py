@@ -1,0 +1,31 @@
+"""What a node decides before serving starts. Values only: importing this must not load torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+DtypeChoice = Literal["auto", "bf16", "fp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConfig:
+    """How one base model is served. None means: measured at start.
+
+    base: a local folder in Hugging Face layout, or `hf:org/name@revision`.
+    base_name: the name clients ask for; None takes the folder's name.
+    allowed_sources: spelled prefixes an adapter may come from, such as `hf:` or `file:/srv/adapters`.
+    max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
+    adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
+    """
+
+    base: str | Path
+    adapters_home: Path
+    base_name: str | None = None
+    device: DeviceChoice = "auto"
+    dtype: DtypeChoice = "auto"
+    max_model_len: int | None = None
+    kv_bytes: int | None = None
+    adapter_device_bytes: int | None = None
+    max_queue: int = 256
+    allowed_sources: tuple[str, ...] = ("file:", "hf:")

@@ -1,0 +1,235 @@
+"""The engine: one thread that owns the model, the adapters' slots and the pages. It does no file or network I/O."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Literal, Protocol
+
+import torch
+
+from serving.batch import Batch
+from serving.errors import NotReady, ServingError
+from serving.mailbox import Abort, AdapterFailed, AdapterLoaded, Call, Command, Extend, Mailbox, Stop, Submit, Unload
+from serving.sampling import Draw, sample
+from serving.scheduler import Scheduler
+from serving.sequence import Sequence, Stage
+from serving.types import AdapterDigest, End, EngineStats, Outcome, TokenEvent
+
+log = logging.getLogger("serving.engine")
+
+
+class Forward(Protocol):
+    """What the engine needs of a model."""
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Logits in float32 for the rows that sample, in row order: [sampling rows, vocab]."""
+
+
+class Engine:
+    """Runs steps while there is something to run, and commands between steps.
+
+    deliver: gets each step's events, on the engine thread.   load: starts loading an adapter elsewhere; the end of the
+    load comes back as a command.   stopped: told once, when no event will follow. Until then every submitted sequence
+    gets exactly one event with an End; one that ended in the very step that crashed may get none.
+    """
+
+    def __init__(
+        self,
+        backbone: Forward,
+        scheduler: Scheduler,
+        *,
+        eos_ids: frozenset[int],
+        page_bytes: int,
+        deliver: Callable[[list[TokenEvent]], None],
+        load: Callable[[AdapterDigest], None],
+        stopped: Callable[[], None],
+    ) -> None:
+        self.mailbox = Mailbox()
+        self.scheduler = scheduler
+        self._backbone = backbone
+        self._eos_ids = eos_ids
+        self._page_bytes = page_bytes
+        self._deliver = deliver
+        self._load = load
+        self._stopped = stopped
+        self._unloading: list[Unload] = []
+        self._steps = self._prompt_tokens = self._output_tokens = 0
+        self.stats = self._snapshot()
+        self.resident: frozenset[AdapterDigest] = frozenset()
+        self.pinned: frozenset[AdapterDigest] = frozenset()
+        self._thread = threading.Thread(target=self._run, name="openlora-engine", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def step(self) -> list[TokenEvent]:
+        """One token for every sequence that can run: schedule, forward, sample, advance."""
+        batch = self.scheduler.next_batch()
+        if batch is None:
+            return []
+        logits = self._backbone.forward(batch)
+        sampling = [row.sequence for row in batch.rows if row.samples]
+        tokens = sample(logits, [Draw(s.request.sampling, s.seed, s.output_len) for s in sampling])
+        return self._advance(batch, dict(zip(sampling, tokens, strict=True)))
+
+    def _advance(self, batch: Batch, tokens: dict[Sequence, int | None]) -> list[TokenEvent]:
+        self._steps += 1
+        events = []
+        for row in batch.rows:
+            sequence = row.sequence
+            self._prompt_tokens += max(0, min(row.end, sequence.prompt_len) - row.start)
+            sequence.computed_len = row.end
+            if sequence in tokens:
+                events.append(self._append(sequence, tokens[sequence]))
+        return events
+
+    def _append(self, sequence: Sequence, token: int | None) -> TokenEvent:
+        """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
+        if token is None:
+            return self._end(sequence, Outcome.FAILED, error="The model computed numbers that are not finite.")
+        sequence.token_ids.append(token)
+        self._output_tokens += 1
+        text, stopped = sequence.text.push(token)
+        at_eos = token in self._eos_ids and not sequence.request.sampling.ignore_eos
+        if stopped or at_eos or sequence.output_len == sequence.max_new_tokens:
+            return self._finish(sequence, token, text, stopped=stopped, at_eos=at_eos)
+        parked = sequence.output_len == sequence.granted_tokens
+        if parked:
+            self.scheduler.park(sequence)
+        return TokenEvent(sequence.request_id, (token,), text, parked=parked)
+
+    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, at_eos: bool) -> TokenEvent:
+        if not stopped:
+            rest, stopped = sequence.text.flush()
+            text += rest
+        self.scheduler.end(sequence)
+        reason: Literal["stop", "length"] = "stop" if stopped or at_eos else "length"
+        end = End(Outcome.FINISHED, reason, sequence.usage)
+        return TokenEvent(sequence.request_id, (token,), text, end=end)
+
+    def _end(self, sequence: Sequence, outcome: Outcome, error: str | None = None) -> TokenEvent:
+        """Ends a sequence that did not finish. Text that was held back is dropped: it may begin a stop string."""
+        if sequence.stage is not Stage.ENDED:
+            self.scheduler.end(sequence)
+        end = End(outcome, "abort" if error is None else "error", sequence.usage, error)
+        return TokenEvent(sequence.request_id, (), "", end=end)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                commands = self.mailbox.take(wait=not self.scheduler.can_run)
+                if any(isinstance(command, Stop) for command in commands):
+                    self._close(commands, "The node is stopping.", outcome=Outcome.ABORTED)
+                    return
+                events = [event for command in commands for event in self._apply(command)]
+                for adapter in self.scheduler.loads_to_start(time.monotonic()):
+                    self._load(adapter)
+                events += self.step()
+                self._free_unloaded()
+                self._publish(events)
+        except BaseException:
+            log.exception("engine_crashed in_flight=%d", len(self.scheduler.sequences))
+            self._close([], "The engine stopped because of an internal error.", outcome=Outcome.FAILED)
+
+    def _apply(self, command: Command) -> list[TokenEvent]:
+        """The events that a command causes at once."""
+        match command:
+            case Submit(sequence):
+                try:
+                    self.scheduler.submit(sequence)
+                except ServingError as refusal:
+                    sequence.stage = Stage.ENDED
+                    return [self._end(sequence, Outcome.FAILED, str(refusal))]
+            case Extend(request_id, granted_tokens):
+                self.scheduler.extend(request_id, granted_tokens)
+            case Abort(request_id):
+                sequence_or_none = self.scheduler.find(request_id)
+                return [self._end(sequence_or_none, Outcome.ABORTED)] if sequence_or_none else []
+            case AdapterLoaded(slot, took_s):
+                self.scheduler.adapter_ready(slot, took_s)
+            case AdapterFailed(adapter, error):
+                return [self._end(each, Outcome.FAILED, error) for each in self.scheduler.adapter_failed(adapter)]
+            case Call(action, done):
+                _settle(done, action)
+            case Unload():
+                self._unloading.append(command)
+        return []
+
+    def _free_unloaded(self) -> None:
+        """Frees adapters that were to leave as soon as nothing used them."""
+        for unload in list(self._unloading):
+            slots = self.scheduler.slots
+            if slots.is_loading(unload.adapter) or self.scheduler.in_flight(unload.adapter):
+                continue
+            slots.unpin(unload.adapter)
+            self._unloading.remove(unload)
+            _settle(unload.done, lambda adapter=unload.adapter: self.evict(adapter))  # type: ignore[misc]
+
+    def evict(self, adapter: AdapterDigest) -> None:
+        """Frees an idle adapter. On the engine thread. Raises AdapterBusy."""
+        if self.scheduler.slots.evict(adapter):
+            self.scheduler.forget_stacks()
+
+    def _publish(self, events: list[TokenEvent]) -> None:
+        self.stats = self._snapshot()
+        if self.scheduler.slots.changed:
+            self.scheduler.slots.changed = False
+            self.resident, self.pinned = self.scheduler.slots.resident, self.scheduler.slots.pinned
+        if events:
+            self._deliver(events)
+
+    def _close(self, taken: list[Command], error: str, *, outcome: Outcome) -> None:
+        """Ends everything in flight, also what is still in the mailbox, and takes nothing more."""
+        told = error if outcome is Outcome.FAILED else None
+        events = []
+        for command in taken + self.mailbox.close():
+            match command:
+                case Submit(sequence):
+                    sequence.stage = Stage.ENDED
+                    events.append(self._end(sequence, outcome, told))
+                case Call(_, done) | Unload(_, done):
+                    done.set_exception(NotReady(error))
+        for unload in self._unloading:
+            unload.done.set_exception(NotReady(error))
+        for sequence in self.scheduler.sequences:
+            sequence.stage = Stage.ENDED  # its pages and slot are not given back: this engine is never used again
+            events.append(self._end(sequence, outcome, told))
+        self._deliver(events)
+        self._stopped()
+
+    def _snapshot(self) -> EngineStats:
+        scheduler = self.scheduler
+        return EngineStats(
+            running=scheduler.count(Stage.RUNNING),
+            waiting=scheduler.count(Stage.READY),
+            loading=scheduler.count(Stage.LOADING),
+            parked=scheduler.count(Stage.PARKED),
+            kv_used_bytes=scheduler.pages.held * self._page_bytes,
+            kv_budget_bytes=scheduler.pages.num_pages * self._page_bytes,
+            adapter_used_bytes=scheduler.slots.used_bytes,
+            adapter_budget_bytes=scheduler.slots.budget_bytes,
+            adapters_resident=len(scheduler.slots.resident),
+            steps=self._steps,
+            prompt_tokens=self._prompt_tokens,
+            output_tokens=self._output_tokens,
+            loads=scheduler.slots.loads,
+            load_seconds=scheduler.slots.load_seconds,
+            evictions=scheduler.slots.evictions,
+        )
+
+
+def _settle(done: "Future[None]", action: Callable[[], None]) -> None:
+    """The end of `action` becomes the end of `done`."""
+    if not done.set_running_or_notify_cancel():
+        return
+    try:
+        action()
+    except ServingError as refusal:
+        done.set_exception(refusal)
+    else:
+        done.set_result(None)

@@ -1,0 +1,205 @@
+"""A folder in Hugging Face layout to a model that is ready to serve, checked against its own reference forward."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from serving.adapters.base_shape import BaseShape, LinearShape
+from serving.adapters.digests import base_digest, tokenizer_digest
+from serving.config import ServingConfig
+from serving.errors import BaseModelUnusable
+from serving.kv.cache import KvCache, page_bytes
+from serving.kv.pages import PAGE_TOKENS, pages_for
+from serving.lora.linear import LoraLinear, LoraStep
+from serving.models import attention
+from serving.models.backbone import Backbone
+from serving.models.probe import choose_device, choose_dtype
+from serving.prompts.vocabulary import Vocabulary
+from serving.types import BaseDigest
+
+Progress = Callable[[str, float], None]
+_CONTEXTS_CACHED = 64
+_MEMORY_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """Everything that serving needs of a loaded base."""
+
+    name: str
+    digest: BaseDigest
+    tokenizer_digest: str
+    backbone: Backbone
+    vocabulary: Vocabulary
+    shape: BaseShape
+    eos_ids: frozenset[int]
+    context_tokens: int
+    kv_pages: int
+    page_bytes: int
+    adapter_bytes: int
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_base(folder: Path, config: ServingConfig, alias: str | None, on_progress: Progress) -> BaseModel:
+    """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
+    digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction))
+    on_progress("Loading the base model", 0.0)
+    name = config.base_name or (alias or folder.resolve().name).rsplit("/", 1)[-1]
+    model, device = _load_model(folder, config)
+    state, lora = attention.AttentionState(), LoraStep()
+    modules, unserved = _prepare_layers(model, state, lora)
+    on_progress("Loading the base model", 0.8)
+    context = _context_tokens(model, config.max_model_len)
+    bytes_per_page = page_bytes(state.shapes, model.dtype)
+    pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)
+    backbone = Backbone(model, state, lora, KvCache(state.shapes, pages, model.dtype, device))
+    prefix = f"{model.base_model_prefix}."
+    shape = BaseShape(
+        name=name,
+        modules={full.removeprefix(prefix): linear for full, linear in modules.items()},
+        prefix=prefix,
+        unserved=unserved,
+        aliases=frozenset(each for each in (alias, str(folder), getattr(model.config, "_name_or_path", None)) if each),
+    )
+    on_progress("Loading the base model", 1.0)
+    return BaseModel(
+        name=name,
+        digest=digest,
+        tokenizer_digest=tokenizer_digest(folder),
+        backbone=backbone,
+        vocabulary=Vocabulary.of(AutoTokenizer.from_pretrained(folder, local_files_only=True)),
+        shape=shape,
+        eos_ids=_eos_ids(model),
+        context_tokens=min(context, pages * PAGE_TOKENS),
+        kv_pages=pages,
+        page_bytes=bytes_per_page,
+        adapter_bytes=config.adapter_device_bytes or free_bytes(device) // _MEMORY_SHARE,
+        device=device,
+        dtype=model.dtype,
+    )
+
+
+def _load_model(folder: Path, config: ServingConfig) -> tuple[PreTrainedModel, torch.device]:
+    device = choose_device(config.device)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        hf_config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        width = int(getattr(hf_config, "hidden_size", 1024))
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=hf_config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=choose_dtype(config.dtype, device, width, int(getattr(hf_config, "intermediate_size", 4 * width))),
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        raise BaseModelUnusable(f"The base model in {folder} cannot be loaded: {error}") from error
+    assert isinstance(model, PreTrainedModel)
+    nn.Module.to(model, device)
+    nn.Module.eval(model).requires_grad_(False)
+    return model, device
+
+
+def _prepare_layers(
+    model: PreTrainedModel, state: attention.AttentionState, lora: LoraStep
+) -> tuple[dict[str, LinearShape], frozenset[str]]:
+    """Puts our linears and attention into `model`: (full name → shape of the served linears, names never served).
+
+    A linear is served if the reference forward showed it every token exactly once; an expert, seeing some, is not.
+    """
+    probe = torch.arange(24, device=model.device)[None] % model.config.vocab_size
+    with torch.inference_mode():
+        expected = model(input_ids=probe, use_cache=False).logits
+        seen = _linears_of_every_token(model, probe)
+    prefix = f"{model.base_model_prefix}."
+    linears = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
+    embeddings = {name for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    served = {name: linear for name, linear in linears.items() if name in seen and name.startswith(prefix)}
+    for name, linear in served.items():
+        model.set_submodule(name, LoraLinear(linear, name.removeprefix(prefix), lora))
+    attention.install(model, state)
+    _check_against(expected, model, probe, state)
+    shapes = {name: LinearShape(linear.in_features, linear.out_features) for name, linear in served.items()}
+    return shapes, frozenset((linears.keys() - served.keys()) | embeddings)
+
+
+def _linears_of_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
+    """Names of the linears that the forward calls once with [1, tokens, d_in]."""
+    calls: dict[str, list[tuple[int, ...]]] = {}
+    hooks = []
+    for name, module in model.named_modules():
+        if type(module) is nn.Linear:
+            calls[name] = []
+            hooks.append(
+                module.register_forward_pre_hook(
+                    lambda _, args, seen=calls[name]: seen.append(tuple(args[0].shape[:-1]))
+                )
+            )
+    model(input_ids=token_ids, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    return {name for name, shapes in calls.items() if shapes == [tuple(token_ids.shape)]}
+
+
+def _check_against(
+    expected: torch.Tensor, model: PreTrainedModel, token_ids: torch.Tensor, state: attention.AttentionState
+) -> None:
+    """The model with our parts must say what it said before: what we would compute wrongly is refused here."""
+    model.set_attn_implementation(attention.NAME)
+    positions = torch.arange(token_ids.shape[1], device=token_ids.device)[None]
+    with torch.inference_mode():
+        got = model(input_ids=token_ids, position_ids=positions, use_cache=False).logits
+    tolerance = 1e-4 if model.dtype == torch.float32 else 5e-2
+    worst = (got - expected).abs().max().item() / max(1.0, expected.abs().max().item())
+    layers = getattr(model.config, "num_hidden_layers", len(state.shapes))
+    if not worst <= tolerance or len(state.shapes) != layers:
+        raise BaseModelUnusable(
+            f"{type(model).__name__} is not served: its attention does not go through the attention interface in all "
+            f"{layers} layers, or computes more than softmax attention (difference {worst:.1e})."
+        )
+
+
+def _context_tokens(model: PreTrainedModel, asked: int | None) -> int:
+    """The longest sequence whose positions the model knows, or less if less was asked for.
+
+    Scalings that depend on the longest sequence of a batch (longrope, dynamic) are exact below the original length.
+    """
+    config = model.config
+    longest = int(getattr(config, "max_position_embeddings", 2048))
+    scaling = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    if scaling.get("rope_type") in ("longrope", "dynamic"):
+        longest = min(longest, int(scaling.get("original_max_position_embeddings") or longest))
+    if asked is not None and asked > longest:
+        raise BaseModelUnusable(f"max_model_len {asked} exceeds the {longest} positions the base model knows.")
+    return asked or longest
+
+
+def _kv_pages(budget_bytes: int | None, context: int, bytes_per_page: int, device: torch.device) -> int:
+    """Pages that fit the budget; without one, enough for many full contexts within a part of the free memory."""
+    wanted = _CONTEXTS_CACHED * pages_for(context) * bytes_per_page
+    pages = (budget_bytes or min(wanted, free_bytes(device) // _MEMORY_SHARE)) // bytes_per_page
+    if pages < 1:
+        raise BaseModelUnusable(f"kv_bytes {budget_bytes} holds no page; one needs {bytes_per_page} bytes.")
+    return int(pages)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of the device that nobody uses at the moment."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _eos_ids(model: PreTrainedModel) -> frozenset[int]:
+    generation = getattr(model, "generation_config", None)
+    eos = getattr(generation, "eos_token_id", None)
+    eos = getattr(model.config, "eos_token_id", None) if eos is None else eos
+    return frozenset([eos] if isinstance(eos, int) else eos or ())

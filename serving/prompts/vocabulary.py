@@ -1,0 +1,114 @@
+"""The tokenizer as serving uses it: text in, ids out, and no way for a user's text to become a control token."""
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from serving.detokenize import IncrementalText
+from serving.errors import BaseModelUnusable
+
+
+class Vocabulary:
+    """A fast tokenizer in two forms: with its added tokens (for templates) and without (for what users write).
+
+    Immutable after construction, so any thread may use it.
+    """
+
+    def __init__(self, whole: Tokenizer, chat_template: str | None, named_tokens: dict[str, str]) -> None:
+        self._whole = whole
+        self._plain = _without_added_tokens(whole)
+        added = whole.get_added_tokens_decoder()
+        self._added_ids = frozenset(added)
+        self._special_ids = frozenset(token_id for token_id, token in added.items() if token.special)
+        contents = sorted((token.content for token in added.values() if token.content), key=len, reverse=True)
+        self._added = re.compile("|".join(map(re.escape, contents))) if contents else None
+        self._prefix, self._suffix = self._frame()
+        self.chat_template = chat_template
+        self.named_tokens = named_tokens
+        """bos_token and the like, which chat templates may name."""
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> "Vocabulary":
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, Tokenizer):
+            raise BaseModelUnusable("the base model's folder has no fast tokenizer (tokenizer.json)")
+        template = tokenizer.chat_template
+        named = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+        whole = Tokenizer.from_str(backend.to_str())
+        whole.no_padding()
+        whole.no_truncation()
+        return cls(whole, template if isinstance(template, str) else None, named)
+
+    @property
+    def size(self) -> int:
+        return int(self._whole.get_vocab_size(with_added_tokens=True))
+
+    def encode_text(self, text: str) -> list[int]:
+        """A plain prompt as the tokenizer would encode it (with its bos, if it has one), control tokens spelled out."""
+        return [*self._prefix, *self._encode_guarded(text, self._find_added(text)), *self._suffix]
+
+    def guard(self, text: str) -> tuple[str, dict[str, str]]:
+        """`text` with each spelled-out control token replaced by a fresh marker, and what the markers stand for."""
+        markers: dict[str, str] = {}
+        if self._added is None:
+            return text, markers
+
+        def mark(found: re.Match[str]) -> str:
+            marker = f"\ue000{secrets.token_hex(8)}\ue001"
+            markers[marker] = found.group()
+            return marker
+
+        return self._added.sub(mark, text), markers
+
+    def encode_rendered(self, rendered: str, markers: dict[str, str]) -> list[int]:
+        """A rendered template: its own control tokens count, those behind `markers` are spelled out."""
+        ids: list[int] = []
+        for piece in re.split("(" + "|".join(map(re.escape, markers)) + ")", rendered) if markers else [rendered]:
+            ids += self._spell(markers[piece]) if piece in markers else self._encode(self._whole, piece)
+        return ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return str(self._whole.decode(list(token_ids), skip_special_tokens=True))
+
+    def incremental_text(self) -> IncrementalText:
+        return IncrementalText(self.decode, self._special_ids)
+
+    def _find_added(self, text: str) -> list[tuple[int, int]]:
+        return [found.span() for found in self._added.finditer(text)] if self._added else []
+
+    def _encode_guarded(self, text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
+        ids: list[int] = []
+        done = 0
+        for start, end in spans:
+            ids += self._encode(self._whole, text[done:start]) + self._spell(text[start:end])
+            done = end
+        return ids + self._encode(self._whole, text[done:])
+
+    def _spell(self, text: str) -> list[int]:
+        """`text` as ordinary tokens, even if it is the name of a control token."""
+        ids = self._encode(self._plain, text)
+        if self._added_ids.isdisjoint(ids):
+            return ids
+        return [i for character in text for i in self._encode(self._plain, character) if i not in self._added_ids]
+
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """The ids that the tokenizer puts before and after every text."""
+        bare = self._encode(self._whole, "a")
+        framed: list[int] = self._whole.encode("a", add_special_tokens=True).ids
+        start = next((i for i in range(len(framed) - len(bare) + 1) if framed[i : i + len(bare)] == bare), 0)
+        return framed[:start], framed[start + len(bare) :]
+
+    @staticmethod
+    def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+
+
+def _without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    described = json.loads(tokenizer.to_str())
+    described["added_tokens"] = []
+    described["post_processor"] = None
+    return Tokenizer.from_str(json.dumps(described))
