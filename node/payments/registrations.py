@@ -1,7 +1,7 @@
 """What is registered on-chain about prices and terms, and what the escrow holds: two seams with a shipped fake each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from attribution.transition import Registered
@@ -35,11 +35,15 @@ class Registrations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EscrowBalance:
-    """One channel in the escrow. balance = deposits − withdrawals and refunds; claims do not lower it."""
+    """One channel in the escrow as of block `at_block`.
+
+    balance = deposits − withdrawals and refunds; claims do not lower it.
+    """
 
     balance: int
     total_claimed: int
     pending_withdraw: int
+    at_block: int
 
 
 class Escrow(Protocol):
@@ -111,9 +115,10 @@ class MemoryEscrow:
     funds: dict[Address, int] = field(default_factory=dict)
     channels: dict[Bytes32, EscrowBalance] = field(default_factory=dict)
     used: dict[Bytes32, str] = field(default_factory=dict)
+    block: int = 0
 
     async def balance(self, channel_id: Bytes32) -> EscrowBalance:
-        return self.channels.get(channel_id, EscrowBalance(0, 0, 0))
+        return replace(self._held(channel_id), at_block=self.block)
 
     async def relay_deposit(
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
@@ -129,22 +134,30 @@ class MemoryEscrow:
         return self.used[authorization_nonce]
 
     def deposit(self, channel_id: Bytes32, amount: int) -> None:
-        held = self.channels.get(channel_id, EscrowBalance(0, 0, 0))
-        self.channels[channel_id] = EscrowBalance(held.balance + amount, held.total_claimed, 0)
+        """Adds to the balance; a withdrawal under way is off, as in the contract."""
+        held = self._held(channel_id)
+        self._mine(channel_id, replace(held, balance=held.balance + amount, pending_withdraw=0))
 
     def claim(self, channel_id: Bytes32, total_claimed: int) -> None:
         """The receiver claims up to a cumulative amount."""
-        held = self.channels[channel_id]
+        held = self._held(channel_id)
         assert held.total_claimed <= total_claimed <= held.balance, "a claim above the balance reverts"
-        self.channels[channel_id] = EscrowBalance(held.balance, total_claimed, held.pending_withdraw)
+        self._mine(channel_id, replace(held, total_claimed=total_claimed))
 
     def initiate_withdraw(self, channel_id: Bytes32, amount: int) -> None:
-        held = self.channels[channel_id]
-        self.channels[channel_id] = EscrowBalance(held.balance, held.total_claimed, amount)
+        """The payer asks for `amount` back; it is paid after the delay."""
+        self._mine(channel_id, replace(self._held(channel_id), pending_withdraw=amount))
 
     def finalize_withdraw(self, channel_id: Bytes32) -> int:
         """Pays out what was asked, but never what the receiver has claimed."""
-        held = self.channels[channel_id]
+        held = self._held(channel_id)
         paid = min(held.pending_withdraw, held.balance - held.total_claimed)
-        self.channels[channel_id] = EscrowBalance(held.balance - paid, held.total_claimed, 0)
+        self._mine(channel_id, replace(held, balance=held.balance - paid, pending_withdraw=0))
         return paid
+
+    def _held(self, channel_id: Bytes32) -> EscrowBalance:
+        return self.channels.get(channel_id, EscrowBalance(0, 0, 0, 0))
+
+    def _mine(self, channel_id: Bytes32, held: EscrowBalance) -> None:
+        self.block += 1
+        self.channels[channel_id] = replace(held, at_block=self.block)

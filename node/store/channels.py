@@ -29,6 +29,7 @@ class ChannelRow(SQLModel, table=True):
     balance: int = Field(sa_type=Amount)
     pending_withdraw: int = Field(sa_type=Amount)
     total_claimed: int = Field(sa_type=Amount)
+    escrow_block: int = Field(sa_type=Count)
     signed_max: int = Field(sa_type=Amount)
     signed_max_signature: bytes = Field(sa_type=Blob)
     charged: int = Field(sa_type=Amount)
@@ -44,8 +45,9 @@ _C = _T.c
 class Channel:
     """The state of a channel; amounts in base units.
 
-    balance: deposits − withdrawals and refunds (claims do not lower it). signed_max: the newest voucher's cumulative
-    amount. charged: Σ fees of its receipts. reserved: Σ held back for requests in flight.
+    balance: deposits − withdrawals and refunds (claims do not lower it), as the escrow stood at escrow_block.
+    signed_max: the newest voucher's cumulative amount. charged: Σ fees of its receipts. reserved: Σ held back for
+    requests in flight.
     """
 
     channel_id: Bytes32
@@ -53,6 +55,7 @@ class Channel:
     balance: int
     pending_withdraw: int
     total_claimed: int
+    escrow_block: int
     signed_max: int
     signed_max_signature: bytes
     charged: int
@@ -69,6 +72,13 @@ def find(session: Session, channel_id: Bytes32) -> Channel | None:
     return _one(session, select(_T).where(_C.channel_id == channel_id))
 
 
+def get(session: Session, channel_id: Bytes32) -> Channel:
+    """A channel that is known to be stored: channels are never deleted."""
+    channel = find(session, channel_id)
+    assert channel is not None, f"channel 0x{channel_id.hex()} is not stored"
+    return channel
+
+
 def of_payer(session: Session, payer: Address, after: Bytes32 | None, limit: int) -> tuple[Channel, ...]:
     """A page of the payer's channels in the order of their ids."""
     query = select(_T).where(_C.payer == payer).order_by(_C.channel_id).limit(limit)
@@ -82,11 +92,23 @@ def every(session: Session) -> tuple[Channel, ...]:
 
 
 def set_escrowed(
-    session: Session, channel_id: Bytes32, *, balance: int, pending_withdraw: int, total_claimed: int
+    session: Session,
+    channel_id: Bytes32,
+    *,
+    balance: int,
+    pending_withdraw: int,
+    total_claimed: int,
+    escrow_block: int,
 ) -> None:
-    """Takes over what the escrow says."""
-    values = {"balance": balance, "pending_withdraw": pending_withdraw, "total_claimed": total_claimed}
-    session.execute(update(_T).where(_C.channel_id == channel_id).values(values))
+    """Takes over what the escrow said at a block, unless a later word is known."""
+    values = {
+        "balance": balance,
+        "pending_withdraw": pending_withdraw,
+        "total_claimed": total_claimed,
+        "escrow_block": escrow_block,
+    }
+    newer = (_C.channel_id == channel_id) & (_C.escrow_block <= escrow_block)
+    session.execute(update(_T).where(newer).values(values))
 
 
 def raise_signed_max(session: Session, channel_id: Bytes32, signed_max: int, signature: bytes) -> bool:
@@ -135,19 +157,28 @@ def _one(session: Session, query: Select[Any]) -> Channel | None:
 
 
 _CONFIG = ("payer", "payer_authorizer", "receiver", "receiver_authorizer", "token", "withdraw_delay", "salt")
-_STATE = ("balance", "pending_withdraw", "total_claimed", "signed_max", "signed_max_signature", "charged", "reserved")
+_STATE = (
+    "balance",
+    "pending_withdraw",
+    "total_claimed",
+    "escrow_block",
+    "signed_max",
+    "signed_max_signature",
+    "charged",
+    "reserved",
+    "opened_at",
+)
 
 
 def _channel(row: Mapping[Any, Any]) -> Channel:
     return Channel(
         channel_id=row["channel_id"],
         config=ChannelConfig(**{name: row[name] for name in _CONFIG}),
-        opened_at=row["opened_at"],
         **{name: row[name] for name in _STATE},
     )
 
 
 def _values(channel: Channel) -> dict[str, object]:
-    values: dict[str, object] = {"channel_id": channel.channel_id, "opened_at": channel.opened_at}
+    values: dict[str, object] = {"channel_id": channel.channel_id}
     values |= {name: getattr(channel.config, name) for name in _CONFIG}
     return values | {name: getattr(channel, name) for name in _STATE}

@@ -21,14 +21,15 @@ class NonceRow(SQLModel, table=True):
 _T = NonceRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 
-def take(session: Session, channel_id: Bytes32, nonce: int, deadline: int) -> bool:
-    """Marks a nonce as used; False if it was."""
-    word = nonce.to_bytes(32)
-    same = (_T.c.channel_id == channel_id) & (_T.c.nonce == word)
-    if session.execute(select(_T.c.nonce).where(same)).first() is not None:
-        return False
-    session.execute(insert(_T).values(channel_id=channel_id, nonce=word, deadline=deadline))
-    return True
+def used(session: Session, channel_id: Bytes32, nonce: int) -> bool:
+    """Whether a signed request with this nonce was let in."""
+    same = (_T.c.channel_id == channel_id) & (_T.c.nonce == nonce.to_bytes(32))
+    return session.execute(select(_T.c.nonce).where(same)).first() is not None
+
+
+def use(session: Session, channel_id: Bytes32, nonce: int, deadline: int) -> None:
+    """Marks an unused nonce as used."""
+    session.execute(insert(_T).values(channel_id=channel_id, nonce=nonce.to_bytes(32), deadline=deadline))
 
 
 def forget(session: Session, before: int) -> None:

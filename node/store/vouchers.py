@@ -38,3 +38,9 @@ def keep(session: Session, voucher: KeptVoucher) -> None:
     if session.execute(select(_T.c.channel_id).where(same)).first() is None:
         values = {name: getattr(voucher, name) for name in ("channel_id", "max_claimable_amount", "signature")}
         session.execute(insert(_T).values(values))
+
+
+def find(session: Session, channel_id: Bytes32, max_claimable_amount: int) -> KeptVoucher | None:
+    same = (_T.c.channel_id == channel_id) & (_T.c.max_claimable_amount == max_claimable_amount)
+    signature = session.scalar(select(_T.c.signature).where(same))
+    return None if signature is None else KeptVoucher(channel_id, max_claimable_amount, signature)

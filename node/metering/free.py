@@ -1,0 +1,63 @@
+"""Receipts of a node that serves without chain and payment: signed, with usage and commitments, and nothing owed."""
+
+import secrets
+
+from attribution.receipts import check_form
+from attribution.transition import REGISTERED_WEIGHTS
+from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.encoding import commitment
+from contracts.structs import NO_CHAIN, UsageReceipt
+from node.metering.bill import status_of
+from node.metering.issued import IssuedReceipt, Signer
+from node.store import receipts
+from node.store.database import Database
+from node.store.receipts import StoredReceipt
+from serving.types import End
+
+
+class FreeMetering:
+    """The receipts of one free node; its operator key stands in for the vault it does not have."""
+
+    def __init__(self, database: Database, signer: Signer) -> None:
+        self._database, self._signer = database, signer
+
+    async def record(
+        self,
+        request_id: str,
+        adapter_key: Bytes32,
+        end: End,
+        *,
+        prompt: bytes,
+        output: bytes,
+        started_at: int,
+        now: int,
+    ) -> IssuedReceipt:
+        """The receipt of a request that ended; on disk when this returns."""
+        prompt_salt, output_salt = Bytes32(secrets.token_bytes(32)), Bytes32(secrets.token_bytes(32))
+        receipt = UsageReceipt(
+            node=self._signer.address,
+            seq=0,
+            channel_id=ZERO_BYTES32,
+            request_digest=ZERO_BYTES32,
+            adapter_key=adapter_key,
+            price_hash=ZERO_BYTES32,
+            terms_hash=ZERO_BYTES32,
+            shares_hash=ZERO_BYTES32,
+            attribution_version=REGISTERED_WEIGHTS,
+            prompt_commit=commitment(prompt_salt, prompt),
+            output_commit=commitment(output_salt, output),
+            tokens_in=end.usage.prompt_tokens,
+            tokens_cached=end.usage.cached_tokens,
+            tokens_out=end.usage.output_tokens,
+            fee=0,
+            cum_before=0,
+            voucher_max=0,
+            started_at=started_at,
+            finished_at=max(now, started_at),
+            status=status_of(end),
+        )
+        check_form(receipt)
+        signature = self._signer.sign(receipt.digest(NO_CHAIN))
+        stored = StoredReceipt(request_id, receipt, signature, payer=None, request=None, request_signature=None)
+        await self._database.write(lambda session: receipts.add(session, stored))
+        return IssuedReceipt(receipt, signature, prompt_salt, output_salt, lines={}, channel=None)

@@ -1,0 +1,161 @@
+"""Turning an ended request into a receipt: one transaction numbers it, charges the channel, signs and stores it.
+
+Neither prompt nor output is stored, and the salts of their commitments are not either: they live in this process until
+the payer has them (the newest SALTS_KEPT), so that a repeated `record` gives the same answer, and in nobody's backup.
+"""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import replace
+
+import structlog
+from sqlalchemy.orm import Session
+
+from attribution.receipts import check_form
+from attribution.split import lines
+from attribution.transition import REGISTERED_WEIGHTS
+from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.encoding import commitment
+from contracts.structs import UsageReceipt
+from node.metering.bill import collectable, fee_of, status_of
+from node.metering.issued import IssuedReceipt, Signer
+from node.payments.admission import Admission
+from node.payments.receiver import Receiver
+from node.payments.registrations import Registrations
+from node.store import channels, ledger, preimages, receipts, reservations, vouchers
+from node.store.channels import Channel
+from node.store.database import Database
+from node.store.ledger import Head
+from node.store.receipts import StoredReceipt
+from node.store.reservations import Reservation
+from node.store.vouchers import KeptVoucher
+from serving.types import End
+
+SALTS_KEPT = 4096
+
+log = structlog.get_logger()
+
+
+class Metering:
+    """The receipts of one paid node."""
+
+    def __init__(self, database: Database, receiver: Receiver, registrations: Registrations, signer: Signer) -> None:
+        self._database, self._receiver, self._registrations, self._signer = database, receiver, registrations, signer
+        self._salts: OrderedDict[str, tuple[Bytes32, Bytes32]] = OrderedDict()
+
+    async def record(self, admission: Admission, end: End, *, prompt: bytes, output: bytes, now: int) -> IssuedReceipt:
+        """The receipt of an admitted request that ended; on disk when this returns.
+
+        Charges what was used, at most what was reserved, and gives the rest back. A second call for the same request
+        changes nothing and returns the same receipt.
+        """
+        salts = self._salts_of(admission.request_id)
+        commitments = commitment(salts[0], prompt), commitment(salts[1], output)
+        stored, channel = await self._database.write(
+            lambda session: self._record(session, admission, end, commitments, now)
+        )
+        receipt = stored.receipt
+        known = receipt.prompt_commit == commitments[0] and receipt.output_commit == commitments[1]
+        return IssuedReceipt(
+            receipt=receipt,
+            signature=stored.signature,
+            prompt_salt=salts[0] if known else None,
+            output_salt=salts[1] if known else None,
+            lines=lines(receipt.fee, admission.sale.price_list, admission.sale.terms) if receipt.fee else {},
+            channel=channel,
+        )
+
+    def _salts_of(self, request_id: str) -> tuple[Bytes32, Bytes32]:
+        salts = self._salts.get(request_id)
+        if salts is None:
+            salts = Bytes32(secrets.token_bytes(32)), Bytes32(secrets.token_bytes(32))
+            self._salts[request_id] = salts
+            if len(self._salts) > SALTS_KEPT:
+                self._salts.popitem(last=False)
+        return salts
+
+    def _record(
+        self, session: Session, admission: Admission, end: End, commitments: tuple[Bytes32, Bytes32], now: int
+    ) -> tuple[StoredReceipt, Channel]:
+        """Settle the reservation, charge, number, sign and store; or find that this was done before."""
+        known = receipts.of_request(session, admission.request_id)
+        if known is not None:
+            return known, channels.get(session, admission.ask.request.channel_id)
+        held = reservations.end(session, admission.request_id)
+        head = ledger.head(session, self._receiver.vault)
+        finished_at = max(now, self._registrations.head_time(), admission.started_at, head.last_finished_at)
+        fee = self._charge(session, admission, end, held, finished_at)
+        channel = channels.get(session, admission.ask.request.channel_id)
+        receipt = _draft(admission, end, commitments, finished_at)
+        if fee:
+            receipt = replace(
+                receipt,
+                seq=head.last_seq + 1,
+                fee=fee,
+                cum_before=channel.charged - fee,
+                voucher_max=channel.signed_max,
+            )
+            self._number(session, admission, receipt, channel, head)
+        check_form(receipt)
+        signature = self._signer.sign(receipt.digest(self._receiver.domain))
+        ask = admission.ask
+        stored = StoredReceipt(
+            admission.request_id, receipt, signature, admission.payer, ask.request, ask.request_signature
+        )
+        receipts.add(session, stored)
+        return stored, channel
+
+    def _charge(
+        self, session: Session, admission: Admission, end: End, held: Reservation | None, finished_at: int
+    ) -> int:
+        """What the channel was charged: the fee, or 0 where nothing is due or nothing may be charged."""
+        due = fee_of(end, admission.sale)
+        if due == 0:
+            return 0
+        covered = held is not None and due <= held.amount
+        valid = collectable(
+            admission.sale, self._registrations, started_at=admission.started_at, finished_at=finished_at
+        )
+        channel_id = admission.ask.request.channel_id
+        if covered and valid and channels.charge(session, channel_id, due):
+            return due
+        # the payer withdrew, the prices moved or a reservation was lost: the operator's risk, never the payer's
+        log.warning("fee_forgone", request_id=admission.request_id, fee=str(due), covered=covered, valid=valid)
+        return 0
+
+    def _number(
+        self, session: Session, admission: Admission, receipt: UsageReceipt, channel: Channel, head: Head
+    ) -> None:
+        """The receipt takes its place in the ledger, and what it names is kept as evidence."""
+        vouchers.keep(session, KeptVoucher(channel.channel_id, channel.signed_max, channel.signed_max_signature))
+        preimages.keep(session, receipt.price_hash, admission.sale.price_list)
+        if admission.sale.terms is not None:
+            preimages.keep(session, receipt.terms_hash, admission.sale.terms)
+        ledger.advance(session, receipt.node, Head(receipt.seq, receipt.finished_at, head.charged + receipt.fee))
+
+
+def _draft(admission: Admission, end: End, commitments: tuple[Bytes32, Bytes32], finished_at: int) -> UsageReceipt:
+    """The receipt without number and amounts, as it is signed where nothing is charged."""
+    request, sale, usage = admission.ask.request, admission.sale, end.usage
+    return UsageReceipt(
+        node=request.node,
+        seq=0,
+        channel_id=request.channel_id,
+        request_digest=admission.ask.request_digest,
+        adapter_key=sale.adapter_key,
+        price_hash=sale.price_hash,
+        terms_hash=sale.terms_hash,
+        shares_hash=ZERO_BYTES32,
+        attribution_version=REGISTERED_WEIGHTS,
+        prompt_commit=commitments[0],
+        output_commit=commitments[1],
+        tokens_in=usage.prompt_tokens,
+        tokens_cached=usage.cached_tokens,
+        tokens_out=usage.output_tokens,
+        fee=0,
+        cum_before=0,
+        voucher_max=0,
+        started_at=admission.started_at,
+        finished_at=finished_at,
+        status=status_of(end),
+    )

@@ -1,0 +1,185 @@
+"""Opening channels, topping them up, and following what the escrow says about them."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from contracts.crypto import Address, Bytes32
+from contracts.x402 import ChannelConfig
+from node.payments.acceptance import check_config, check_deposit, check_voucher
+from node.payments.admission import capacity
+from node.payments.errors import ChannelUnknown, PaymentInvalid, VoucherStale
+from node.payments.receiver import Receiver
+from node.payments.registrations import Escrow, EscrowBalance
+from node.payments.relay_limit import RelayLimit
+from node.payments.wire import Deposit, SignedVoucher, parse_deposit, parse_voucher
+from node.store import channels
+from node.store.channels import Channel
+from node.store.database import Database
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A channel as its payer sees it."""
+
+    channel: Channel
+
+    def to_json(self) -> dict[str, object]:
+        channel = self.channel
+        return {
+            "channelId": "0x" + channel.channel_id.hex(),
+            "channelConfig": channel.config.to_json(),
+            "balance": str(channel.balance),
+            "pendingWithdraw": str(channel.pending_withdraw),
+            "totalClaimed": str(channel.total_claimed),
+            "signedMax": str(channel.signed_max),
+            "charged": str(channel.charged),
+            "reserved": str(channel.reserved),
+            "capacity": str(max(capacity(channel), 0)),
+            "voucherSignature": "0x" + channel.signed_max_signature.hex() if channel.signed_max_signature else None,
+            "openedAt": datetime.fromtimestamp(channel.opened_at, UTC).isoformat().replace("+00:00", "Z"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A channel after its deposit was mined in `transaction`."""
+
+    channel: Channel
+    transaction: str
+
+
+class Channels:
+    """The channels that pay one receiver."""
+
+    def __init__(self, database: Database, receiver: Receiver, escrow: Escrow, limit: RelayLimit | None = None) -> None:
+        self._database, self._receiver, self._escrow = database, receiver, escrow
+        self._limit = limit or RelayLimit()
+        self._relays: dict[Bytes32, asyncio.Task[Opened]] = {}
+
+    async def open(self, document: object, now: int) -> Opened:
+        """Relay an x402 deposit that opens or tops up a channel; returns once it is mined.
+
+        The same deposit may be posted again at any time: it is sent once. Raises PaymentInvalid, ChannelRefused,
+        RelayLimited, DepositFailed or SettlementUnknown.
+        """
+        deposit = parse_deposit(document, self._receiver)
+        check_deposit(deposit, self._receiver, now)
+        nonce = deposit.authorization_nonce(self._receiver.chain_id)
+        relay = self._relays.get(nonce)
+        if relay is None:
+            self._limit.take(deposit.signed.config.payer, now)
+            relay = asyncio.create_task(self._relay(deposit, nonce, now))
+            self._relays[nonce] = relay
+            relay.add_done_callback(lambda done: self._forget(nonce, done))
+        return await asyncio.shield(relay)  # a payer who hangs up does not undo a transaction
+
+    async def add_voucher(self, channel_id: Bytes32, document: object, now: int) -> Channel:
+        """Take a voucher outside a request; a newer one raises what may be charged, an older one changes nothing."""
+        signed = parse_voucher(document, self._receiver)
+        if check_voucher(signed, self._receiver, "voucher") != channel_id:
+            raise PaymentInvalid("voucher.channelId", f"is not this channel, 0x{channel_id.hex()}")
+        channel = await self.find(channel_id) or await self.discover(signed.config, now)
+        if signed.voucher.max_claimable_amount <= channel.charged:
+            raise VoucherStale(channel.charged, channel.reserved, channel.signed_max, required=1)
+        return await self._database.write(lambda session: _keep_voucher(session, channel_id, signed))
+
+    async def find(self, channel_id: Bytes32) -> Channel | None:
+        return await self._database.read(lambda session: channels.find(session, channel_id))
+
+    async def get(self, channel_id: Bytes32) -> Channel:
+        """The channel; ChannelUnknown if there is none."""
+        channel = await self.find(channel_id)
+        if channel is None:
+            raise ChannelUnknown(channel_id)
+        return channel
+
+    async def of_payer(self, payer: Address, after: Bytes32 | None = None, limit: int = PAGE) -> tuple[Channel, ...]:
+        """A page of a payer's channels in the order of their ids."""
+        return await self._database.read(lambda session: channels.of_payer(session, payer, after, limit))
+
+    async def discover(self, config: ChannelConfig, now: int) -> Channel:
+        """Take on a channel that was funded without this node's help; ChannelUnknown if the escrow holds nothing."""
+        check_config(config, self._receiver)
+        channel_id = config.channel_id(self._receiver.chain_id)
+        held = await self._escrow.balance(channel_id)
+        if held.balance == 0:
+            raise ChannelUnknown(channel_id)
+        return await self._database.write(lambda session: _take_on(session, channel_id, config, held, now))
+
+    async def refresh(self, channel_id: Bytes32) -> Channel:
+        """Take over the escrow's present word on a channel: deposits, withdrawals begun and ended, claims."""
+        held = await self._escrow.balance(channel_id)
+        return await self._database.write(lambda session: _take_over(session, channel_id, held))
+
+    async def refresh_all(self) -> int:
+        """Every channel, as after a restart; how many there are."""
+        known = await self._database.read(channels.every)
+        for channel in known:
+            await self.refresh(channel.channel_id)
+        return len(known)
+
+    async def close(self) -> None:
+        """Waits for deposits under way."""
+        await asyncio.gather(*self._relays.values(), return_exceptions=True)
+
+    async def _relay(self, deposit: Deposit, nonce: Bytes32, now: int) -> Opened:
+        signed = deposit.signed
+        transaction = await self._escrow.relay_deposit(signed.config, deposit.amount, deposit.collector_data(), nonce)
+        channel = await self.discover(signed.config, now)
+        channel = await self._database.write(lambda session: _keep_voucher(session, channel.channel_id, signed))
+        return Opened(channel, transaction)
+
+    def _forget(self, nonce: Bytes32, relay: "asyncio.Task[Opened]") -> None:
+        self._relays.pop(nonce, None)
+        if not relay.cancelled():
+            relay.exception()  # whoever waited was told; if nobody waits, the payer posts again
+
+
+def _keep_voucher(session: Session, channel_id: Bytes32, signed: SignedVoucher) -> Channel:
+    channels.raise_signed_max(session, channel_id, signed.voucher.max_claimable_amount, signed.signature)
+    return _present(session, channel_id)
+
+
+def _take_on(session: Session, channel_id: Bytes32, config: ChannelConfig, held: EscrowBalance, now: int) -> Channel:
+    if channels.find(session, channel_id) is None:
+        channels.add(
+            session,
+            Channel(
+                channel_id=channel_id,
+                config=config,
+                balance=held.balance,
+                pending_withdraw=held.pending_withdraw,
+                total_claimed=held.total_claimed,
+                escrow_block=held.at_block,
+                signed_max=0,
+                signed_max_signature=b"",
+                charged=0,
+                reserved=0,
+                opened_at=now,
+            ),
+        )
+    return _take_over(session, channel_id, held)
+
+
+def _take_over(session: Session, channel_id: Bytes32, held: EscrowBalance) -> Channel:
+    channels.set_escrowed(
+        session,
+        channel_id,
+        balance=held.balance,
+        pending_withdraw=held.pending_withdraw,
+        total_claimed=held.total_claimed,
+        escrow_block=held.at_block,
+    )
+    return _present(session, channel_id)
+
+
+def _present(session: Session, channel_id: Bytes32) -> Channel:
+    channel = channels.find(session, channel_id)
+    if channel is None:
+        raise ChannelUnknown(channel_id)
+    return channel
