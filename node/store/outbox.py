@@ -86,10 +86,18 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
     return made
 
 
-def restart(session: Session, transaction_id: int, now: int, **values: object) -> None:
+def restart(session: Session, transaction_id: int, now: int, **values: object) -> Outgoing:
     """Back to the intent: its number is gone, so its attempts can never be mined and are forgotten."""
     session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))
-    change(session, transaction_id, State.INTENDED, now, **values)
+    return change(session, transaction_id, State.INTENDED, now, **values)
+
+
+def reopen(session: Session, sender: Address, mined: int, now: int) -> None:
+    """Puts back on their way what was mined under a number that, as the chain now says, nothing was mined under."""
+    settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
+    forgotten = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+    values = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
+    session.execute(update(_T).where(forgotten).values(state=State.BROADCAST, changed_at=now, **values))
 
 
 def find(session: Session, intent: str) -> Outgoing | None:
@@ -125,10 +133,11 @@ def add_attempt(session: Session, transaction_id: int, attempt: Attempt) -> None
     session.execute(insert(_A).values(transaction_id=transaction_id, **values))
 
 
-def change(session: Session, transaction_id: int, state: State, now: int, **values: object) -> None:
+def change(session: Session, transaction_id: int, state: State, now: int, **values: object) -> Outgoing:
     """Moves a transaction to `state` and sets the given columns."""
-    changed = update(_T).where(_T.c.transaction_id == transaction_id)
-    session.execute(changed.values(state=state, changed_at=now, **values))
+    mine = _T.c.transaction_id == transaction_id
+    session.execute(update(_T).where(mine).values(state=state, changed_at=now, **values))
+    return _many(session, mine)[0]
 
 
 def _many(session: Session, where: ColumnElement[bool]) -> list[Outgoing]:

@@ -1,0 +1,209 @@
+"""The events the node follows, parsed once into values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.crypto import Address, Bytes32, to_address
+from contracts.structs import BatchHeader, PriceList, Terms
+from node.chain.abi import abi_of
+from node.chain.client import Log
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRotated:
+    node: Address
+    operator: Address
+    valid_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceListRegistered:
+    price_hash: Bytes32
+    price_list: PriceList
+    valid_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRegistered:
+    terms_hash: Bytes32
+    terms: Terms
+    valid_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterPublished:
+    adapter_id: Bytes32
+    adapter_key: Bytes32
+    version: int
+    adapter_digest: Bytes32
+    base_digest: Bytes32
+    published_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatanetPublished:
+    datanet_id: Bytes32
+    version: int
+    content_root: Bytes32
+    contributors_root: Bytes32
+    total_weight: int
+    contributor_count: int
+    published_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    node: Address
+    amount: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPosted:
+    node: Address
+    header: BatchHeader
+    header_hash: Bytes32
+    active_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchActivated:
+    node: Address
+    epoch: int
+    cum_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayeePaid:
+    """Settlement's `Claimed`."""
+
+    node: Address
+    payee_kind: int
+    id: Bytes32
+    to: Address
+    epoch: int
+    amount: int
+    cumulative: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharePaid:
+    """Settlement's `ShareClaimed`."""
+
+    node: Address
+    datanet_id: Bytes32
+    version: int
+    contributor: Address
+    to: Address
+    epoch: int
+    amount: int
+    cumulative: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawInitiated:
+    channel_id: Bytes32
+    amount: int
+    finalize_after: int
+
+
+Event = (
+    OperatorRotated
+    | PriceListRegistered
+    | TermsRegistered
+    | AdapterPublished
+    | DatanetPublished
+    | Credited
+    | BatchPosted
+    | BatchActivated
+    | PayeePaid
+    | SharePaid
+    | WithdrawInitiated
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEvent:
+    """An event and where the chain has it."""
+
+    log: Log
+    event: Event
+
+
+def _batch_posted(v: Mapping[str, Any]) -> BatchPosted:
+    header = BatchHeader.from_abi(v["header"])
+    return BatchPosted(to_address(v["node"]), header, Bytes32(v["headerHash"]), v["activeFrom"])
+
+
+def _datanet(v: Mapping[str, Any]) -> DatanetPublished:
+    content, contributors, total, count, at = v["value"]
+    return DatanetPublished(v["datanetId"], v["version"], content, contributors, total, count, at)
+
+
+def _adapter(v: Mapping[str, Any]) -> AdapterPublished:
+    adapter_id, version, adapter_digest, base_digest, at = v["value"]
+    return AdapterPublished(adapter_id, v["adapterKey"], version, adapter_digest, base_digest, at)
+
+
+def _payee_paid(v: Mapping[str, Any]) -> PayeePaid:
+    return PayeePaid(
+        to_address(v["node"]), v["payeeKind"], v["id"], to_address(v["to"]), v["epoch"], v["amount"], v["cumulative"]
+    )
+
+
+def _share_paid(v: Mapping[str, Any]) -> SharePaid:
+    return SharePaid(
+        to_address(v["node"]),
+        v["datanetId"],
+        v["version"],
+        to_address(v["contributor"]),
+        to_address(v["to"]),
+        v["epoch"],
+        v["amount"],
+        v["cumulative"],
+    )
+
+
+_Parser = Callable[[Mapping[str, Any]], Event]
+_PARSERS: Mapping[str, Mapping[str, _Parser]] = {
+    "NodeRegistry": {
+        "OperatorRotated": lambda v: OperatorRotated(to_address(v["node"]), to_address(v["operator"]), v["from"]),
+        "PriceListRegistered": lambda v: PriceListRegistered(v["priceHash"], PriceList.from_abi(v["list"]), v["from"]),
+    },
+    "AssetRegistry": {
+        "TermsRegistered": lambda v: TermsRegistered(v["termsHash"], Terms.from_abi(v["terms"]), v["from"]),
+        "AdapterVersionPublished": _adapter,
+        "DatanetVersionPublished": _datanet,
+    },
+    "Settlement": {
+        "Credited": lambda v: Credited(to_address(v["node"]), v["amount"], v["total"]),
+        "BatchPosted": _batch_posted,
+        "BatchActivated": lambda v: BatchActivated(to_address(v["node"]), v["epoch"], v["cumTotal"]),
+        "Claimed": _payee_paid,
+        "ShareClaimed": _share_paid,
+    },
+    "ChannelEscrow": {
+        "WithdrawInitiated": lambda v: WithdrawInitiated(v["channelId"], v["amount"], v["finalizeAfter"]),
+    },
+}
+
+
+def topics_of(contract: str) -> tuple[Bytes32, ...]:
+    """The first topics of the followed events of a contract."""
+    return tuple(abi_of(contract).events[name].topic for name in _PARSERS[contract])
+
+
+def parse(contract: str, log: Log) -> Event | None:
+    """The event behind a log of `contract`; None for one that is not followed. UnexpectedAnswer if malformed."""
+    for name, parser in _PARSERS[contract].items():
+        event = abi_of(contract).events[name]
+        if log.topics and log.topics[0] == event.topic:
+            return parser(event.decode(log))
+    return None
+
+
+def concerns(event: Event, node: Address) -> bool:
+    """Whether an event is of `node`, or of no node in particular."""
+    named = event.price_list.node if isinstance(event, PriceListRegistered) else getattr(event, "node", node)
+    return bool(named == node)

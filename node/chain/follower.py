@@ -1,0 +1,139 @@
+"""Follows the contracts' events: from a stored cursor onwards, block by block, undoing what a reorganisation undid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from contracts.crypto import Address, Bytes32
+from node.chain import events
+from node.chain.client import Block, ChainClient, Log
+from node.chain.events import ChainEvent
+from node.store import chain_events
+from node.store.chain_events import Checkpoint, StoredEvent
+from node.store.database import Database
+
+BLOCK_RANGE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is followed: the contracts by address, the node whose events matter, and where its history starts.
+
+    `confirmations`: how many blocks must lie above an event before the node relies on it.
+    """
+
+    contracts: Mapping[Address, str]
+    node: Address
+    first_block: int = 0
+    confirmations: int = 0
+
+    def topics(self) -> tuple[Bytes32, ...]:
+        return tuple(topic for name in self.contracts.values() for topic in events.topics_of(name))
+
+
+class ChainFollower:
+    """The chain's events as far as they are read and stored. One task polls; everybody may look."""
+
+    def __init__(self, database: Database, client: ChainClient, watch: Watch) -> None:
+        self._database, self._client, self._watch = database, client, watch
+        self._events: list[ChainEvent] = []
+        self._checkpoints: list[Checkpoint] = []
+        self._head: Block | None = None
+
+    @classmethod
+    async def open(cls, database: Database, client: ChainClient, watch: Watch) -> "ChainFollower":
+        """A follower that has caught up with the chain."""
+        made = cls(database, client, watch)
+        stored = await database.read(chain_events.every)
+        made._checkpoints = list(await database.read(chain_events.checkpoints))
+        made._events = made._parsed([_log(event) for event in stored])
+        await made.poll()
+        return made
+
+    @property
+    def head(self) -> Block:
+        """The newest block up to which everything is read."""
+        assert self._head is not None, "a follower is opened before it is asked"
+        return self._head
+
+    @property
+    def events(self) -> Sequence[ChainEvent]:
+        """Every event in the order of the chain, confirmed or not."""
+        return tuple(self._events)
+
+    @property
+    def confirmed(self) -> Sequence[ChainEvent]:
+        """The events that enough blocks lie above."""
+        deepest = self.head.number - self._watch.confirmations
+        return tuple(event for event in self._events if event.log.block_number <= deepest)
+
+    async def poll(self) -> bool:
+        """Reads up to the chain's head; whether any event came or went."""
+        changed = await self._undo_reorganised()
+        head = await self._client.head()
+        while (position := self._position()) < head.number:
+            changed |= await self._read(position + 1, min(position + BLOCK_RANGE, head.number))
+        if self._checkpoints and self._checkpoints[0].block_hash != head.hash:
+            return await self.poll()  # the chain was reorganised between our questions
+        self._head = head
+        return changed
+
+    def _position(self) -> int:
+        return self._checkpoints[0].block_number if self._checkpoints else self._watch.first_block - 1
+
+    async def _read(self, first: int, last: int) -> bool:
+        """Stores the events of [first, last] with a checkpoint at `last`, if `last` is still the same block after."""
+        end = await self._client.block(last)
+        found = await self._client.logs(tuple(self._watch.contracts), self._watch.topics(), first, last)
+        if end is None or await self._client.block(last) != end:
+            await self._undo_reorganised()
+            return True
+        checkpoint = Checkpoint(last, end.hash)
+        kept = self._parsed(found)
+        rows = [_row(event.log) for event in kept]
+        await self._database.write(lambda session: chain_events.extend(session, rows, checkpoint))
+        self._events += kept
+        self._checkpoints = [checkpoint, *self._checkpoints][: chain_events.KEPT_CHECKPOINTS]
+        return bool(kept)
+
+    async def _undo_reorganised(self) -> bool:
+        """Goes back to the newest checkpoint that is still on the chain and forgets what came after it."""
+        depth = 0
+        for checkpoint in self._checkpoints:
+            block = await self._client.block(checkpoint.block_number)
+            if block is not None and block.hash == checkpoint.block_hash:
+                break
+            depth += 1
+        if depth == 0:
+            return False
+        self._checkpoints = self._checkpoints[depth:]
+        kept = self._position()
+        await self._database.write(lambda session: chain_events.roll_back(session, kept))
+        self._events = [event for event in self._events if event.log.block_number <= kept]
+        return True
+
+    def _parsed(self, logs: Sequence[Log]) -> list[ChainEvent]:
+        made = []
+        for log in logs:
+            event = events.parse(self._watch.contracts[log.address], log)
+            if event is not None and events.concerns(event, self._watch.node):
+                made.append(ChainEvent(log, event))
+        return made
+
+
+def _row(log: Log) -> StoredEvent:
+    return StoredEvent(
+        block_number=log.block_number,
+        block_hash=log.block_hash,
+        log_index=log.log_index,
+        transaction_hash=log.transaction_hash,
+        address=log.address,
+        topics=b"".join(log.topics),
+        event_data=log.data,
+    )
+
+
+def _log(row: StoredEvent) -> Log:
+    topics = tuple(Bytes32(row.topics[start : start + 32]) for start in range(0, len(row.topics), 32))
+    return Log(
+        row.block_number, row.block_hash, row.log_index, row.transaction_hash, row.address, topics, row.event_data
+    )

@@ -1,0 +1,69 @@
+"""Everything `node.settlement` raises on purpose."""
+
+from contracts.crypto import Address, Bytes32
+
+
+class SettlementError(Exception):
+    """Base of all errors of settlement."""
+
+
+class TransactionFailed(SettlementError):
+    """The chain refused what was intended: nothing was changed by it."""
+
+    def __init__(self, intent: str, reason: str) -> None:
+        super().__init__(f"{intent} failed on the chain: {reason}")
+        self.intent, self.reason = intent, reason
+
+
+class TransactionPending(SettlementError):
+    """A transaction was sent but is not mined yet. It stays in the outbox, which goes on by itself."""
+
+    def __init__(self, intent: str, transaction_hash: Bytes32 | None, note: str | None) -> None:
+        sent = f"sent as 0x{transaction_hash.hex()}" if transaction_hash else "not sent yet"
+        super().__init__(f"{intent} is {sent} and not confirmed{': ' + note if note else ''}. It is never sent twice.")
+        self.intent, self.transaction_hash, self.note = intent, transaction_hash, note
+
+
+class LedgerBroken(SettlementError):
+    """A stored receipt breaks a rule of the ledger or a stored batch does not rebuild. Nothing more can be posted."""
+
+    def __init__(self, where: str, detail: str) -> None:
+        super().__init__(
+            f"The ledger cannot be rebuilt at {where}: {detail}. The database was changed from outside or comes from "
+            "another node: restore a backup."
+        )
+        self.where, self.detail = where, detail
+
+
+class LedgerConflict(SettlementError):
+    """The chain holds another batch for an epoch than this node's database: two nodes share one operator key."""
+
+    def __init__(self, node: Address, epoch: int, posted: Bytes32, ours: Bytes32 | None) -> None:
+        ours_text = f"0x{ours.hex()}" if ours else "none"
+        super().__init__(
+            f"Epoch {epoch} of {node} was posted as 0x{posted.hex()}, but this database has {ours_text}. "
+            "Another node uses this vault, or an older backup was restored."
+        )
+        self.epoch, self.posted, self.ours = epoch, posted, ours
+
+
+class ContributorsUnknown(SettlementError):
+    """The contributors of a Datanet version are not at hand, so weights cannot be proven."""
+
+    def __init__(self, datanet_id: Bytes32, version: int) -> None:
+        super().__init__(
+            f"The contributors of Datanet 0x{datanet_id.hex()} version {version} are not known here. "
+            "Add its file to the node's Datanets."
+        )
+        self.datanet_id, self.version = datanet_id, version
+
+
+class ContributorsForged(SettlementError):
+    """A list of contributors does not have the root that is registered on-chain for its Datanet version."""
+
+    def __init__(self, datanet_id: Bytes32, version: int) -> None:
+        super().__init__(
+            f"The list of contributors given for Datanet 0x{datanet_id.hex()} version {version} differs from the one "
+            "registered on-chain."
+        )
+        self.datanet_id, self.version = datanet_id, version

@@ -1,0 +1,253 @@
+"""Sends each intent once: stored, simulated, signed, stored again, broadcast, watched until it is final.
+
+intended → signed → broadcast → mined → final, or failed. Every step can be the last before a crash: what is stored says
+what to do next, and every intent is one that the contracts take only once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from contracts.crypto import Address
+from node.chain.client import Call, ChainClient, Inclusion
+from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
+from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
+from node.settlement.errors import TransactionFailed, TransactionPending
+from node.store import outbox
+from node.store.database import Database
+from node.store.outbox import Attempt, Outgoing, State
+
+_DONE = (State.MINED, State.FINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPolicy:
+    """confirmations: blocks above one that makes a transaction final. stuck_after_s: when a higher fee is tried.
+
+    max_fee_cap in wei per gas: above it the outbox waits instead. poll_s: how often a waiter looks.
+    """
+
+    confirmations: int = 0
+    stuck_after_s: int = 60
+    max_fee_cap: int = 500 * 10**9
+    poll_s: float = 0.1
+
+
+class Fees(NamedTuple):
+    """Wei per gas."""
+
+    max_fee: int
+    tip: int
+
+
+class Outbox:
+    """The transactions of one key. Any number of tasks may submit and wait; passes run one at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: ChainClient,
+        signer: TransactionSigner,
+        clock: Callable[[], int],
+        policy: OutboxPolicy | None = None,
+    ) -> None:
+        self._database, self._client, self._signer, self._clock = database, client, signer, clock
+        self._policy = policy or OutboxPolicy()
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def sender(self) -> Address:
+        return self._signer.address
+
+    async def reconcile(self) -> None:
+        """At boot: what the chain has forgotten, even if it once was final, is on its way again."""
+        mined, now = await self._client.nonce(self.sender), self._clock()
+        await self._database.write(lambda session: outbox.reopen(session, self.sender, mined, now))
+
+    async def submit(self, intent: str, call: Call) -> Outgoing:
+        """Stores the wish to send `call`. The same intent again finds the first, unless that one failed."""
+        return await self._database.write(
+            lambda session: outbox.intend(
+                session, intent=intent, sender=self.sender, to=call.to, call_data=call.data, now=self._clock()
+            )
+        )
+
+    async def find(self, intent: str) -> Outgoing | None:
+        return await self._database.read(lambda session: outbox.find(session, intent))
+
+    async def unfinished(self) -> tuple[Outgoing, ...]:
+        """What is still on its way."""
+        return await self._database.read(lambda session: outbox.unfinished(session, self.sender))
+
+    async def send(self, intent: str, call: Call, timeout_s: float) -> Outgoing:
+        """Submits and waits until it is mined; TransactionFailed or TransactionPending otherwise."""
+        await self.submit(intent, call)
+        return await self.wait(intent, timeout_s)
+
+    async def wait(self, intent: str, timeout_s: float) -> Outgoing:
+        """Drives the outbox until `intent` is mined; TransactionFailed or, after `timeout_s`, TransactionPending."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            await self.advance()
+            found = await self.find(intent)
+            assert found is not None, "wait for what was submitted"
+            if found.state in _DONE:
+                return found
+            if found.state is State.FAILED:
+                raise TransactionFailed(intent, found.failure or "unknown")
+            if asyncio.get_running_loop().time() > deadline:
+                raise TransactionPending(intent, found.hash, found.failure)
+            await asyncio.sleep(self._policy.poll_s)
+
+    async def advance(self) -> None:
+        """Takes every unfinished transaction as far as it gets now. Callers that come during a pass share it."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._pass())
+        await asyncio.shield(self._running)
+
+    async def _pass(self) -> None:
+        for transaction in await self.unfinished():
+            await self._step(transaction)
+
+    async def _step(self, transaction: Outgoing) -> None:
+        if transaction.state is State.INTENDED:
+            transaction = await self._sign(transaction)
+        if transaction.state in (State.SIGNED, State.BROADCAST):
+            transaction = await self._deliver(transaction)
+        if transaction.state is State.MINED:
+            await self._confirm(transaction)
+
+    async def _sign(self, transaction: Outgoing) -> Outgoing:
+        """Simulates, takes a number, and stores the signed bytes, all but the first in one database transaction."""
+        try:
+            call = Call(transaction.to, transaction.call_data)
+            gas = await self._client.estimate_gas(call, self.sender) * 5 // 4
+        except CallReverted as error:
+            return await self._change(transaction, State.FAILED, failure=error.reason)
+        except CallRefused as error:
+            return await self._change(transaction, State.INTENDED, failure=error.reason)
+        fees = await self._fees()
+        mined, now = await self._client.nonce(self.sender), self._clock()
+
+        def store(session: Session) -> Outgoing:
+            nonce = outbox.take_nonce(session, self.sender, mined)
+            attempt = self._attempt(transaction, nonce, gas, fees)
+            outbox.add_attempt(session, transaction.transaction_id, attempt)
+            values = {"nonce": nonce, "gas": gas, "failure": None}
+            return outbox.change(session, transaction.transaction_id, State.SIGNED, now, **values)
+
+        return await self._database.write(store)
+
+    async def _deliver(self, transaction: Outgoing) -> Outgoing:
+        """Finds out whether it was mined; if not, sees to it that the chain has it, at a fee that moves it."""
+        found = await self._inclusion(transaction)
+        if found is not None:
+            return await self._mined(transaction, found)
+        assert transaction.nonce is not None
+        known = [await self._client.knows(attempt.transaction_hash) for attempt in transaction.attempts]
+        if any(known):
+            waited_s = self._clock() - transaction.attempts[-1].signed_at
+            return await self._raise_fee(transaction) if waited_s >= self._policy.stuck_after_s else transaction
+        if await self._client.nonce(self.sender) > transaction.nonce and await self._inclusion(transaction) is None:
+            return await self._renumber(transaction)
+        return await self._broadcast(transaction)
+
+    async def _broadcast(self, transaction: Outgoing) -> Outgoing:
+        try:
+            await self._client.send_raw(transaction.attempts[-1].raw)
+        except NonceTooLow:
+            return transaction  # mined this moment, or its number is gone: the next pass sees which
+        except Underpriced:
+            return await self._raise_fee(transaction)
+        except TransactionRefused as error:
+            return await self._change(transaction, transaction.state, failure=error.reason)
+        transaction = await self._change(transaction, State.BROADCAST, failure=None)
+        found = await self._inclusion(transaction)
+        return transaction if found is None else await self._mined(transaction, found)
+
+    async def _raise_fee(self, transaction: Outgoing) -> Outgoing:
+        """Another attempt under the same number, an eighth dearer than the last, as nodes ask of replacements."""
+        last = transaction.attempts[-1]
+        current = await self._fees()
+        fees = Fees(max(current.max_fee, last.max_fee * 9 // 8 + 1), max(current.tip, last.tip * 9 // 8 + 1))
+        if fees.max_fee > self._policy.max_fee_cap:
+            return await self._change(transaction, transaction.state, failure=f"gas costs {fees.max_fee} wei now")
+        assert transaction.nonce is not None
+        assert transaction.gas is not None
+        attempt = self._attempt(transaction, transaction.nonce, transaction.gas, fees)
+
+        def store(session: Session) -> Outgoing:
+            outbox.add_attempt(session, transaction.transaction_id, attempt)
+            return outbox.change(session, transaction.transaction_id, State.SIGNED, attempt.signed_at)
+
+        raised = await self._database.write(store)
+        try:
+            await self._client.send_raw(attempt.raw)
+        except TransactionRefused as error:
+            return await self._change(raised, State.SIGNED, failure=error.reason)
+        return await self._change(raised, State.BROADCAST, failure=None)
+
+    async def _renumber(self, transaction: Outgoing) -> Outgoing:
+        """Somebody else used the key and its number: the intent needs a new one."""
+        now = self._clock()
+        return await self._database.write(
+            lambda session: outbox.restart(session, transaction.transaction_id, now, nonce=None, gas=None)
+        )
+
+    async def _mined(self, transaction: Outgoing, found: Inclusion) -> Outgoing:
+        state = State.MINED if found.succeeded else State.FAILED
+        return await self._change(
+            transaction,
+            state,
+            failure=None if found.succeeded else "reverted when it was mined",
+            mined_hash=found.transaction_hash,
+            block_number=found.block_number,
+            block_hash=found.block_hash,
+            gas_used=found.gas_used,
+            gas_price=found.gas_price,
+        )
+
+    async def _confirm(self, transaction: Outgoing) -> None:
+        """Final once enough blocks lie above it; on its way again if its block is no longer on the chain."""
+        found = await self._inclusion(transaction)
+        if found is None:
+            gone = dict.fromkeys(("mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
+            await self._change(transaction, State.BROADCAST, **gone)
+        elif found.block_hash != transaction.block_hash:
+            await self._mined(transaction, found)
+        elif (await self._client.head()).number - found.block_number >= self._policy.confirmations:
+            await self._change(transaction, State.FINAL)
+
+    async def _inclusion(self, transaction: Outgoing) -> Inclusion | None:
+        for attempt in transaction.attempts:
+            found = await self._client.inclusion(attempt.transaction_hash)
+            if found is not None:
+                return found
+        return None
+
+    async def _fees(self) -> Fees:
+        """Room for the base fee to double, and a tip that is accepted soon."""
+        tip, head = await self._client.tip_fee(), await self._client.head()
+        return Fees(2 * head.base_fee + tip, tip)
+
+    def _attempt(self, transaction: Outgoing, nonce: int, gas: int, fees: Fees) -> Attempt:
+        to_sign = Transaction(
+            chain_id=self._client.chain_id,
+            nonce=nonce,
+            to=transaction.to,
+            data=transaction.call_data,
+            gas=gas,
+            max_fee=fees.max_fee,
+            tip=min(fees.tip, fees.max_fee),
+        )
+        signed = sign_transaction(to_sign, self._signer)
+        return Attempt(signed.hash, signed.raw, to_sign.max_fee, to_sign.tip, self._clock())
+
+    async def _change(self, transaction: Outgoing, state: State, **values: object) -> Outgoing:
+        now = self._clock()
+        return await self._database.write(
+            lambda session: outbox.change(session, transaction.transaction_id, state, now, **values)
+        )
