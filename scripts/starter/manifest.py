@@ -1,0 +1,59 @@
+"""`python -m scripts.starter.manifest`: writes node/starter/pack.json: what the pack holds and who owns it."""
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+from scripts.starter.corpus import CONTRIBUTORS, PACK, Corpus, Datanet, build
+from scripts.starter.train_adapter import BASE_NAME
+from scripts.starter.vocabulary import TRAINED
+
+_TOKEN = re.compile(r"[a-z0-9_]+|[^\sa-z0-9_]")
+
+
+def canonical_tokens(text: str) -> int:
+    """How many tokens a text has, whatever the model: NFC, lower case, runs of [a-z0-9_] or one other character."""
+    return len(_TOKEN.findall(unicodedata.normalize("NFC", text).lower()))
+
+
+def weights(datanet: Datanet) -> list[int]:
+    """A contributor's weight is the canonical tokens of the document texts it wrote."""
+    return [
+        sum(canonical_tokens(document.text) for document in datanet.documents if document.contributor == contributor)
+        for contributor in range(CONTRIBUTORS)
+    ]
+
+
+def manifest(corpus: Corpus) -> dict[str, object]:
+    return {
+        "base": BASE_NAME,
+        "adapters": [
+            {
+                "name": datanet.department.name,
+                "ownerIndex": datanet.department.steward_index,
+                "datanet": datanet.department.name,
+                "example": datanet.facts[0].questions(TRAINED)[0],
+            }
+            for datanet in corpus.datanets
+        ],
+        "datanets": [
+            {
+                "name": datanet.department.name,
+                "stewardIndex": datanet.department.steward_index,
+                "contributors": [
+                    {"accountIndex": datanet.department.first_contributor_index + n, "weight": weight}
+                    for n, weight in enumerate(weights(datanet))
+                ],
+            }
+            for datanet in corpus.datanets
+        ],
+    }
+
+
+def write(corpus: Corpus, path: Path) -> None:
+    path.write_text(json.dumps(manifest(corpus), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    write(build(), PACK / "pack.json")
