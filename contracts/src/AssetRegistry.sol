@@ -186,8 +186,8 @@ contract AssetRegistry is IAssetRegistry {
     }
 
     /// @inheritdoc IAssetRegistry
-    function termsHashAt(bytes32 adapterKey, uint64 at) external view returns (bytes32) {
-        return _termsHashes[adapterKey].valueAt(at);
+    function termsHashAt(bytes32 adapterKey, uint64 time) external view returns (bytes32) {
+        return _termsHashes[adapterKey].valueAt(time);
     }
 
     /// @inheritdoc IAssetRegistry

@@ -184,8 +184,8 @@ contract NodeRegistry is INodeRegistry {
     }
 
     /// @inheritdoc INodeRegistry
-    function operatorAt(address node, uint64 at) public view returns (address) {
-        return address(uint160(uint256(_nodes[node].operators.valueAt(at))));
+    function operatorAt(address node, uint64 time) public view returns (address) {
+        return address(uint160(uint256(_nodes[node].operators.valueAt(time))));
     }
 
     /// @inheritdoc INodeRegistry
@@ -195,8 +195,8 @@ contract NodeRegistry is INodeRegistry {
     }
 
     /// @inheritdoc INodeRegistry
-    function priceHashAt(address node, bytes32 adapterKey, uint64 at) external view returns (bytes32) {
-        return _nodes[node].priceHashes[adapterKey].valueAt(at);
+    function priceHashAt(address node, bytes32 adapterKey, uint64 time) external view returns (bytes32) {
+        return _nodes[node].priceHashes[adapterKey].valueAt(time);
     }
 
     /// @inheritdoc INodeRegistry

@@ -65,6 +65,6 @@ interface IAssetRegistry {
     function latestDatanetVersion(bytes32 datanetId) external view returns (uint32);
     function datanetVersion(bytes32 datanetId, uint32 version) external view returns (DatanetVersion memory);
     function adapterVersion(bytes32 adapterKey) external view returns (AdapterVersion memory);
-    function termsHashAt(bytes32 adapterKey, uint64 at) external view returns (bytes32);
+    function termsHashAt(bytes32 adapterKey, uint64 time) external view returns (bytes32);
     function terms(bytes32 termsHash) external view returns (Terms memory value, uint64 from, uint64 until);
 }

@@ -51,9 +51,9 @@ interface INodeRegistry {
     function ownerOf(address node) external view returns (address);
     function tokenOf(address node) external view returns (address);
     function operatorOf(address node) external view returns (address);
-    function operatorAt(address node, uint64 at) external view returns (address);
+    function operatorAt(address node, uint64 time) external view returns (address);
     function stakeOf(address node) external view returns (uint256 bonded, uint256 unbonding, uint64 unlockAt);
-    function priceHashAt(address node, bytes32 adapterKey, uint64 at) external view returns (bytes32);
+    function priceHashAt(address node, bytes32 adapterKey, uint64 time) external view returns (bytes32);
     /// @return list The registered preimage of `priceHash` and its window [from, until).
     function priceList(bytes32 priceHash) external view returns (PriceList memory list, uint64 from, uint64 until);
 }

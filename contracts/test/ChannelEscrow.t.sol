@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+import {ChannelEscrow} from "../src/ChannelEscrow.sol";
+import {ERC3009DepositCollector} from "../src/ERC3009DepositCollector.sol";
+import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
+import {World} from "./World.sol";
+
+/// @dev A wallet contract that accepts one digest.
+contract Wallet is IERC1271 {
+    bytes32 private immutable _accepted;
+
+    constructor(bytes32 accepted) {
+        _accepted = accepted;
+    }
+
+    function isValidSignature(bytes32 hash, bytes calldata) external view returns (bytes4) {
+        return hash == _accepted ? IERC1271.isValidSignature.selector : bytes4(0);
+    }
+}
+
+/// @dev Says that it collected, and did not.
+contract EmptyCollector is IDepositCollector {
+    function collect(address, address, uint256, bytes32, bytes calldata) external {}
+}
+
+contract ChannelEscrowTest is World {
+    uint256 internal constant receiverKey = 0xCAFE;
+    address internal receiver = vm.addr(receiverKey);
+    IChannelEscrow.ChannelConfig internal config;
+    bytes32 internal id;
+
+    function setUp() public override {
+        super.setUp();
+        config = channelOf(receiver);
+        id = escrow.getChannelId(config);
+    }
+
+    function claimed(uint128 max, uint128 total) internal {
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, max, total, payerKey);
+        vm.prank(receiver);
+        escrow.claim(claims);
+    }
+
+    function expectChannel(uint128 balance, uint128 total) internal view {
+        (uint128 gotBalance, uint128 gotTotal) = escrow.channels(id);
+        equal(gotBalance, balance, "balance");
+        equal(gotTotal, total, "totalClaimed");
+    }
+
+    // ---- deposit ---------------------------------------------------------------------------------------------------
+
+    function test_ADepositFundsTheChannelItWasSignedFor() public {
+        vm.expectEmit();
+        emit IChannelEscrow.ChannelCreated(id, config);
+        vm.expectEmit();
+        emit IChannelEscrow.Deposited(id, address(this), 100 ether, 100 ether);
+        deposit(config, 100 ether);
+        deposit(config, 20 ether);
+
+        expectChannel(120 ether, 0);
+        equal(open.balanceOf(address(escrow)), 120 ether, "escrow's tokens");
+    }
+
+    function test_ADepositForAnotherChannelIsRefused() public {
+        bytes memory data = depositData(config, 100 ether, 1);
+        config.salt = keccak256("another");
+
+        vm.expectRevert();
+        escrow.deposit(config, 100 ether, address(collector), data);
+    }
+
+    function test_ADepositIsTakenOnce() public {
+        bytes memory data = depositData(config, 100 ether, 1);
+        escrow.deposit(config, 100 ether, address(collector), data);
+
+        vm.expectRevert();
+        escrow.deposit(config, 100 ether, address(collector), data);
+    }
+
+    function test_ACollectorThatBringsNothingCreditsNothing() public {
+        EmptyCollector empty = new EmptyCollector();
+
+        vm.expectRevert(ChannelEscrow.DepositCollectionFailed.selector);
+        escrow.deposit(config, 1, address(empty), "");
+    }
+
+    function test_OnlyTheEscrowMayCollect() public {
+        bytes memory data = depositData(config, 100 ether, 1);
+
+        vm.expectRevert(ERC3009DepositCollector.OnlyEscrow.selector);
+        collector.collect(payer, address(open), 100 ether, id, data);
+    }
+
+    function test_ChannelsOutsideTheRulesTakeNoDeposit() public {
+        refuseDeposit(0, ChannelEscrow.ZeroDeposit.selector);
+        config.withdrawDelay = 15 minutes - 1;
+        refuseDeposit(1, ChannelEscrow.WithdrawDelayOutOfRange.selector);
+        config.withdrawDelay = 30 days + 1;
+        refuseDeposit(1, ChannelEscrow.WithdrawDelayOutOfRange.selector);
+        config.receiverAuthorizer = address(0);
+        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        config = channelOf(address(0));
+        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        config = channelOf(receiver);
+        config.token = address(0);
+        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        config = channelOf(receiver);
+        config.payer = address(0);
+        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+    }
+
+    function refuseDeposit(uint128 amount, bytes4 reason) internal {
+        vm.expectRevert(reason);
+        escrow.deposit(config, amount, address(collector), "");
+    }
+
+    // ---- claim and settle ------------------------------------------------------------------------------------------
+
+    function test_AVoucherIsClaimedCumulativelyAndSettled() public {
+        deposit(config, 100 ether);
+        claimed(30 ether, 25 ether);
+        claimed(60 ether, 60 ether);
+
+        expectChannel(100 ether, 60 ether);
+        vm.expectEmit();
+        emit IChannelEscrow.Settled(receiver, address(open), address(this), 60 ether);
+        escrow.settle(receiver, address(open));
+        escrow.settle(receiver, address(open));
+        equal(open.balanceOf(receiver), 60 ether, "receiver's tokens");
+        (uint128 totalClaimed, uint128 totalSettled) = escrow.receivers(receiver, address(open));
+        equal(totalClaimed, totalSettled, "nothing left to settle");
+    }
+
+    function test_AnOlderClaimChangesNothing() public {
+        deposit(config, 100 ether);
+        claimed(60 ether, 60 ether);
+        claimed(60 ether, 60 ether);
+        claimed(30 ether, 30 ether);
+
+        expectChannel(100 ether, 60 ether);
+    }
+
+    function test_AClaimStaysWithinVoucherAndBalance() public {
+        deposit(config, 100 ether);
+
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 10 ether, 10 ether + 1, payerKey);
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.ClaimExceedsCeiling.selector);
+        escrow.claim(claims);
+
+        claims = voucherClaim(config, 200 ether, 100 ether + 1, payerKey);
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.ClaimExceedsBalance.selector);
+        escrow.claim(claims);
+    }
+
+    function test_OnlyTheReceiverSideClaims() public {
+        deposit(config, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 1 ether, 1 ether, payerKey);
+
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        escrow.claim(claims);
+        vm.prank(payer);
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        escrow.claim(claims);
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.EmptyBatch.selector);
+        escrow.claim(new IChannelEscrow.VoucherClaim[](0));
+    }
+
+    function test_AVoucherOfAnotherKeyIsRefused() public {
+        deposit(config, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 1 ether, 1 ether, receiverKey);
+
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        escrow.claim(claims);
+        claims[0].signature = "";
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        escrow.claim(claims);
+    }
+
+    function test_ASessionKeySignsAndThePayerDoesNot() public {
+        config.payerAuthorizer = bob;
+        id = escrow.getChannelId(config);
+        deposit(config, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory byPayer = voucherClaim(config, 1 ether, 1 ether, payerKey);
+        IChannelEscrow.VoucherClaim[] memory bySession = voucherClaim(config, 1 ether, 1 ether, 0xB2);
+
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        escrow.claim(byPayer);
+        vm.prank(receiver);
+        escrow.claim(bySession);
+        expectChannel(100 ether, 1 ether);
+    }
+
+    function test_WithoutAnAuthorizerThePayerSignsByKeyOrAsAWallet() public {
+        config.payerAuthorizer = address(0);
+        id = escrow.getChannelId(config);
+        deposit(config, 100 ether);
+        claimed(1 ether, 1 ether);
+        expectChannel(100 ether, 1 ether);
+
+        vm.etch(payer, address(new Wallet(escrow.getVoucherDigest(id, 2 ether))).code);
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 2 ether, 2 ether, payerKey);
+        claims[0].signature = "as the wallet says";
+        vm.prank(receiver);
+        escrow.claim(claims);
+        expectChannel(100 ether, 2 ether);
+    }
+
+    function test_AnybodyRelaysASignedBatch() public {
+        deposit(config, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 3 ether, 2 ether, payerKey);
+        bytes memory signed = signature(receiverKey, escrow.getClaimBatchDigest(claims));
+
+        escrow.claimWithSignature(claims, signed);
+
+        expectChannel(100 ether, 2 ether);
+        claims[0].totalClaimed = 3 ether;
+        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        escrow.claimWithSignature(claims, signed);
+        vm.expectRevert(ChannelEscrow.EmptyBatch.selector);
+        escrow.claimWithSignature(new IChannelEscrow.VoucherClaim[](0), signed);
+    }
+
+    function test_ASignedBatchCoversOneAuthorizerOnly() public {
+        IChannelEscrow.ChannelConfig memory other = channelOf(bob);
+        deposit(config, 100 ether);
+        deposit(other, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory claims = new IChannelEscrow.VoucherClaim[](2);
+        claims[0] = voucherClaim(config, 1 ether, 1 ether, payerKey)[0];
+        claims[1] = voucherClaim(other, 1 ether, 1 ether, payerKey)[0];
+        bytes memory signed = signature(receiverKey, escrow.getClaimBatchDigest(claims));
+
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        escrow.claimWithSignature(claims, signed);
+    }
+
+    // ---- refund ----------------------------------------------------------------------------------------------------
+
+    function test_ARefundReturnsTheUnclaimedBalanceAtOnce() public {
+        deposit(config, 100 ether);
+        claimed(40 ether, 40 ether);
+        uint256 before = open.balanceOf(payer);
+
+        vm.prank(receiver);
+        escrow.refund(config, 500 ether);
+
+        expectChannel(40 ether, 40 ether);
+        equal(open.balanceOf(payer) - before, 60 ether, "refunded");
+    }
+
+    function test_OnlyTheReceiverSideRefunds() public {
+        deposit(config, 100 ether);
+
+        vm.prank(payer);
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToRefund.selector);
+        escrow.refund(config, 1);
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.ZeroRefund.selector);
+        escrow.refund(config, 0);
+    }
+
+    function test_ASignedRefundIsUsedOnce() public {
+        deposit(config, 100 ether);
+        bytes memory signed = signature(receiverKey, escrow.getRefundDigest(id, 0, 30 ether));
+
+        escrow.refundWithSignature(config, 30 ether, 0, signed);
+
+        expectChannel(70 ether, 0);
+        vm.expectRevert(ChannelEscrow.InvalidRefundNonce.selector);
+        escrow.refundWithSignature(config, 30 ether, 0, signed);
+        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        escrow.refundWithSignature(config, 30 ether, 1, signed);
+    }
+
+    function test_ADirectRefundUsesUpANonceEvenIfItMovesNothing() public {
+        deposit(config, 100 ether);
+        claimed(100 ether, 100 ether);
+
+        vm.prank(receiver);
+        escrow.refund(config, 1);
+
+        equal(escrow.refundNonce(id), 1, "nonce");
+        expectChannel(100 ether, 100 ether);
+    }
+
+    function test_ARefundLowersAPendingWithdrawal() public {
+        deposit(config, 100 ether);
+        vm.prank(payer);
+        escrow.initiateWithdraw(config, 50 ether);
+
+        vm.prank(receiver);
+        escrow.refund(config, 20 ether);
+        (uint128 amount, uint40 initiatedAt) = escrow.pendingWithdrawals(id);
+        equal(amount, 30 ether, "pending");
+        check(initiatedAt != 0, "still pending");
+
+        vm.prank(receiver);
+        escrow.refund(config, 30 ether);
+        (amount, initiatedAt) = escrow.pendingWithdrawals(id);
+        equal(initiatedAt, 0, "cancelled");
+    }
+
+    function test_AnEmptiedChannelClosesAndOpensAgain() public {
+        deposit(config, 100 ether);
+        vm.expectEmit();
+        emit IChannelEscrow.ChannelClosed(id, config);
+        vm.prank(receiver);
+        escrow.refund(config, 100 ether);
+
+        vm.warp(block.timestamp + 1);
+        vm.expectEmit();
+        emit IChannelEscrow.ChannelCreated(id, config);
+        deposit(config, 1 ether);
+    }
+
+    // ---- timed withdrawal ------------------------------------------------------------------------------------------
+
+    function test_ThePayerTakesBackUnclaimedBalanceAfterTheDelay() public {
+        deposit(config, 100 ether);
+        uint256 before = open.balanceOf(payer);
+        vm.expectEmit();
+        emit IChannelEscrow.WithdrawInitiated(id, 80 ether, uint40(block.timestamp + 1 days));
+        vm.prank(payer);
+        escrow.initiateWithdraw(config, 80 ether);
+
+        vm.warp(block.timestamp + 1 days - 1);
+        vm.prank(payer);
+        vm.expectRevert(ChannelEscrow.WithdrawDelayNotElapsed.selector);
+        escrow.finalizeWithdraw(config);
+        claimed(50 ether, 50 ether); // the receiver is in time: 50 are left
+        vm.warp(block.timestamp + 1);
+        vm.prank(payer);
+        escrow.finalizeWithdraw(config);
+
+        expectChannel(50 ether, 50 ether);
+        equal(open.balanceOf(payer) - before, 50 ether, "withdrawn");
+        vm.prank(payer);
+        vm.expectRevert(ChannelEscrow.WithdrawalNotPending.selector);
+        escrow.finalizeWithdraw(config);
+    }
+
+    function test_OnlyThePayerSideWithdrawsAndOneAtATime() public {
+        deposit(config, 100 ether);
+
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToWithdraw.selector);
+        escrow.initiateWithdraw(config, 1);
+        vm.startPrank(payer);
+        vm.expectRevert(ChannelEscrow.NothingToWithdraw.selector);
+        escrow.initiateWithdraw(config, 0);
+        vm.expectRevert(ChannelEscrow.WithdrawAmountExceedsAvailable.selector);
+        escrow.initiateWithdraw(config, 100 ether + 1);
+        escrow.initiateWithdraw(config, 1);
+        vm.expectRevert(ChannelEscrow.WithdrawalAlreadyPending.selector);
+        escrow.initiateWithdraw(config, 1);
+        vm.stopPrank();
+        vm.prank(receiver);
+        vm.expectRevert(ChannelEscrow.NotAuthorizedToWithdraw.selector);
+        escrow.finalizeWithdraw(config);
+    }
+
+    function test_ASessionKeyCanEndTheChannelButNotTakeTheMoney() public {
+        config.payerAuthorizer = bob;
+        deposit(config, 100 ether);
+        uint256 before = open.balanceOf(payer);
+
+        vm.prank(bob);
+        escrow.initiateWithdraw(config, 100 ether);
+        vm.warp(block.timestamp + 1 days);
+        vm.prank(bob);
+        escrow.finalizeWithdraw(config);
+
+        equal(open.balanceOf(payer) - before, 100 ether, "the payer's");
+        equal(open.balanceOf(bob), 0, "the session key's");
+    }
+
+    // ---- digests ---------------------------------------------------------------------------------------------------
+
+    function test_SignaturesAreBoundToChainAndContract() public {
+        bytes32 here = escrow.getChannelId(config);
+        vm.chainId(1);
+        check(escrow.getChannelId(config) != here, "bound to the chain");
+        vm.chainId(31337);
+        check(new ChannelEscrow().getChannelId(config) != here, "bound to the contract");
+    }
+
+    function test_AMulticallClaimsAndRefundsInOneGo() public {
+        deposit(config, 100 ether);
+        IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 40 ether, 40 ether, payerKey);
+        bytes[] memory calls = new bytes[](2);
+        calls[0] = abi.encodeCall(
+            escrow.claimWithSignature, (claims, signature(receiverKey, escrow.getClaimBatchDigest(claims)))
+        );
+        calls[1] = abi.encodeCall(
+            escrow.refundWithSignature,
+            (config, 60 ether, 0, signature(receiverKey, escrow.getRefundDigest(id, 0, 60 ether)))
+        );
+
+        escrow.multicall(calls);
+
+        expectChannel(40 ether, 40 ether);
+    }
+
+    function testFuzz_PayerAndReceiverAlwaysShareTheDepositExactly(uint128 amount, uint128 total, uint128 back) public {
+        amount = uint128(bound(amount, 1, 1_000_000 ether));
+        total = uint128(bound(total, 0, amount));
+        back = uint128(bound(back, 1, type(uint128).max));
+        deposit(config, amount);
+        if (total != 0) claimed(total, total);
+        vm.prank(receiver);
+        escrow.refund(config, back);
+        escrow.settle(receiver, address(open));
+
+        (uint128 balance,) = escrow.channels(id);
+        equal(open.balanceOf(receiver), total, "receiver's");
+        equal(open.balanceOf(address(escrow)), balance - total, "escrow's");
+        equal(IERC20(open).totalSupply() - open.balanceOf(payer), balance, "conserved");
+    }
+}

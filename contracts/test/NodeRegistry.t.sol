@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {NodeRegistry} from "../src/NodeRegistry.sol";
+import {NodeVault} from "../src/NodeVault.sol";
+import {OpenToken} from "../src/OpenToken.sol";
+import {INodeRegistry, PriceList} from "../src/interfaces/INodeRegistry.sol";
+import {Windows} from "../src/libraries/Windows.sol";
+import {World} from "./World.sol";
+
+contract NodeRegistryTest is World {
+    function priced(bytes32 adapterKey, uint96 outputPerM, uint64 from) internal returns (bytes32) {
+        vm.prank(owner);
+        return registry.registerPriceList(address(vault), adapterKey, 2, 1, outputPerM, 1, owner, from);
+    }
+
+    // ---- nodes and keys --------------------------------------------------------------------------------------------
+
+    function test_AVaultIsWhereItWasPredicted() public {
+        address expected = registry.vaultOf(alice, address(open));
+        vm.expectEmit();
+        emit INodeRegistry.NodeRegistered(expected, alice, address(open), bob, "https://node.example");
+
+        NodeVault made = registerNode(alice, address(open), bob);
+
+        equal(address(made), expected, "vault");
+        equal(registry.ownerOf(expected), alice, "owner");
+        equal(made.token(), address(open), "token");
+        equal(registry.operatorOf(expected), bob, "operator");
+        check(registry.isNode(expected) && !registry.isNode(alice), "isNode");
+    }
+
+    function test_OneVaultPerOwnerAndToken() public {
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.AlreadyRegistered.selector, address(vault)));
+        registry.register(address(open), operator, "");
+
+        OpenToken other = new OpenToken(payer, 1);
+        check(registerNode(owner, address(other), operator) != vault, "another token, another vault");
+    }
+
+    function test_ATokenNeedsCodeAndANodeNeedsAKey() public {
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.InvalidToken.selector, bob));
+        registry.register(bob, operator, "");
+        vm.expectRevert(NodeRegistry.InvalidOperator.selector);
+        registry.register(address(open), address(0), "");
+        vm.prank(owner);
+        vm.expectRevert(NodeRegistry.InvalidOperator.selector);
+        registry.rotateOperator(address(vault), address(0));
+    }
+
+    function test_ANewKeyLeavesThePastToTheOldOne() public {
+        uint64 registered = uint64(block.timestamp);
+        vm.warp(registered + 100);
+        vm.prank(owner);
+        registry.rotateOperator(address(vault), bob);
+
+        equal(registry.operatorOf(address(vault)), operator, "still the old key's second");
+        vm.warp(registered + 101);
+        equal(registry.operatorOf(address(vault)), bob, "now the new one");
+        equal(registry.operatorAt(address(vault), registered + 100), operator, "the past is kept");
+        equal(registry.operatorAt(address(vault), registered - 1), address(0), "before the node");
+    }
+
+    function test_OnlyTheOwnerGoverns() public {
+        bytes memory refusal = abi.encodeWithSelector(NodeRegistry.NotOwner.selector, operator);
+        vm.startPrank(operator);
+        vm.expectRevert(refusal);
+        registry.rotateOperator(address(vault), operator);
+        vm.expectRevert(refusal);
+        registry.registerPriceList(address(vault), 0, 1, 1, 1, 1, operator, 0);
+        vm.expectRevert(refusal);
+        registry.startUnbonding(address(vault), 0);
+        vm.expectRevert(refusal);
+        registry.withdrawUnbonded(address(vault), operator);
+    }
+
+    // ---- prices ----------------------------------------------------------------------------------------------------
+
+    function test_TheFirstPriceListHoldsAtOnceAndASuccessorAfterNotice() public {
+        uint64 start = uint64(block.timestamp);
+        bytes32 first = priced(0, 8, start + 1 days);
+        vm.warp(start + 50);
+        bytes32 second = priced(0, 9, 0);
+
+        equal(registry.priceHashAt(address(vault), 0, start - 1), 0, "before the first");
+        equal(registry.priceHashAt(address(vault), 0, start), first, "at once");
+        equal(registry.priceHashAt(address(vault), 0, start + 50 + NOTICE - 1), first, "during the notice");
+        equal(registry.priceHashAt(address(vault), 0, start + 50 + NOTICE), second, "after it");
+        (, uint64 from, uint64 until) = registry.priceList(first);
+        equal(from, start, "from");
+        equal(until, start + 50 + NOTICE, "until");
+        (, from, until) = registry.priceList(second);
+        equal(until, type(uint64).max, "open end");
+    }
+
+    function test_ASuccessorCannotCutTheNoticeShort() public {
+        priced(0, 8, 0);
+        uint64 earliest = uint64(block.timestamp) + NOTICE;
+
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(Windows.WindowTooEarly.selector, earliest - 1, earliest));
+        registry.registerPriceList(address(vault), 0, 2, 1, 9, 1, owner, earliest - 1);
+        bytes32 later = priced(0, 9, earliest + 7);
+        equal(registry.priceHashAt(address(vault), 0, earliest + 7), later, "as wished");
+    }
+
+    function test_SuccessorsQueueUpInOrder() public {
+        priced(0, 8, 0);
+        uint64 wished = uint64(block.timestamp) + 2 * NOTICE;
+        priced(0, 9, wished);
+        bytes32 last = priced(0, 10, 0);
+
+        equal(registry.priceHashAt(address(vault), 0, wished + 1), last, "right after the queued one");
+    }
+
+    function test_AReturnToOldPricesIsANewWindowOfTheSameList() public {
+        uint64 start = uint64(block.timestamp);
+        bytes32 first = priced(0, 8, 0);
+        bytes32 second = priced(0, 9, 0);
+        vm.warp(start + 2 * NOTICE);
+        bytes32 again = priced(0, 8, 0);
+
+        equal(again, first, "same list");
+        (, uint64 from,) = registry.priceList(first);
+        equal(from, start + 3 * NOTICE, "newest window");
+        equal(registry.priceHashAt(address(vault), 0, start), first, "its first window stays");
+        equal(registry.priceHashAt(address(vault), 0, start + 3 * NOTICE - 1), second, "and the one between");
+    }
+
+    function test_APriceListCopiesTheTreasurysPartAndKeepsIt() public {
+        bytes32 first = priced(0, 8, 0);
+        vm.prank(admin);
+        settlement.setTreasuryPpm(50_000);
+        bytes32 second = priced("adapter", 8, 0);
+
+        (PriceList memory list,,) = registry.priceList(first);
+        equal(list.treasuryPpm, 100_000, "as registered");
+        (list,,) = registry.priceList(second);
+        equal(list.treasuryPpm, 50_000, "as registered later");
+        equal(list.adapterKey, "adapter", "adapterKey");
+        equal(list.node, address(vault), "node");
+    }
+
+    function test_AnUnknownListHasNoWindow() public view {
+        (, uint64 from, uint64 until) = registry.priceList("nothing");
+        equal(from + until, 0, "window");
+    }
+
+    function test_APriceListNamesWhoIsPaid() public {
+        vm.prank(owner);
+        vm.expectRevert(NodeRegistry.InvalidPayee.selector);
+        registry.registerPriceList(address(vault), 0, 1, 1, 1, 1, address(0), 0);
+    }
+
+    // ---- stake -----------------------------------------------------------------------------------------------------
+
+    function staked(uint256 amount) internal {
+        vm.startPrank(payer);
+        open.approve(address(registry), amount);
+        registry.stake(address(vault), amount);
+        vm.stopPrank();
+    }
+
+    function test_StakeLeavesOnlyAfterTheUnbondingDelay() public {
+        staked(100 ether);
+        vm.prank(owner);
+        registry.startUnbonding(address(vault), 60 ether);
+        uint64 unlockAt = uint64(block.timestamp) + UNBONDING;
+
+        vm.warp(unlockAt - 1);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.StillBonded.selector, unlockAt));
+        registry.withdrawUnbonded(address(vault), bob);
+        vm.warp(unlockAt);
+        vm.prank(owner);
+        registry.withdrawUnbonded(address(vault), bob);
+
+        equal(open.balanceOf(bob), 60 ether, "withdrawn");
+        (uint256 bonded, uint256 unbonding,) = registry.stakeOf(address(vault));
+        equal(bonded, 40 ether, "bonded");
+        equal(unbonding, 0, "unbonding");
+    }
+
+    function test_ASecondUnbondingRestartsTheDelay() public {
+        staked(100 ether);
+        vm.prank(owner);
+        registry.startUnbonding(address(vault), 60 ether);
+        vm.warp(block.timestamp + UNBONDING);
+        vm.prank(owner);
+        registry.startUnbonding(address(vault), 1);
+
+        vm.prank(owner);
+        vm.expectPartialRevert(NodeRegistry.StillBonded.selector);
+        registry.withdrawUnbonded(address(vault), bob);
+    }
+
+    function test_NobodyUnbondsMoreThanIsBonded() public {
+        staked(100 ether);
+
+        vm.startPrank(owner);
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.InsufficientStake.selector, 100 ether + 1, 100 ether));
+        registry.startUnbonding(address(vault), 100 ether + 1);
+        vm.expectPartialRevert(NodeRegistry.InsufficientStake.selector);
+        registry.withdrawUnbonded(address(vault), bob);
+    }
+
+    function test_OnlyNodesHaveStake() public {
+        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.NotANode.selector, bob));
+        registry.stake(bob, 1);
+    }
+}
