@@ -34,7 +34,9 @@ class Settings(BaseModel):
     free: bool = Field(False, description="true or false: serve without chain or payment")
     base: str = Field("starter", min_length=1, description="starter, a folder, or a hub model such as org/name")
     adapters: tuple[str, ...] = Field((), description="[NAME=]SRC, such as hf:org/name@rev or file:PATH")
-    adapter_sources: tuple[str, ...] = Field((), description="sources that may be loaded, such as hf:org/")
+    adapter_sources: tuple[str, ...] = Field(
+        ("file:", "hf:"), description="sources that may be loaded, such as hf:org/"
+    )
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 127.0.0.1 unless paid")
     port: Port = Field(8000, description="a free port from 1 to 65535, or 0 to take any")
     admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")
@@ -68,7 +70,9 @@ class Settings(BaseModel):
 
     @property
     def database_url(self) -> str:
-        return self.database.get_secret_value() if self.database else f"sqlite:///{self.home / 'node.db'}"
+        """A free node has no chain to pin, so its receipts live in a file of their own."""
+        file = self.home / ("free.db" if self.free else "node.db")
+        return self.database.get_secret_value() if self.database else f"sqlite:///{file}"
 
     def shown(self, key: str) -> str:
         """A value as it may be printed: secrets masked."""

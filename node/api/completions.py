@@ -1,0 +1,62 @@
+"""POST /v1/chat/completions and /v1/completions."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from node.api.bodies import ChatBody, CompletionBody, parse
+from node.api.completion_shape import Kind, Shape, collect, lines
+from node.api.inference import ClientGone, Settled, admit, unless_gone
+from node.api.reading import read_body
+from node.world import TheWorld, World
+from serving.types import TokenEvent
+
+router = APIRouter(tags=["OpenAI"])
+_CLIENT_CLOSED_REQUEST = 499
+
+
+class InferenceStream(StreamingResponse):
+    """Server-sent events of one inference. However the sending ends, the generation does not outlive it."""
+
+    def __init__(self, shape: Shape, first: TokenEvent | Settled) -> None:
+        headers = {**shape.inference.ticket.headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(lines(shape, first), media_type="text/event-stream", headers=headers)
+        self._inference = shape.inference
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._inference.leave()
+
+
+def _schema(model: type[ChatBody] | type[CompletionBody]) -> dict[str, object]:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.post("/v1/chat/completions", openapi_extra=_schema(ChatBody))
+async def chat(request: Request, world: TheWorld) -> Response:
+    """Answer a conversation. Streams when `stream` is true; the last chunk carries the signed receipt."""
+    raw = await read_body(request, world.settings.max_body_bytes)
+    return await _run(world, request, "chat", parse(ChatBody, raw), raw)
+
+
+@router.post("/v1/completions", openapi_extra=_schema(CompletionBody))
+async def completion(request: Request, world: TheWorld) -> Response:
+    """Continue a text or a list of token ids."""
+    raw = await read_body(request, world.settings.max_body_bytes)
+    return await _run(world, request, "text", parse(CompletionBody, raw), raw)
+
+
+async def _run(world: World, request: Request, kind: Kind, body: ChatBody | CompletionBody, raw: bytes) -> Response:
+    inference = await admit(world, request, body, raw)
+    shape = Shape(kind, inference, body.include_usage)
+    try:
+        if body.stream:
+            first = await unless_gone(request, inference, inference.next())
+            return InferenceStream(shape, first)
+        text, settled = await unless_gone(request, inference, collect(inference))
+        return JSONResponse(shape.whole(text, settled), headers=dict(settled.receipt.headers))
+    except ClientGone:
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)

@@ -1,0 +1,112 @@
+"""What surrounds every answer: a request id, one log line, and an error body in the dialect of the path."""
+
+import logging
+import re
+import time
+import uuid
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from node.errors import (
+    INTERNAL,
+    TABLE,
+    InvalidBody,
+    MethodNotAllowed,
+    NotFound,
+    answer,
+    fault_of,
+    openai_body,
+    problem_body,
+)
+from node.metrics import Metrics
+
+_log = structlog.get_logger("node.http")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Envelope:
+    """ASGI middleware: echoes `X-Request-Id` or makes one, logs the request, and catches what nobody expected.
+
+    Not a `BaseHTTPMiddleware`: answers stream through untouched.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        request_id = _request_id(request)
+        request.state.request_id = request_id
+        started, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            _log.error("request_failed", request_id=request_id, path=scope["path"], exc_info=error)
+            if status == 0:
+                await error_response(request, error, self._metrics)(scope, receive, send_with_id)
+        finally:
+            took_ms = round((time.perf_counter() - started) * 1000, 1)
+            level = logging.DEBUG if scope["path"] in ("/healthz", "/readyz", "/metrics", "/health") else logging.INFO
+            event = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
+            _log.log(level, "request_answered", **event, took_ms=took_ms)
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Every error of the table gets its answer; the framework's own errors are translated first."""
+
+    async def on_known(request: Request, error: Exception) -> Response:
+        return error_response(request, error, metrics)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        translated: dict[int, Exception] = {
+            404: NotFound(f"path {request.url.path}"),
+            405: MethodNotAllowed(request.method, request.url.path),
+        }
+        return error_response(request, translated.get(error.status_code, InvalidBody(None, error.detail)), metrics)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        param = ".".join(str(part) for part in first["loc"][1:])
+        return error_response(request, InvalidBody(param, first["msg"]), metrics)
+
+    for fault in TABLE:
+        app.add_exception_handler(fault.exception, on_known)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_middleware(Envelope, metrics=metrics)
+
+
+def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
+    """OpenAI's body under /v1, problem details elsewhere."""
+    told = answer(error)
+    metrics.refusals.labels(told.code).inc()
+    headers = dict(told.headers)
+    if fault_of(error) is not INTERNAL and told.status >= 500:
+        _log.warning("request_refused", request_id=request.state.request_id, code=told.code, reason=str(error))
+    if request.url.path.startswith("/v1/"):
+        return JSONResponse(openai_body(told), told.status, headers)
+    body = problem_body(told, request.state.request_id)
+    return JSONResponse(body, told.status, headers, media_type="application/problem+json")

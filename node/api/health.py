@@ -1,0 +1,55 @@
+"""Is it alive, is it ready and why not, what does it count, which version is it, and what can it be asked."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from node.version import VERSION
+from node.world import Check, TheWorld, World
+
+router = APIRouter(tags=["Health"])
+_DOCS_PAGE = Path(__file__).with_name("docs.html")
+
+
+@router.get("/healthz")
+@router.get("/health", include_in_schema=False)
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(world: TheWorld) -> Response:
+    """200 if every check holds, else 503; each check with its reason."""
+    checks = await readiness(world)
+    ready = all(check.ok for check in checks.values())
+    body = {
+        "status": "ready" if ready else "not_ready",
+        "checks": {name: {"ok": check.ok, "reason": check.reason} for name, check in checks.items()},
+    }
+    return JSONResponse(body, 200 if ready else 503, {} if ready else {"Retry-After": "1"})
+
+
+async def readiness(world: World) -> dict[str, Check]:
+    draining = world.runs.draining
+    checks = {"accepting": Check(not draining, "draining" if draining else "takes new requests")}
+    return checks | {name: await probe() for name, probe in world.probes.items()}
+
+
+@router.get("/metrics")
+async def metrics(world: TheWorld) -> Response:
+    """Prometheus exposition."""
+    return Response(world.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/version")
+async def version() -> dict[str, str]:
+    return {"version": VERSION}
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> HTMLResponse:
+    """A page that reads /openapi.json; it loads nothing from elsewhere."""
+    return HTMLResponse(_DOCS_PAGE.read_text())

@@ -1,0 +1,103 @@
+"""The command tree, and the one place where failures become exit codes."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from node.cli import adapter, chat, config, node_state, start
+from node.cli.context import Context, context_of
+from node.cli.failures import Failure, exit_code_of
+from node.version import VERSION
+
+_GLOBAL_FLAGS = {"--json", "--no-color", "-v", "--verbose"}
+_GLOBAL_VALUES = {"--config", "--home"}
+
+app = typer.Typer(
+    help="Serve LoRA adapters on one base model and pay the people behind them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(start.start)
+app.command()(chat.chat)
+app.add_typer(adapter.app, name="adapter")
+app.command()(node_state.ps)
+app.command()(node_state.status)
+app.command()(node_state.doctor)
+app.add_typer(config.app, name="config")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    config_file: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
+    home: Annotated[Path | None, typer.Option(help="The node's folder; default ~/.openlora.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, no moving bars.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, show tracebacks.")] = False,
+) -> None:
+    """These options may stand anywhere on the line."""
+    shared = Context({"config": config_file, "home": home}, as_json, verbose)
+    if no_color:
+        shared.console = Console(highlight=False, soft_wrap=True, color_system=None)
+        shared.errors = Console(stderr=True, highlight=False, soft_wrap=True, color_system=None)
+    context.obj = shared
+
+
+@app.command()
+def version(context: typer.Context) -> None:
+    """Print the version."""
+    shared = context_of(context)
+    if shared.as_json:
+        shared.emit({"version": VERSION})
+    else:
+        shared.console.print(f"openlora-node {VERSION}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and exit: 0, or the code of what went wrong."""
+    given = hoisted(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(given, prog_name="openlora")
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None or "-v" in given or "--verbose" in given:
+            raise
+        _tell(error, as_json="--json" in given)
+        sys.exit(code)
+
+
+def _tell(error: Exception, *, as_json: bool) -> None:
+    fix = getattr(error, "fix", None)
+    if as_json:
+        told = {"message": str(error), "fix": fix, "code": getattr(error, "code", None)}
+        sys.stderr.write(json.dumps({"error": told}) + "\n")
+        return
+    sys.stderr.write(f"error: {error}\n")
+    if isinstance(error, Failure) and fix:
+        sys.stderr.write(f"  fix: {fix}\n")
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The same line with the global options first, where the parser wants them; nothing after `--` moves."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        word = queue.pop(0)
+        if word == "--":
+            rest += [word, *queue]
+            break
+        if word in _GLOBAL_FLAGS or ("=" in word and word.partition("=")[0] in _GLOBAL_VALUES):
+            front.append(word)
+        elif word in _GLOBAL_VALUES and queue:
+            front += [word, queue.pop(0)]
+        else:
+            rest.append(word)
+    return front + rest

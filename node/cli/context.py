@@ -1,0 +1,48 @@
+"""What every command shares: the global options, the settings they lead to, and where output goes."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from node.config import Loaded, Settings
+
+
+@dataclass(slots=True)
+class Context:
+    """The global options of one invocation. `flags` collects what the command line gave for the settings."""
+
+    flags: dict[str, object] = field(default_factory=dict)
+    as_json: bool = False
+    verbose: bool = False
+    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+
+    def load(self, **flags: object) -> "Loaded":
+        """The settings with this command's own flags. SettingsError names every problem."""
+        from node.config import load
+
+        return load({**self.flags, **flags})
+
+    def settings(self, **flags: object) -> "Settings":
+        return self.load(**flags).settings
+
+    @property
+    def home(self) -> Path:
+        return self.settings().home
+
+    def emit(self, document: object) -> None:
+        """The machine's form of a result, one JSON document on stdout."""
+        sys.stdout.write(json.dumps(document, indent=None if isinstance(document, str) else 2) + "\n")
+        sys.stdout.flush()
+
+
+def context_of(context: typer.Context) -> Context:
+    found = context.find_object(Context)
+    assert found is not None, "the application's callback makes it"
+    return found

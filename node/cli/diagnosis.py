@@ -1,0 +1,63 @@
+"""What `doctor` looks at."""
+
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+
+from node.config import Settings
+from node.home import HomeLocked, HomeUnusable, Running, owned
+from node.listeners import AddressUnusable, PortInUse, bind
+
+_SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub")
+_MIN_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: str
+    ok: bool
+    found: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, the good ones too."""
+    return [_python(), _packages(), _disk(settings), *_home_and_ports(settings)]
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    return Finding("python", (3, 11) <= sys.version_info < (3, 14), version, "use Python 3.11, 3.12 or 3.13")
+
+
+def _packages() -> Finding:
+    missing = [name for name in _SERVING_PACKAGES if importlib.util.find_spec(name) is None]
+    fix = 'pip install "openlora-node[serve]", torch first'
+    return Finding("serving packages", not missing, f"missing: {', '.join(missing)}" if missing else "installed", fix)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free >= _MIN_FREE_BYTES, f"{free >> 20} MiB free under {folder}", "free 1 GiB")
+
+
+def _home_and_ports(settings: Settings) -> list[Finding]:
+    """A home that is in use is in order, and then so are its ports."""
+    running = Running.read(settings.home)
+    if running:
+        return [Finding("home", True, f"{settings.home}, in use by pid {running.pid} at {running.url}")]
+    findings = []
+    try:
+        with owned(settings.home):
+            findings.append(Finding("home", True, f"{settings.home} is ours"))
+    except (HomeLocked, HomeUnusable) as error:
+        findings.append(Finding("home", False, str(error), "stop the other node, or give another --home"))
+    for port, flag in ((settings.port, "--port"), (settings.admin_port, "--admin-port")):
+        try:
+            bind(settings.host, port, flag).close()
+            findings.append(Finding(flag, True, f"{port or 'any port'} is free"))
+        except (PortInUse, AddressUnusable) as error:
+            findings.append(Finding(flag, False, str(error), f"give another {flag}"))
+    return findings

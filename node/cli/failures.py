@@ -1,0 +1,80 @@
+"""How a command fails: a class for each exit code, and what every failure shows instead of a traceback."""
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """A command could not do what was asked. `fix` says what to do about it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, fix: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.fix, self.code = fix, code
+
+
+class UsageFailure(Failure):
+    exit_code = 2
+
+
+class ConfigurationFailure(Failure):
+    exit_code = 3
+
+
+class ChainFailure(Failure):
+    exit_code = 4
+
+
+class FundsFailure(Failure):
+    exit_code = 5
+
+
+class ModelFailure(Failure):
+    exit_code = 6
+
+
+class VerificationFailure(Failure):
+    exit_code = 7
+
+
+_CLASS_OF_CODE: dict[str, type[Failure]] = {
+    "unsupported_field": UsageFailure,
+    "invalid_request": UsageFailure,
+    "not_found": UsageFailure,
+    "not_offered": UsageFailure,
+    "unauthorized": ConfigurationFailure,
+    "chain_unavailable": ChainFailure,
+    "settlement_unknown": ChainFailure,
+    "deposit_failed": ChainFailure,
+    "payment_required": FundsFailure,
+    "payment_invalid": FundsFailure,
+    "voucher_stale": FundsFailure,
+    "nonce_used": FundsFailure,
+    "request_expired": FundsFailure,
+    "price_expired": FundsFailure,
+    "channel_refused": FundsFailure,
+}
+
+
+def failure_of(code: str, message: str) -> Failure:
+    """The failure that a node's error code stands for. Codes about models, adapters and the engine are the rest."""
+    return _CLASS_OF_CODE.get(code, ModelFailure)(message, code=code)
+
+
+_EXIT_CODE_OF_CLASS = {
+    "node.config.SettingsError": 3,
+    "node.home.HomeLocked": 3,
+    "node.home.HomeUnusable": 3,
+    "node.listeners.PortInUse": 3,
+    "node.listeners.AddressUnusable": 3,
+    "serving.errors.ServingError": 6,
+}
+"""Failures that the parts of a node raise while it starts. By name: importing their classes would load those parts."""
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """The exit code of an expected failure, None for what nobody expected."""
+    if isinstance(error, Failure):
+        return error.exit_code
+    names = (f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__)
+    return next((_EXIT_CODE_OF_CLASS[name] for name in names if name in _EXIT_CODE_OF_CLASS), None)

@@ -1,0 +1,63 @@
+"""`ps`, `status` and `doctor`: what the node in the home is doing, and whether this machine can run one."""
+
+from typing import cast
+
+import typer
+from rich.table import Table
+
+from node.cli.context import context_of
+from node.cli.failures import ConfigurationFailure
+
+
+def ps(context: typer.Context) -> None:
+    """Show the models in memory, their sizes and requests in flight."""
+    from node.cli.remote import ask_operator
+
+    shared = context_of(context)
+    state = ask_operator(shared, "GET", "/admin/ps")
+    if shared.as_json:
+        shared.emit(state)
+        return
+    table = Table("name", "residency", "bytes", "rank", "pinned", "in flight", box=None, pad_edge=False)
+    for model in cast(list[dict[str, object]], state["models"]):
+        cells = (model["id"], model["residency"], model["bytes"], model["rank"], model["pinned"], model["in_flight"])
+        table.add_row(*map(str, cells))
+    shared.console.print(table)
+    engine = cast(dict[str, int], state["engine"])
+    shared.console.print(
+        f"running {engine['running']}, waiting {engine['waiting']}, loading {engine['loading']}, "
+        f"KV {engine['kv_used_bytes']}/{engine['kv_budget_bytes']} bytes, "
+        f"adapters {engine['adapter_used_bytes']}/{engine['adapter_budget_bytes']} bytes"
+    )
+
+
+def status(context: typer.Context) -> None:
+    """Show whether the node runs and is ready, and why not."""
+    from node.cli.remote import ask_operator, running_node
+
+    shared = context_of(context)
+    node = running_node(shared)
+    state = ask_operator(shared, "GET", "/admin/status")
+    if shared.as_json:
+        shared.emit(state)
+        return
+    shared.console.print(f"pid {node.pid}, {node.mode}, {node.url} (admin {node.admin_url})")
+    for name, check in cast(dict[str, dict[str, object]], state["checks"]).items():
+        shared.console.print(f"  {'ok' if check['ok'] else '!!'}  {name}: {check['reason']}")
+
+
+def doctor(context: typer.Context) -> None:
+    """Check this machine and the home; every problem is named with its fix."""
+    from node.cli.diagnosis import examine
+
+    shared = context_of(context)
+    findings = examine(shared.settings())
+    if shared.as_json:
+        shared.emit([{"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings])
+    else:
+        for finding in findings:
+            shared.console.print(f"{'ok' if finding.ok else '!!'}  {finding.check}: {finding.found}")
+            if not finding.ok:
+                shared.console.print(f"      fix: {finding.fix}")
+    if not all(finding.ok for finding in findings):
+        raise ConfigurationFailure("Not everything is in order.")

@@ -1,0 +1,76 @@
+"""The serving part of a node: the base model and its first adapters."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from node import starter
+from node.config import Settings
+from serving.config import ServingConfig
+from serving.errors import BaseModelUnusable
+from serving.service import Service
+
+Progress = Callable[[str, float], None]
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, progress: Progress) -> AsyncIterator[Service]:
+    """The engine with the base and every adapter that the settings name, closed afterwards."""
+    service = await Service.start(serving_config(settings), progress)
+    try:
+        wanted = first_adapters(settings)
+        for count, (name, source) in enumerate(wanted.items()):
+            progress("Adding adapters", count / len(wanted))
+            await service.add_adapter(name, source)
+        yield service
+    finally:
+        await service.close()
+
+
+def serving_config(settings: Settings) -> ServingConfig:
+    pack = starter.pack() if settings.base == "starter" else None
+    sources = settings.adapter_sources
+    if pack and not any(source.startswith("file:") for source in sources):
+        sources = (*sources, f"file:{starter.HOME}")
+    return ServingConfig(
+        base=pack.base if pack else _base(settings.base),
+        base_name=pack.base_name if pack else None,
+        adapters_home=settings.home / "adapters",
+        device=settings.device,
+        dtype=settings.dtype,
+        max_model_len=settings.max_model_len,
+        kv_bytes=settings.kv_bytes,
+        adapter_device_bytes=settings.adapter_device_bytes,
+        max_queue=settings.max_queue,
+        allowed_sources=sources,
+    )
+
+
+def first_adapters(settings: Settings) -> dict[str, str]:
+    """Name → source: the starter pack's adapters with its base, then what the settings add."""
+    found: dict[str, str] = {}
+    if settings.base == "starter":
+        found = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
+    for given in settings.adapters:
+        name, source = named(given)
+        found[name] = source
+    return found
+
+
+def named(given: str) -> tuple[str, str]:
+    """`NAME=SRC`, or SRC alone, whose last part without the revision is then the name."""
+    name, separator, source = given.partition("=")
+    if separator and ":" not in name:
+        return name, source
+    return given.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].partition("@")[0], given
+
+
+def _base(given: str) -> str | Path:
+    if given.startswith("hf:"):
+        return given
+    folder = Path(given).expanduser()
+    if folder.exists():
+        return folder
+    if given.count("/") == 1 and not given.startswith((".", "/", "~")):
+        return f"hf:{given}" if "@" in given else f"hf:{given}@main"
+    raise BaseModelUnusable(f"{given} is neither a folder nor a hub model such as hf:org/name@revision.")

@@ -1,0 +1,112 @@
+"""Two uvicorn servers in one event loop, on sockets bound before anything slow begins."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+
+class PortInUse(Exception):
+    """Somebody else listens there."""
+
+    def __init__(self, host: str, port: int, flag: str) -> None:
+        owner = _owner(port)
+        who = f" by {owner}" if owner else ""
+        super().__init__(f"Port {port} on {host} is in use{who}. Give another: {flag} {_free_port(host)}")
+        self.host, self.port = host, port
+
+
+class AddressUnusable(Exception):
+    """The host is not an address of this machine, or the port needs rights this process lacks."""
+
+
+def bind(host: str, port: int, flag: str) -> socket.socket:
+    """A bound socket that does not listen yet; port 0 takes any."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise AddressUnusable(f"{host} is not an address to listen on: {error.strerror or error}") from error
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise AddressUnusable(f"{host}:{port} cannot be bound: {error.strerror}") from error
+        raise PortInUse(host, port, flag) from error
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Listener(uvicorn.Server):
+    """A uvicorn server that leaves the process's signals alone."""
+
+    def __init__(self, app: FastAPI, bound: socket.socket, keep_alive_s: int = 75) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=keep_alive_s,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+        super().__init__(config)
+        self._bound = bound
+        self._answers = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._answers.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Answers while the block runs; then lets answers under way finish, within a bound."""
+        serving = asyncio.create_task(self.serve([self._bound]), name=f"listen-{url_of(self._bound)}")
+        await asyncio.wait({serving, asyncio.create_task(self._answers.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield
+        finally:
+            self.should_exit = True
+            await serving
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host if host != "0.0.0.0" else "", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _owner(port: int) -> str | None:
+    """Which process of ours listens on `port`, where Linux tells: "pid 42 (python)"."""
+    inodes = set(_listening_inodes(port))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            links = {str(link.readlink()) for link in (folder / "fd").iterdir()}
+            if links & inodes:
+                return f"pid {folder.name} ({(folder / 'comm').read_text().strip()})"
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == "0A" and int(columns[1].rsplit(":", 1)[1], 16) == port:
+                    yield f"socket:[{columns[9]}]"

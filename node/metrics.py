@@ -1,0 +1,122 @@
+"""What Prometheus sees: vLLM's names where the meaning is the same, so its dashboards work, else openlora_*."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Self
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from serving.types import End, EngineStats, ModelCard, Residency
+
+MAX_ADAPTER_LABELS = 50
+"""Adapters with a label of their own, first come; all later ones share `other`."""
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """The counters of one node, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._labels: set[str] = set()
+        model = ["model_name"]
+        self.first_token = self._histogram("vllm:time_to_first_token_seconds", "Arrival to first token", model)
+        self.inter_token = self._histogram("vllm:inter_token_latency_seconds", "Between tokens", model)
+        self.whole = self._histogram("vllm:e2e_request_latency_seconds", "Arrival to receipt", model)
+        self.prompt_tokens = self._counter("vllm:prompt_tokens", "Prompt tokens, cached ones included", model)
+        self.output_tokens = self._counter("vllm:generation_tokens", "Output tokens", model)
+        self.success = self._counter("vllm:request_success", "Requests by how they ended", [*model, "finished_reason"])
+        self.receipts = self._counter("openlora_receipts", "Receipts issued, by outcome", ["outcome"])
+        self.refusals = self._counter("openlora_refusals", "Requests refused, by error code", ["code"])
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY_S)
+
+    def label(self, model: str) -> str:
+        """The model's own label while there is room, else `other`."""
+        if model not in self._labels and len(self._labels) >= MAX_ADAPTER_LABELS:
+            return "other"
+        self._labels.add(model)
+        return model
+
+    def observe_engine(self, stats: Callable[[], EngineStats], models: Callable[[], list[ModelCard]]) -> None:
+        """Read the engine at every scrape."""
+        self.registry.register(EngineCollector(stats, models))
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class Watch:
+    """The clock of one request, started when it arrives."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics, self._label = metrics, "other"
+        self._started = self._last = time.perf_counter()
+        self._any = False
+
+    def named(self, model: str) -> Self:
+        """Known to ask for `model`, which exists."""
+        self._label = self._metrics.label(model)
+        return self
+
+    def tokens(self, count: int) -> None:
+        """`count` tokens have just arrived."""
+        if count == 0:
+            return
+        now = time.perf_counter()
+        histogram = self._metrics.inter_token if self._any else self._metrics.first_token
+        histogram.labels(self._label).observe(now - self._last)
+        self._any, self._last = True, now
+
+    def ended(self, end: End) -> None:
+        metrics, usage = self._metrics, end.usage
+        metrics.whole.labels(self._label).observe(time.perf_counter() - self._started)
+        metrics.prompt_tokens.labels(self._label).inc(usage.prompt_tokens + usage.cached_tokens)
+        metrics.output_tokens.labels(self._label).inc(usage.output_tokens)
+        metrics.success.labels(self._label, end.finish_reason).inc()
+        metrics.receipts.labels(end.outcome.value).inc()
+
+
+class EngineCollector:
+    """Gauges and counters that the engine keeps itself."""
+
+    def __init__(self, stats: Callable[[], EngineStats], models: Callable[[], list[ModelCard]]) -> None:
+        self._stats, self._models = stats, models
+
+    def collect(self) -> Iterable[Metric]:
+        stats, models = self._stats(), self._models()
+        kv_share = stats.kv_used_bytes / stats.kv_budget_bytes if stats.kv_budget_bytes else 0.0
+        yield GaugeMetricFamily("vllm:num_requests_running", "Sequences in the batch", stats.running)
+        yield GaugeMetricFamily("vllm:num_requests_waiting", "Requests waiting", stats.waiting + stats.loading)
+        yield GaugeMetricFamily("vllm:kv_cache_usage_perc", "Used part of the KV cache, 0 to 1", kv_share)
+        yield GaugeMetricFamily("openlora_requests_parked", "Sequences awaiting more paid tokens", stats.parked)
+        yield GaugeMetricFamily("openlora_kv_budget_bytes", "KV cache budget", stats.kv_budget_bytes)
+        yield GaugeMetricFamily("openlora_adapter_budget_bytes", "Adapter budget", stats.adapter_budget_bytes)
+        yield GaugeMetricFamily("openlora_adapter_used_bytes", "Adapter bytes on the device", stats.adapter_used_bytes)
+        yield CounterMetricFamily("openlora_engine_steps", "Engine steps", value=stats.steps)
+        yield CounterMetricFamily("openlora_adapter_loads", "Adapters brought to the device", value=stats.loads)
+        yield CounterMetricFamily("openlora_adapter_load_seconds", "Time these loads took", value=stats.load_seconds)
+        yield CounterMetricFamily("openlora_adapter_evictions", "Adapters evicted", value=stats.evictions)
+        yield _residency(models)
+        yield _lora_requests(models)
+
+
+def _residency(models: list[ModelCard]) -> Metric:
+    family = GaugeMetricFamily("openlora_adapters", "Adapters by the fastest tier that holds them", labels=["tier"])
+    for tier in Residency:
+        family.add_metric([tier.value], sum(card.adapter is not None and card.residency is tier for card in models))
+    return family
+
+
+def _lora_requests(models: list[ModelCard]) -> Metric:
+    """vLLM's shape: adapter names in labels, the value a timestamp. Names beyond the cap are left out."""
+    running = [card.name for card in models if card.adapter is not None and card.in_flight][:MAX_ADAPTER_LABELS]
+    labels = ["max_lora", "running_lora_adapters", "waiting_lora_adapters"]
+    family = GaugeMetricFamily("vllm:lora_requests_info", "Adapters with requests in flight", labels=labels)
+    family.add_metric(["0", ",".join(running), ""], time.time())
+    return family

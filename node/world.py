@@ -1,0 +1,54 @@
+"""Everything one node consists of, built once and handed to the routes."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from contracts.crypto import Address
+from node.checkout import Checkout
+from node.config import Settings
+from node.metrics import Metrics
+from node.runs import Runs
+from node.store.database import Database
+from serving.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer of /readyz."""
+
+    ok: bool
+    reason: str
+
+
+Probe = Callable[[], Awaitable[Check]]
+"""Asks one part whether it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The parts of a running node."""
+
+    settings: Settings
+    service: Service
+    checkout: Checkout
+    database: Database
+    operator: Address
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    runs: Runs = field(default_factory=Runs)
+    started_at: float = field(default_factory=time.time)
+    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+
+def world_of(request: Request) -> World:
+    world: World = request.app.state.world
+    return world
+
+
+TheWorld = Annotated[World, Depends(world_of)]
+"""A route's parameter that receives the node it belongs to."""
