@@ -53,6 +53,8 @@ class BaseShape:
 
 
 def _organisation_and_leaf(name: str) -> tuple[str | None, str]:
+    if name.startswith("hf:"):
+        name = name.removeprefix("hf:").partition("@")[0]
     if _HUB_ID.fullmatch(name):
         org, leaf = name.split("/")
         return org.casefold(), leaf.casefold()

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -136,35 +137,63 @@ def write_blob(folder: Path, key: BlobKey, placements: tuple[Placement, ...], pa
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class BlobHeader:
+    """What a blob says of itself. start: where its payload begins."""
+
+    placements: tuple[Placement, ...]
+    start: int
+    payload_bytes: int
+    payload_sha256: str
+
+    @property
+    def rank(self) -> int:
+        return max(placement.rank for placement in self.placements)
+
+
+def read_header(folder: Path, key: BlobKey) -> BlobHeader:
+    """The header of the blob of `key`, without a look at its weights. Raises FileNotFoundError, AdapterCorrupt."""
+    with (folder / key.file_name()).open("rb") as file:
+        return _header(file, key)
+
+
 def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
     """Map and verify the blob of `key`; every byte is hashed. Raises FileNotFoundError, AdapterCorrupt."""
-    path = folder / key.file_name()
-    with path.open("rb") as file:
-        prefix = file.read(_PREFIX.size)
-        if len(prefix) < _PREFIX.size:
-            raise _damaged(key, path, "it is cut short")
-        magic, header_bytes, header_sha256 = _PREFIX.unpack(prefix)
-        if magic != _MAGIC or header_bytes > _MAX_HEADER_BYTES:
-            raise _damaged(key, path, "it does not start like a blob")
-        header = file.read(header_bytes)
-        if hashlib.sha256(header).digest() != header_sha256:
-            raise _damaged(key, path, "its header has changed")
+    with (folder / key.file_name()).open("rb") as file:
+        header = _header(file, key)
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy-on-write: torch wants writable memory
-    fields = json.loads(header)
-    start, length = _aligned(_PREFIX.size + header_bytes, _PAGE_BYTES), fields["payload_bytes"]
-    if len(mapped) != start + length:
-        raise _damaged(key, path, f"it has {len(mapped)} bytes instead of {start + length}")
-    if hashlib.sha256(memoryview(mapped)[start:]).hexdigest() != fields["payload_sha256"]:
-        raise _damaged(key, path, "its weights have changed")
+    if len(mapped) != header.start + header.payload_bytes:
+        raise _damaged(key, f"it has {len(mapped)} bytes instead of {header.start + header.payload_bytes}")
+    if hashlib.sha256(memoryview(mapped)[header.start :]).hexdigest() != header.payload_sha256:
+        raise _damaged(key, "its weights have changed")
+    payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=header.start)
+    layers = views(payload, header.placements, key.dtype)
+    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers)
+
+
+def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
+    prefix = file.read(_PREFIX.size)
+    if len(prefix) < _PREFIX.size:
+        raise _damaged(key, "it is cut short")
+    magic, header_bytes, header_sha256 = _PREFIX.unpack(prefix)
+    if magic != _MAGIC or header_bytes > _MAX_HEADER_BYTES:
+        raise _damaged(key, "it does not start like a blob")
+    raw = file.read(header_bytes)
+    if hashlib.sha256(raw).digest() != header_sha256:
+        raise _damaged(key, "its header has changed")
+    fields = json.loads(raw)  # ours: the hash has just shown that nobody else wrote it by accident
     if (fields["adapter"], fields["base"], fields["dtype"]) != (key.adapter, key.base, dtype_name(key.dtype)):
-        raise _damaged(key, path, "it belongs to another adapter or base")
-    placements = tuple(Placement(**placement) for placement in fields["modules"])
-    payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=start)
-    return AdapterBlob(key.adapter, key.dtype, payload, placements, views(payload, placements, key.dtype))
+        raise _damaged(key, "it belongs to another adapter or base")
+    return BlobHeader(
+        placements=tuple(Placement(**placement) for placement in fields["modules"]),
+        start=_aligned(_PREFIX.size + header_bytes, _PAGE_BYTES),
+        payload_bytes=fields["payload_bytes"],
+        payload_sha256=fields["payload_sha256"],
+    )
 
 
-def _damaged(key: BlobKey, path: Path, reason: str) -> AdapterCorrupt:
-    return AdapterCorrupt(key.adapter, path.name, f"{reason}; it is made again from the adapter's files")
+def _damaged(key: BlobKey, reason: str) -> AdapterCorrupt:
+    return AdapterCorrupt(key.adapter, key.file_name(), f"{reason}; the adapter must be ingested again")
 
 
 def _aligned(offset: int, multiple: int) -> int:

@@ -27,7 +27,7 @@ TOKENIZER_FILES = (
     "tokenizer_config.json",
     "vocab.json",
 )
-_BASE_PATTERNS = (
+BASE_PATTERNS = (
     "*.safetensors",
     "*.safetensors.index.json",
     "config.json",
@@ -59,7 +59,7 @@ def tokenizer_digest(folder: Path) -> str:
 
 def base_digest(folder: Path, on_progress: Callable[[float], None] = lambda fraction: None) -> BaseDigest:
     """Names the base model in `folder`: weights, config and tokenizer. Reads every byte. Raises BaseModelUnusable."""
-    names = _existing(folder, _BASE_PATTERNS)
+    names = _existing(folder, BASE_PATTERNS)
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise BaseModelUnusable(f"{folder} is not a model folder: it needs config.json and *.safetensors.")
     total_bytes = sum((folder / name).stat().st_size for name in names)

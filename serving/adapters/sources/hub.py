@@ -1,0 +1,108 @@
+"""Adapters from the Hugging Face hub or another server that speaks its API: `hf:org/name@revision`."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.hub_transfer import Transfer, translated
+from serving.adapters.sources.source import ListedFile, Pinned, Progress, SourceSettings, choose_files
+from serving.errors import SourceRefused, SourceUnavailable
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+_SPELLING = re.compile(
+    r"(?P<repository>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w][\w./-]{0,199}))?"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """One revision of one repository. A branch or tag is resolved to its commit, and only commits are fetched."""
+
+    remote: ClassVar[bool] = True
+    spelled: str
+    repository: str
+    revision: str
+    settings: SourceSettings
+
+    @classmethod
+    def parse(cls, spelled: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "HubSource":
+        """Raises SourceRefused."""
+        match = _SPELLING.fullmatch(rest)
+        if not match or ".." in rest:
+            raise SourceRefused(spelled, "write hf:org/name or hf:org/name@revision")
+        allowed.check_hub(spelled, match["repository"])
+        return cls(spelled, match["repository"], match["revision"] or "main", settings)
+
+    def resolve(self) -> Pinned:
+        commit, listed = self.listing()
+        files = choose_files(self.spelled, listed, self.settings)
+        return Pinned(f"hf:{self.repository}@{commit}", files, immutable=True)
+
+    def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        commit = pinned.source.rpartition("@")[2]
+        self.download(commit, pinned.files, folder, on_progress)
+
+    def verify(self, pinned: Pinned, folder: Path) -> None:
+        for file in pinned.files:
+            file.verify(folder, self.spelled)
+
+    def listing(self) -> tuple[str, list[ListedFile]]:
+        """The commit that the revision means now, and all files there with the digests the hub keeps of them."""
+        info = self._with_retries(
+            lambda: self._api().model_info(
+                self.repository, revision=self.revision, files_metadata=True, timeout=self.settings.timeout_s
+            )
+        )
+        if not info.sha or not _COMMIT.fullmatch(info.sha):
+            raise SourceUnavailable(self.spelled, "the hub did not say which commit this is; is it a Hugging Face hub?")
+        listed = [
+            ListedFile(file.rfilename, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+            for file in info.siblings or ()
+        ]
+        return info.sha, listed
+
+    def download(self, commit: str, files: tuple[ListedFile, ...], folder: Path, on_progress: Progress) -> None:
+        """Bring files of one commit into `folder`; each lies there whole or not at all. Caps bytes and seconds."""
+        from huggingface_hub import hf_hub_download
+
+        transfer = Transfer(self.spelled, sum(file.nbytes or 0 for file in files), self.settings, on_progress)
+        for file in files:
+            self._with_retries(
+                lambda name=file.name: hf_hub_download(  # type: ignore[misc]  # mypy infers no type for a bound default
+                    self.repository,
+                    name,
+                    revision=commit,
+                    local_dir=folder,
+                    cache_dir=folder / ".cache",
+                    etag_timeout=self.settings.timeout_s,
+                    token=self.settings.hub_token,
+                    endpoint=self.settings.hub_endpoint,
+                    tqdm_class=transfer.bar(),
+                )
+            )
+
+    def _api(self) -> "HfApi":
+        from huggingface_hub import HfApi, constants
+
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # a node tells nobody what it runs on
+        return HfApi(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
+
+    def _with_retries(self, ask: Callable[[], Result]) -> Result:
+        """The answer, after at most `attempts` tries while the hub's errors are of the passing kind."""
+        for attempt in range(self.settings.attempts):
+            try:
+                with translated(self.spelled):
+                    return ask()
+            except SourceUnavailable as error:
+                if error.retry_after_s is None or attempt + 1 == self.settings.attempts:
+                    raise
+                time.sleep(self.settings.pause_s * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,21 @@
+"""From the spelling of a source to the source: `hf:org/name@revision`, `file:/path/to/folder`."""
+
+from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.hub import HubSource
+from serving.adapters.sources.local import FileSource
+from serving.adapters.sources.source import Source, SourceSettings
+from serving.errors import SourceRefused
+
+_MAX_SOURCE_CHARS = 4096
+
+
+def open_source(source: str, allowed: AllowedSources, settings: SourceSettings) -> Source:
+    """Parse a source's spelling; nothing is contacted yet. Raises SourceRefused."""
+    if len(source) > _MAX_SOURCE_CHARS or not source.isprintable():
+        raise SourceRefused(source[:80], "a source is at most 4096 printable characters")
+    scheme, separator, rest = source.partition(":")
+    if scheme == "hf" and separator:
+        return HubSource.parse(source, rest, allowed, settings)
+    if scheme == "file" and separator:
+        return FileSource.parse(source, rest, allowed, settings)
+    raise SourceRefused(source, "write hf:org/name@revision or file:/path/to/the/folder")

@@ -1,0 +1,147 @@
+"""The adapters a node has: names, versions, their files and blobs on disk, and how new ones arrive."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from serving.adapters.arrivals import Arrival, Arrivals
+from serving.adapters.backoff import Failure
+from serving.adapters.base_shape import BaseShape
+from serving.adapters.blob import AdapterBlob
+from serving.adapters.index import Index, check_name
+from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.source import SourceSettings
+from serving.adapters.versions import VersionFiles
+from serving.errors import ModelNotFound, SourceUnavailable
+from serving.types import AdapterDigest, BaseDigest
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterVersion:
+    """One adapter version under one of its names. nbytes: what its blob takes in device memory."""
+
+    name: str
+    digest: AdapterDigest
+    source: str
+    pinned_source: str
+    rank: int
+    nbytes: int
+
+
+class AdapterStore:
+    """Names to immutable versions, kept across restarts. All methods may be called from any thread.
+
+    home/index.json          names and versions
+    home/versions/<digest>/  the adapter's own files
+    home/blobs/<key>.blob    what they were ingested to
+    home/staging/            what is just arriving
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        base: BaseShape,
+        base_digest: BaseDigest,
+        dtype: torch.dtype,
+        allowed_sources: Iterable[str],
+        *,
+        settings: SourceSettings | None = None,
+        on_progress: Callable[[str, float], None] = lambda name, fraction: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Opens the store; versions whose blob for this base and dtype is missing are ingested now.
+
+        Raises StorageFailed, SourceRefused (allowed_sources).
+        """
+        self._base = base
+        self._index_path = home / "index.json"
+        self._index = Index.load(self._index_path)
+        self._changing = threading.Lock()
+        self._files = VersionFiles(home, base, base_digest, dtype)
+        self._files.prepare(self._index.versions)
+        self._arrivals = Arrivals(
+            staging=home / "staging",
+            files=self._files,
+            index=lambda: self._index,
+            allowed=AllowedSources.parse(allowed_sources),
+            settings=settings or SourceSettings(),
+            on_progress=on_progress,
+            clock=clock,
+        )
+
+    async def add(self, name: str, source: str, expected_digest: AdapterDigest | None = None) -> AdapterVersion:
+        """Fetch, verify and ingest the adapter at `source`; then `name` means it, whatever it meant before.
+
+        Callers of the same source share one fetch; giving up waiting does not stop it. Raises InvalidRequest (name),
+        SourceRefused, SourceUnavailable, AdapterCorrupt, AdapterIncompatible, StorageFailed, NotReady (closed).
+        """
+        check_name(name, self._base.name)
+        flight = self._arrivals.join(name, source, expected_digest)
+        arrival = await asyncio.shield(asyncio.wrap_future(flight))
+        return await asyncio.to_thread(self._register, name, source, arrival)
+
+    def lookup(self, ref: str) -> AdapterVersion | None:
+        """What `name`, `name@digest`, `base:name` or `base:name@digest` means; 12 digits of the digest are enough."""
+        name, at, prefix = ref.removeprefix(f"{self._base.name}:").partition("@")
+        digest = self._index.find(name, prefix if at else None)
+        return None if digest is None else self._version(name, digest)
+
+    def versions(self) -> tuple[AdapterVersion, ...]:
+        """What every name means now, of those that this base serves."""
+        found = (self._version(name, digest) for name, digest in self._index.names.items())
+        return tuple(version for version in found if version is not None)
+
+    def remove(self, name: str) -> None:
+        """Forget `name`, and delete what no other name means or meant. Raises ModelNotFound, StorageFailed."""
+        with self._changing:
+            before = self._index
+            if name not in before.names:
+                raise ModelNotFound(name)
+            self._change(before.without_name(name))
+            for digest in before.versions.keys() - self._index.versions.keys():
+                self._files.delete(digest)
+
+    def open_blob(self, digest: AdapterDigest) -> AdapterBlob:
+        """Map and verify a version's blob; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
+        if self._files.size(digest) is None:
+            raise ModelNotFound(digest)
+        return self._files.open(digest)
+
+    def chat_template(self, digest: AdapterDigest) -> str | None:
+        """The chat template that came with the version; blocking. Raises AdapterCorrupt."""
+        return self._files.chat_template(digest)
+
+    def failures(self) -> dict[str, Failure]:
+        """The sources that failed when last asked, and until when they are left alone."""
+        return self._arrivals.failures()
+
+    def disk_bytes(self) -> int:
+        return self._files.disk_bytes()
+
+    def close(self) -> None:
+        """End running fetches at their next byte; new ones are refused."""
+        self._arrivals.close()
+
+    def _version(self, name: str, digest: AdapterDigest) -> AdapterVersion | None:
+        entry, size = self._index.versions.get(digest), self._files.size(digest)
+        if entry is None or size is None:
+            return None
+        return AdapterVersion(name, digest, entry.source, entry.pinned_source, size.rank, size.nbytes)
+
+    def _register(self, name: str, source: str, arrival: Arrival) -> AdapterVersion:
+        with self._changing:
+            size = self._files.size(arrival.digest)
+            if size is None:
+                raise SourceUnavailable(source, "the adapter was removed while it arrived; add it again", 0.0)
+            pinned = arrival.pinned_source
+            self._change(self._index.with_name(name, arrival.digest, source, pinned, immutable=arrival.immutable))
+        return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
+
+    def _change(self, index: Index) -> None:
+        index.save(self._index_path)
+        self._index = index  # readers take no lock: they see the old value or the new one

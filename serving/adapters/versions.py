@@ -1,0 +1,149 @@
+"""The files of adapter versions on disk: what was published, and the blob made of it for this base and dtype."""
+
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from serving.adapters.base_shape import BaseShape
+from serving.adapters.blob import AdapterBlob, BlobKey, open_blob, read_header
+from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
+from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
+from serving.adapters.ingest import ingest
+from serving.errors import AdapterCorrupt, ServingError
+from serving.types import AdapterDigest, BaseDigest
+
+log = logging.getLogger("serving.adapters")
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSize:
+    rank: int
+    nbytes: int
+
+
+class VersionFiles:
+    """home/versions/<digest>/ and home/blobs/. Names of folders and files are digests, never what anybody typed."""
+
+    def __init__(self, home: Path, base: BaseShape, base_digest: BaseDigest, dtype: torch.dtype) -> None:
+        self._versions = home / "versions"
+        self._blobs = home / "blobs"
+        self._base = base
+        self._base_digest = base_digest
+        self._dtype = dtype
+        self._sizes: dict[AdapterDigest, BlobSize] = {}
+        self._ingesting = threading.Lock()
+
+    def prepare(self, digests: Iterable[AdapterDigest]) -> None:
+        """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
+
+        A version that does not fit this base, or whose files are gone, is not served; its files stay.
+        """
+        known = set(digests)
+        for folder, kept in (
+            (self._versions, {str(digest) for digest in known}),
+            (self._blobs, {self._key(digest).file_name() for digest in known}),
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if path.name not in kept:
+                    _delete(path)
+        for digest in known:
+            try:
+                self._measure(digest)
+            except ServingError as problem:
+                log.warning("adapter_not_served adapter=%s error=%s", digest, problem)
+
+    def publish(self, staged: Path, digest: AdapterDigest, adapter: str) -> None:
+        """Ingest the adapter in `staged`, then keep its files for good. adapter is what errors call it.
+
+        Raises AdapterCorrupt, AdapterIncompatible, StorageFailed; then nothing is kept.
+        """
+        with self._ingesting:  # one at a time: an ingest holds a whole adapter in memory
+            blob = ingest(adapter, staged, self._key(digest), self._base, self._blobs)
+            self._keep(staged, digest)
+            self._sizes[digest] = BlobSize(blob.rank, blob.nbytes)
+
+    def size(self, digest: AdapterDigest) -> BlobSize | None:
+        """What the version takes in memory; None if it is not served."""
+        return self._sizes.get(digest)
+
+    def open(self, digest: AdapterDigest) -> AdapterBlob:
+        """The version's verified blob, made again if it was damaged. Raises AdapterCorrupt, StorageFailed."""
+        try:
+            return open_blob(self._blobs, self._key(digest))
+        except (FileNotFoundError, AdapterCorrupt) as problem:
+            log.warning("adapter_blob_damaged adapter=%s error=%s", digest, problem)
+        with self._ingesting:
+            return self._ingest_again(digest)
+
+    def chat_template(self, digest: AdapterDigest) -> str | None:
+        """The chat template the adapter came with. Raises AdapterCorrupt."""
+        try:
+            return (self._versions / digest / TEMPLATE_FILE).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise AdapterCorrupt(digest, TEMPLATE_FILE, f"not readable as UTF-8 text: {error}") from error
+
+    def delete(self, digest: AdapterDigest) -> None:
+        """Remove the version from disk. Blobs that are mapped stay readable until they are let go."""
+        with self._ingesting:
+            self._sizes.pop(digest, None)
+            _delete(self._blobs / self._key(digest).file_name())
+            _delete(self._versions / digest)
+
+    def disk_bytes(self) -> int:
+        folders = (self._versions, self._blobs)
+        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+    def _key(self, digest: AdapterDigest) -> BlobKey:
+        return BlobKey(digest, self._base_digest, self._dtype)
+
+    def _measure(self, digest: AdapterDigest) -> None:
+        try:
+            header = read_header(self._blobs, self._key(digest))
+            self._sizes[digest] = BlobSize(header.rank, header.payload_bytes)
+        except (FileNotFoundError, AdapterCorrupt):
+            blob = self._ingest_again(digest)
+            self._sizes[digest] = BlobSize(blob.rank, blob.nbytes)
+
+    def _ingest_again(self, digest: AdapterDigest) -> AdapterBlob:
+        files = self._versions / digest
+        if not files.is_dir() or adapter_digest(files) != digest:
+            raise AdapterCorrupt(
+                digest, str(files), "its files are gone or have changed; remove the adapter and add it again"
+            )
+        return ingest(digest, files, self._key(digest), self._base, self._blobs)
+
+    def _keep(self, staged: Path, digest: AdapterDigest) -> None:
+        kept, partial = self._versions / digest, self._versions / (digest + PARTIAL_SUFFIX)
+        try:
+            _delete(partial)
+            partial.mkdir(parents=True)
+            for name in ADAPTER_FILES:
+                if (staged / name).is_file():
+                    _move_durably(staged / name, partial / name)
+            _delete(kept)
+            partial.rename(kept)
+            sync_folder(self._versions)
+        except OSError as error:
+            raise storage_failed(kept, error) from error
+
+
+def _move_durably(source: Path, target: Path) -> None:
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
+    source.rename(target)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
