@@ -1,0 +1,159 @@
+"""A chain in memory: the shipped fake of ChainClient. It mines, forgets and reorganises when it is told to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import rlp  # type: ignore[import-untyped]  # it ships no types
+
+from contracts.crypto import Address, Bytes32, keccak, recover, to_address
+from node.chain.client import Block, Call, Inclusion, Log
+from node.chain.errors import CallReverted, NonceTooLow, Underpriced
+
+GAS = 50_000
+BASE_FEE = 7
+Emitted = tuple[Address, tuple[Bytes32, ...], bytes]
+"""Address, topics and data of an event, as a contract emits it."""
+Contract = Callable[[Address, bytes], Sequence[Emitted]]
+"""What an address does when `sender` calls it with `data`: events, or CallReverted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A signed transaction that the chain has read."""
+
+    hash: Bytes32
+    sender: Address
+    nonce: int
+    max_fee: int
+    call: Call
+
+
+@dataclass(slots=True)
+class MemoryChain:
+    """Blocks, waiting transactions, and what the contracts do. `automine`: each transaction gets a block at once."""
+
+    chain_id: int = 31337
+    automine: bool = True
+    now: int = 1_700_000_000
+    contracts: dict[Address, Contract] = field(default_factory=dict)
+    waiting: dict[Bytes32, _Sent] = field(default_factory=dict)
+    executed: list[_Sent] = field(default_factory=list)
+    _blocks: list[Block] = field(default_factory=list)
+    _mined: list[dict[Bytes32, Inclusion]] = field(default_factory=list)
+    _forks: int = 0
+
+    def __post_init__(self) -> None:
+        self.mine()
+
+    def mine(self) -> Block:
+        """A block with every waiting transaction whose number is next."""
+        number = len(self._blocks)
+        block = Block(number, keccak(b"block %d fork %d" % (number, self._forks)), self.now, BASE_FEE)
+        self._blocks.append(block)
+        self._mined.append({})
+        log_index = 0
+        for sent in sorted(self.waiting.values(), key=lambda one: one.nonce):
+            if sent.nonce == self._count(sent.sender):
+                self._mined[-1][sent.hash] = self._execute(sent, block, log_index)
+                log_index += len(self._mined[-1][sent.hash].logs)
+        self.waiting = {h: sent for h, sent in self.waiting.items() if sent.nonce >= self._count(sent.sender)}
+        self.now += 1
+        return block
+
+    def reorganise(self, depth: int, *, keep_waiting: bool = True) -> None:
+        """Drops the newest `depth` blocks; their transactions wait again or are forgotten. Mines an empty one."""
+        self._forks += 1
+        dropped = {transaction_hash for mined in self._mined[-depth:] for transaction_hash in mined}
+        del self._blocks[-depth:], self._mined[-depth:]
+        back = [sent for sent in self.executed if sent.hash in dropped]
+        self.executed = [sent for sent in self.executed if sent.hash not in dropped]
+        held, self.waiting = self.waiting | {sent.hash: sent for sent in back}, {}
+        self.mine()
+        self.waiting = held if keep_waiting else {}
+
+    def forget(self) -> None:
+        """Loses every waiting transaction, as a restarted node does."""
+        self.waiting.clear()
+
+    async def head(self) -> Block:
+        return self._blocks[-1]
+
+    async def block(self, number: int) -> Block | None:
+        return self._blocks[number] if 0 <= number < len(self._blocks) else None
+
+    async def code(self, address: Address) -> bytes:
+        return b"\x00" if address in self.contracts else b""
+
+    async def funds(self, address: Address) -> int:
+        return 10**18
+
+    async def call(self, call: Call, sender: Address | None = None) -> bytes:
+        return b""
+
+    async def estimate_gas(self, call: Call, sender: Address) -> int:
+        self._run(sender, call)
+        return GAS
+
+    async def tip_fee(self) -> int:
+        return 1
+
+    async def nonce(self, address: Address) -> int:
+        return self._count(address)
+
+    async def send_raw(self, raw: bytes) -> Bytes32:
+        sent = _read(raw)
+        if sent.nonce < self._count(sent.sender):
+            raise NonceTooLow("nonce too low")
+        rivals = [one for one in self.waiting.values() if (one.sender, one.nonce) == (sent.sender, sent.nonce)]
+        if any(sent.hash != rival.hash and sent.max_fee * 10 < rival.max_fee * 11 for rival in rivals):
+            raise Underpriced("replacement transaction underpriced")
+        self.waiting = {h: one for h, one in self.waiting.items() if one not in rivals} | {sent.hash: sent}
+        if self.automine:
+            self.mine()
+        return sent.hash
+
+    async def knows(self, transaction_hash: Bytes32) -> bool:
+        return transaction_hash in self.waiting or await self.inclusion(transaction_hash) is not None
+
+    async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
+        return next((mined[transaction_hash] for mined in self._mined if transaction_hash in mined), None)
+
+    async def logs(
+        self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
+    ) -> list[Log]:
+        found = (log for mined in self._mined[from_block : to_block + 1] for one in mined.values() for log in one.logs)
+        return sorted((log for log in found if log.address in addresses and log.topics[0] in topics), key=_place)
+
+    def _count(self, sender: Address) -> int:
+        return sum(sent.sender == sender for sent in self.executed)
+
+    def _run(self, sender: Address, call: Call) -> Sequence[Emitted]:
+        contract = self.contracts.get(call.to)
+        return contract(sender, call.data) if contract else ()
+
+    def _execute(self, sent: _Sent, block: Block, log_index: int) -> Inclusion:
+        self.executed.append(sent)
+        plain = Inclusion(sent.hash, block.number, block.hash, succeeded=True, gas_used=GAS, gas_price=BASE_FEE + 1)
+        try:
+            emitted = self._run(sent.sender, sent.call)
+        except CallReverted:
+            return replace(plain, succeeded=False)
+        logs = tuple(
+            Log(block.number, block.hash, log_index + offset, sent.hash, address, topics, data)
+            for offset, (address, topics, data) in enumerate(emitted)
+        )
+        return replace(plain, logs=logs)
+
+
+def _place(log: Log) -> tuple[int, int]:
+    return log.place
+
+
+def _read(raw: bytes) -> _Sent:
+    """The transaction behind signed bytes of type 2 (EIP-1559)."""
+    fields = rlp.decode(raw[1:])
+    _, nonce, _, max_fee, _, to, _, data, _, y_parity, r, s = fields
+    signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([27 + int.from_bytes(y_parity)])
+    sender = recover(keccak(raw[:1] + rlp.encode(fields[:9])), signature)
+    call = Call(to_address("0x" + to.hex()), data)
+    return _Sent(keccak(raw), sender, int.from_bytes(nonce), int.from_bytes(max_fee), call)
