@@ -36,7 +36,7 @@ contract NodeRegistryTest is World {
         registry.register(address(open), operator, "");
 
         OpenToken other = new OpenToken(payer, 1);
-        check(registerNode(owner, address(other), operator) != vault, "another token, another vault");
+        check(address(registerNode(owner, address(other), operator)) != address(vault), "another token, another vault");
     }
 
     function test_ATokenNeedsCodeAndANodeNeedsAKey() public {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {NodeVault} from "../src/NodeVault.sol";
@@ -98,7 +99,7 @@ contract NodeVaultTest is World {
         bytes memory signed = signature(operatorKey, digest);
 
         vm.prank(operator);
-        vm.expectRevert();
+        vm.expectRevert(ERC3009.ERC3009InvalidSignature.selector);
         open.receiveWithAuthorization(address(vault), operator, 10 ether, 0, validBefore, 0, signed);
     }
 
@@ -107,7 +108,7 @@ contract NodeVaultTest is World {
 
         vm.expectRevert();
         implementation.sweep();
-        vm.expectRevert();
+        vm.expectRevert(abi.encodeWithSelector(NodeVault.NotOperator.selector, address(this)));
         implementation.claimVouchers(new IChannelEscrow.VoucherClaim[](0));
     }
 

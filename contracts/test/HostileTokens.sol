@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+
+/// @dev Keeps 1 % of every transfer.
+contract FeeToken is ERC20("Fee", "FEE") {
+    constructor(address holder, uint256 supply) {
+        _mint(holder, supply);
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        uint256 fee = from == address(0) || to == address(0) ? 0 : value / 100;
+        super._update(from, to, value - fee);
+        if (fee != 0) super._update(from, address(0), fee);
+    }
+}
+
+/// @dev Answers false, or reverts, when a blocked account would receive.
+contract BlockingToken is ERC20("Blocking", "BLK") {
+    mapping(address account => bool) public answersFalse;
+    mapping(address account => bool) public reverts;
+
+    constructor(address holder, uint256 supply) {
+        _mint(holder, supply);
+    }
+
+    function setAnswersFalse(address account, bool blocked) external {
+        answersFalse[account] = blocked;
+    }
+
+    function setReverts(address account, bool blocked) external {
+        reverts[account] = blocked;
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        require(!reverts[to], "blocked");
+        if (answersFalse[to]) return false;
+        return super.transfer(to, value);
+    }
+}
+
+/// @dev Calls back in the middle of a transfer, as an ERC-777 hook would, and remembers how that went.
+contract ReentrantToken is ERC20("Reentrant", "REE") {
+    address public target;
+    bytes public call;
+    bool public reentered;
+    bytes public answer;
+
+    constructor(address holder, uint256 supply) {
+        _mint(holder, supply);
+    }
+
+    function arm(address target_, bytes calldata call_) external {
+        (target, call, reentered, answer) = (target_, call_, false, "");
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (target == address(0)) return;
+        address victim = target;
+        target = address(0);
+        (reentered, answer) = victim.call(call);
+    }
+}
+
+/// @dev Reports whatever balance suits it.
+contract LyingToken is ERC20("Lying", "LIE") {
+    constructor(address holder, uint256 supply) {
+        _mint(holder, supply);
+    }
+
+    function balanceOf(address account) public view override returns (uint256) {
+        return super.balanceOf(account) * 1_000_000;
+    }
+}

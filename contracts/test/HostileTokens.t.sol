@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {ChannelEscrow} from "../src/ChannelEscrow.sol";
+import {NodeVault} from "../src/NodeVault.sol";
+import {Settlement} from "../src/Settlement.sol";
+import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
+import {Claim, ISettlement} from "../src/interfaces/ISettlement.sol";
+import {BlockingToken, FeeToken, LyingToken, ReentrantToken} from "./HostileTokens.sol";
+import {Trees} from "./Trees.sol";
+import {World} from "./World.sol";
+
+/// @dev Takes the payer's allowance, and may call back into the escrow meanwhile.
+contract AllowanceCollector is IDepositCollector {
+    function collect(address payer, address token, uint256 amount, bytes32, bytes calldata) external {
+        ReentrantToken(token).transferFrom(payer, msg.sender, amount);
+    }
+}
+
+contract HostileTokensTest is World {
+    function two(uint256 forAlice, uint256 forBob) internal view returns (Trees.Leaf[] memory leaves) {
+        leaves = new Trees.Leaf[](2);
+        leaves[0] = earned(alice, forAlice);
+        leaves[1] = earned(bob, forBob);
+    }
+
+    function expectReentrancyRefused(ReentrantToken token) internal view {
+        check(!token.reentered(), "re-entered");
+        bytes4 reason = bytes4(token.answer());
+        equal(bytes32(reason), bytes32(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), "reason");
+    }
+
+    function test_AFeeOnTransferTokenIsCreditedByWhatArrives() public {
+        FeeToken token = new FeeToken(payer, 1_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        vm.prank(payer);
+        token.transfer(address(node), 1_000); // 990 arrive
+        node.sweep(); // of which 9 are kept: 981
+
+        equal(settlement.credited(address(node)), 981, "credited");
+        post(node, two(990, 1), 990);
+        vm.warp(block.timestamp + DELAY);
+        equal(settlement.activate(address(node)), 0, "never more than arrived");
+    }
+
+    function test_ABlockedPayeeDoesNotHoldUpTheOthers() public {
+        BlockingToken token = new BlockingToken(payer, 1_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        fund(node, 200);
+        fund(vault, 100);
+        Trees.Leaf[] memory leaves = two(150, 50);
+        post(node, leaves, 200);
+        postActive(vault, two(60, 40), 100);
+        token.setAnswersFalse(alice, true);
+        token.setReverts(bob, true);
+        Claim[] memory claims = new Claim[](3);
+        claims[0] = claimOf(node, 1, leaves, 0, alice);
+        claims[1] = claimOf(node, 1, leaves, 1, bob);
+        claims[2] = claimOf(vault, 1, two(60, 40), 0, alice);
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(node), word(alice), 1, Settlement.TransferFailed.selector);
+
+        equal(settlement.claim(claims), 60, "the other node's payee is paid");
+
+        equal(settlement.claimedTotal(address(node)), 0, "nothing is booked");
+        token.setAnswersFalse(alice, false);
+        equal(claim(claims[0]), 150, "unblocked later");
+        vm.prank(bob);
+        settlement.setPayout(alice);
+        equal(claim(claims[1]), 50, "or paid elsewhere");
+    }
+
+    function test_AReentrantTokenCannotBeClaimedTwice() public {
+        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        fund(node, 200);
+        Trees.Leaf[] memory leaves = two(150, 50);
+        postActive(node, leaves, 200);
+        Claim[] memory again = new Claim[](1);
+        again[0] = claimOf(node, 1, leaves, 0, alice);
+        token.arm(address(settlement), abi.encodeCall(ISettlement.claim, (again)));
+
+        equal(claim(again[0]), 150, "paid once");
+
+        expectReentrancyRefused(token);
+        equal(token.balanceOf(alice), 150, "alice");
+    }
+
+    function test_AReentrantTokenCannotBeCreditedTwice() public {
+        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        NodeVault twin = registerNode(alice, address(token), operator);
+        vm.startPrank(payer);
+        token.transfer(address(node), 100);
+        token.transfer(address(twin), 100);
+        vm.stopPrank();
+        // While `node` is swept, the hook sweeps its twin: both balances would count for `node`.
+        token.arm(address(twin), abi.encodeCall(NodeVault.sweep, ()));
+
+        node.sweep();
+
+        expectReentrancyRefused(token);
+        equal(settlement.credited(address(node)), 100, "its own");
+        twin.sweep();
+        equal(settlement.credited(address(twin)), 100, "the twin's");
+    }
+
+    function test_AReentrantTokenCannotDepositTwice() public {
+        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        AllowanceCollector taker = new AllowanceCollector();
+        IChannelEscrow.ChannelConfig memory config = channelOf(bob);
+        config.token = address(token);
+        vm.prank(payer);
+        token.approve(address(taker), 1_000);
+        token.arm(address(escrow), abi.encodeCall(IChannelEscrow.deposit, (config, 100, address(taker), "")));
+
+        escrow.deposit(config, 100, address(taker), "");
+
+        expectReentrancyRefused(token);
+        (uint128 balance,) = escrow.channels(escrow.getChannelId(config));
+        equal(balance, 100, "balance");
+    }
+
+    function test_AFeeOnTransferTokenIsNoDeposit() public {
+        FeeToken token = new FeeToken(payer, 1_000);
+        AllowanceCollector taker = new AllowanceCollector();
+        IChannelEscrow.ChannelConfig memory config = channelOf(bob);
+        config.token = address(token);
+        vm.prank(payer);
+        token.approve(address(taker), 1_000);
+
+        vm.expectRevert(ChannelEscrow.DepositCollectionFailed.selector);
+        escrow.deposit(config, 100, address(taker), "");
+    }
+
+    function test_ATokenThatLiesHarmsOnlyItsOwnNodes() public {
+        LyingToken token = new LyingToken(payer, 1_000);
+        NodeVault liar = registerNode(bob, address(token), operator);
+        fund(vault, 100);
+        vm.prank(payer);
+        token.transfer(address(liar), 1);
+        vm.expectRevert();
+        liar.sweep();
+
+        Trees.Leaf[] memory leaves = two(60, 40);
+        postActive(vault, leaves, 100);
+        equal(claim(claimOf(vault, 1, leaves, 0, alice)), 60, "others go on");
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+
+import {Settlement} from "../src/Settlement.sol";
+import {BatchHeader, Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
+import {Governed} from "../src/settlement/Governed.sol";
+import {Payouts} from "../src/settlement/Payouts.sol";
+import {Wallet} from "./ChannelEscrow.t.sol";
+import {Trees} from "./Trees.sol";
+import {World} from "./World.sol";
+
+contract PayoutsTest is World {
+    function digestOf(address payee, address to, uint256 nonce, uint64 deadline) internal view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("OpenLoRA"),
+                keccak256("1"),
+                block.chainid,
+                address(settlement)
+            )
+        );
+        bytes32 typeHash = keccak256("PayoutChange(address payee,address to,uint256 nonce,uint64 deadline)");
+        return
+            keccak256(abi.encodePacked("\x19\x01", domain, keccak256(abi.encode(typeHash, payee, to, nonce, deadline))));
+    }
+
+    function test_APayeeIsPaidWhereItWants() public {
+        equal(settlement.payoutOf(alice), alice, "to itself by default");
+        vm.expectEmit();
+        emit ISettlement.PayoutChanged(alice, bob);
+        vm.prank(alice);
+        settlement.setPayout(bob);
+        equal(settlement.payoutOf(alice), bob, "to the chosen one");
+        vm.prank(alice);
+        settlement.setPayout(address(0));
+        equal(settlement.payoutOf(alice), alice, "and back");
+    }
+
+    function test_ASignedChangeIsAppliedOnceInTime() public {
+        uint64 deadline = uint64(block.timestamp) + 60;
+        bytes memory signed = signature(0xA1, digestOf(alice, bob, 0, deadline));
+        vm.warp(deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(Payouts.ExpiredSignature.selector, deadline));
+        settlement.setPayoutFor(alice, bob, 0, deadline, signed);
+        vm.warp(deadline);
+        vm.expectRevert(Payouts.InvalidSignature.selector);
+        settlement.setPayoutFor(alice, owner, 0, deadline, signed);
+
+        settlement.setPayoutFor(alice, bob, 0, deadline, signed);
+
+        equal(settlement.payoutOf(alice), bob, "payout");
+        vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, alice, 1));
+        settlement.setPayoutFor(alice, bob, 0, deadline, signed);
+    }
+
+    function test_ACallOverridesAnOlderSignature() public {
+        bytes memory signed = signature(0xA1, digestOf(alice, bob, 0, type(uint64).max));
+        vm.prank(alice);
+        settlement.setPayout(owner);
+
+        vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, alice, 1));
+        settlement.setPayoutFor(alice, bob, 0, type(uint64).max, signed);
+    }
+
+    function test_AWalletContractSignsToo() public {
+        address wallet = address(0x3A11E7);
+        vm.etch(wallet, address(new Wallet(digestOf(wallet, bob, 0, type(uint64).max))).code);
+
+        settlement.setPayoutFor(wallet, bob, 0, type(uint64).max, "");
+
+        equal(settlement.payoutOf(wallet), bob, "payout");
+    }
+}
+
+contract GovernedTest is World {
+    function test_OnlyGovernanceChangesParameters() public {
+        bytes memory refusal = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, owner);
+        vm.startPrank(owner);
+        vm.expectRevert(refusal);
+        settlement.setTreasury(owner);
+        vm.expectRevert(refusal);
+        settlement.setTreasuryPpm(0);
+        vm.expectRevert(refusal);
+        settlement.pause();
+        vm.expectRevert(refusal);
+        settlement.unpause();
+    }
+
+    function test_TheTreasurysPartIsBounded() public {
+        vm.startPrank(admin);
+        settlement.setTreasuryPpm(200_000);
+        vm.expectRevert(abi.encodeWithSelector(Governed.TreasuryPpmTooHigh.selector, 200_001, 200_000));
+        settlement.setTreasuryPpm(200_001);
+        vm.expectRevert(abi.encodeWithSelector(Governed.InvalidTreasury.selector, address(0)));
+        settlement.setTreasury(address(0));
+    }
+
+    function test_APauseStopsPostsAndClaimsAndNothingElse() public {
+        Trees.Leaf[] memory leaves = new Trees.Leaf[](1);
+        leaves[0] = earned(alice, 5);
+        BatchHeader memory header = nextHeader(vault, rootOf(leaves, 5), 5);
+        post(header);
+        vm.prank(admin);
+        settlement.pause();
+        vm.prank(operator);
+        vm.expectRevert(Pausable.EnforcedPause.selector);
+        settlement.post(header);
+        vm.expectRevert(Pausable.EnforcedPause.selector);
+        settlement.claim(new Claim[](0));
+        vm.expectRevert(Pausable.EnforcedPause.selector);
+        settlement.claimShare(new ShareClaim[](0));
+
+        fund(vault, 5);
+        vm.warp(block.timestamp + DELAY);
+        equal(settlement.activate(address(vault)), 1, "credit and activation go on");
+        vm.prank(alice);
+        settlement.setPayout(bob);
+        vm.prank(admin);
+        settlement.unpause();
+        equal(claim(claimOf(vault, 1, leaves, 0, alice)), 5, "claims again");
+    }
+
+    function test_AStakeOutlastsTheWindow() public {
+        vm.expectRevert(Settlement.UnbondingTooShort.selector);
+        new Settlement(address(manager), Settlement.Parameters(escrow, assets, open, treasury, 0, DELAY, NOTICE, DELAY));
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {NodeVault} from "../src/NodeVault.sol";
+import {BatchHeader, ISettlement} from "../src/interfaces/ISettlement.sol";
+import {StateTree} from "../src/libraries/StateTree.sol";
+import {StructHash} from "../src/libraries/StructHash.sol";
+import {Ledgers} from "../src/settlement/Ledgers.sol";
+import {Trees} from "./Trees.sol";
+import {World} from "./World.sol";
+
+contract SettlementPostTest is World {
+    function some(uint256 amount) internal view returns (Trees.Leaf[] memory leaves) {
+        leaves = new Trees.Leaf[](1);
+        leaves[0] = earned(alice, amount);
+    }
+
+    function next(uint128 cumTotal) internal view returns (BatchHeader memory) {
+        return nextHeader(vault, rootOf(some(cumTotal), cumTotal), cumTotal);
+    }
+
+    function refused(BatchHeader memory header, bytes memory reason) internal {
+        vm.prank(operator);
+        vm.expectRevert(reason);
+        settlement.post(header);
+    }
+
+    function activeEpoch(NodeVault node) internal view returns (uint64 epoch) {
+        (, epoch,,,,,,) = settlement.ledger(address(node));
+    }
+
+    // ---- post ------------------------------------------------------------------------------------------------------
+
+    function test_AFreshLedgerStandsBeforeEpochOne() public view {
+        (uint64 last,, uint64 nextSeq, bytes32 hash, bytes32 root,,,) = settlement.ledger(address(vault));
+
+        equal(last, 0, "lastEpoch");
+        equal(nextSeq, 1, "nextSeq");
+        equal(hash, 0, "lastHeaderHash");
+        equal(root, StateTree.stateRoot(0, 0), "the root of the empty ledger");
+    }
+
+    function test_AHeaderIsStoredByItsStructHash() public {
+        BatchHeader memory header = next(5);
+        bytes32 expected = keccak256(abi.encode(StructHash.BATCH_HEADER, header));
+        uint64 from = uint64(block.timestamp) + DELAY;
+        vm.expectEmit();
+        emit ISettlement.BatchPosted(address(vault), 1, expected, header, from);
+
+        equal(post(header), expected, "hash");
+
+        equal(settlement.headerHash(address(vault), 1), expected, "headerHash");
+        equal(settlement.activeFrom(address(vault), 1), from, "activeFrom");
+        (uint64 last,, uint64 nextSeq, bytes32 hash, bytes32 root, uint128 total,, uint64 closedAt) =
+            settlement.ledger(address(vault));
+        equal(last, 1, "lastEpoch");
+        equal(nextSeq, 11, "nextSeq");
+        equal(hash, expected, "lastHeaderHash");
+        equal(root, header.stateRoot, "lastStateRoot");
+        equal(total, 5, "lastCumTotal");
+        equal(closedAt, header.closedAt, "lastClosedAt");
+    }
+
+    function test_TheSameHeaderAgainChangesNothing() public {
+        BatchHeader memory first = next(5);
+        bytes32 hash = post(first);
+        BatchHeader memory second = next(7);
+        post(second);
+        vm.warp(block.timestamp + 1);
+
+        equal(post(first), hash, "the hash again");
+
+        (uint64 last,, uint64 nextSeq,,,,,) = settlement.ledger(address(vault));
+        equal(last, 2, "lastEpoch");
+        equal(nextSeq, 21, "nextSeq");
+        equal(settlement.activeFrom(address(vault), 1), block.timestamp - 1 + DELAY, "the clock is not restarted");
+    }
+
+    function test_AnotherHeaderForAPostedEpochIsRefused() public {
+        BatchHeader memory header = next(5);
+        post(header);
+        header.receiptsRoot = "other";
+
+        refused(header, abi.encodeWithSelector(Ledgers.ConflictingHeader.selector, 1));
+    }
+
+    function test_OnlyTheKeyThatIsValidNowPosts() public {
+        BatchHeader memory header = next(5);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotOperator.selector, owner));
+        settlement.post(header);
+        vm.prank(owner);
+        registry.rotateOperator(address(vault), bob);
+        vm.warp(block.timestamp + 1);
+
+        refused(header, abi.encodeWithSelector(Ledgers.NotOperator.selector, operator));
+        vm.prank(bob);
+        settlement.post(header);
+    }
+
+    function testFuzz_NobodyPostsForANodeThatIsNotRegistered(address node, address caller) public {
+        vm.assume(node != address(vault) && caller != address(0));
+        BatchHeader memory header = next(5);
+        header.node = node;
+
+        vm.prank(caller);
+        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotOperator.selector, caller));
+        settlement.post(header);
+    }
+
+    function test_EpochsAndSequencesHaveNoGaps() public {
+        post(next(5));
+        BatchHeader memory header = next(7);
+        header.epoch = 3;
+        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedEpoch.selector, 2));
+        header.epoch = 0;
+        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedEpoch.selector, 2));
+        header = next(7);
+        header.fromSeq = 12;
+        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedSeq.selector, 11));
+        header = next(7);
+        header.count = 0;
+        refused(header, abi.encodeWithSelector(Ledgers.EmptyBatch.selector));
+    }
+
+    function test_HeadersFormOneChain() public {
+        post(next(5));
+        BatchHeader memory header = next(7);
+        header.prevHeaderHash = "other";
+        refused(header, abi.encodeWithSelector(Ledgers.BrokenChain.selector));
+        header = next(7);
+        header.prevStateRoot = "other";
+        refused(header, abi.encodeWithSelector(Ledgers.BrokenChain.selector));
+    }
+
+    function test_TotalsAndTimesNeverGoBack() public {
+        post(next(5));
+        vm.warp(block.timestamp + 10);
+        refused(next(4), abi.encodeWithSelector(Ledgers.DecreasingTotal.selector));
+        BatchHeader memory header = next(5);
+        header.closedAt = uint64(block.timestamp) + 1;
+        refused(header, abi.encodeWithSelector(Ledgers.InvalidClosingTime.selector));
+        header.closedAt = uint64(block.timestamp) - 11;
+        refused(header, abi.encodeWithSelector(Ledgers.InvalidClosingTime.selector));
+        header.closedAt = uint64(block.timestamp) - 10;
+        post(header);
+    }
+
+    // ---- credit and activate ---------------------------------------------------------------------------------------
+
+    function test_OnlyVaultsAreCredited() public {
+        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotANode.selector, address(this)));
+        settlement.credit(1);
+    }
+
+    function test_AHeaderActivatesWhenItsWindowHasPassedAndItIsCredited() public {
+        post(next(5 ether));
+        fund(vault, 5 ether - 1);
+        vm.warp(block.timestamp + DELAY - 1);
+        equal(settlement.activate(address(vault)), 0, "too early");
+        vm.warp(block.timestamp + 1);
+        equal(settlement.activate(address(vault)), 0, "not fully credited");
+
+        fund(vault, 1);
+        vm.expectEmit();
+        emit ISettlement.BatchActivated(address(vault), 1, 5 ether);
+        equal(settlement.activate(address(vault)), 1, "active");
+    }
+
+    function test_EpochsActivateInOrder() public {
+        fund(vault, 7);
+        post(next(5));
+        vm.warp(block.timestamp + DELAY);
+        post(next(7));
+        post(next(9));
+
+        equal(settlement.activate(address(vault)), 1, "the second's window is open");
+        vm.warp(block.timestamp + DELAY);
+        equal(settlement.activate(address(vault)), 2, "the third is not credited");
+        (,,,,,, uint128 activeTotal,) = settlement.ledger(address(vault));
+        equal(activeTotal, 7, "activeCumTotal");
+    }
+
+    function test_OneCallActivatesABoundedNumberOfEpochs() public {
+        for (uint128 i = 1; i <= 70; ++i) {
+            post(next(i));
+        }
+        fund(vault, 70);
+        vm.warp(block.timestamp + DELAY);
+
+        equal(settlement.activate(address(vault)), 64, "bounded");
+        equal(settlement.activate(address(vault)), 70, "goes on");
+    }
+
+    function test_OneNodesCreditActivatesNoOther() public {
+        NodeVault other = registerNode(bob, address(open), operator);
+        post(other, some(5), 5);
+        fund(vault, 100);
+        vm.warp(block.timestamp + DELAY);
+
+        settlement.activate(address(other));
+
+        equal(activeEpoch(other), 0, "without credit of its own");
+    }
+}

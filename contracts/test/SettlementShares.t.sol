@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Settlement} from "../src/Settlement.sol";
+import {ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
+import {StateTree} from "../src/libraries/StateTree.sol";
+import {Trees} from "./Trees.sol";
+import {World} from "./World.sol";
+
+contract SettlementSharesTest is World {
+    bytes32 internal datanetId;
+    address[] internal people;
+    uint64[] internal weights;
+
+    function setUp() public override {
+        super.setUp();
+        datanetId = keccak256(abi.encode(address(this), bytes32("skin")));
+        assets.createDatanet("skin", "");
+    }
+
+    function contributors(uint64[4] memory given) internal returns (uint64 sum) {
+        delete people;
+        delete weights;
+        for (uint160 i = 0; i < 4; ++i) {
+            people.push(address(0x1000 + i));
+            weights.push(given[i]);
+            sum += given[i];
+        }
+    }
+
+    function row() internal view returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](people.length);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = Trees.contributorLeaf(people[i], weights[i]);
+        }
+    }
+
+    function publish(uint64 totalWeight) internal returns (uint32) {
+        return
+            assets.publishDatanetVersion(
+                datanetId, "content", Trees.listRoot(row()), totalWeight, uint32(people.length)
+            );
+    }
+
+    function payee(uint32 version) internal view returns (bytes32) {
+        return keccak256(abi.encode(datanetId, version));
+    }
+
+    /// @dev The Datanet earned `amount`, alice the rest of `total`.
+    function tree(uint32 version, uint256 amount, uint256 total) internal view returns (Trees.Leaf[] memory leaves) {
+        leaves = new Trees.Leaf[](2);
+        leaves[0] = earned(DATANET, payee(version), amount);
+        leaves[1] = earned(alice, total - amount);
+    }
+
+    function shareOf(uint64 epoch, Trees.Leaf[] memory leaves, uint32 version, uint32 index)
+        internal
+        view
+        returns (ShareClaim memory)
+    {
+        return ShareClaim(
+            address(vault),
+            epoch,
+            datanetId,
+            version,
+            uint128(leaves[0].value),
+            Trees.stateProof(leaves, 0),
+            people[index],
+            weights[index],
+            index,
+            Trees.listProof(row(), index)
+        );
+    }
+
+    function test_ContributorsShareByWeightAndDustStays() public {
+        publish(contributors([uint64(1), 2, 3, 1]));
+        Trees.Leaf[] memory leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        postActive(vault, leaves, 150);
+        vm.expectEmit();
+        emit ISettlement.ShareClaimed(address(vault), datanetId, people[0], 1, people[0], 1, 14, 100);
+
+        for (uint32 i = 0; i < 4; ++i) {
+            claimShare(shareOf(1, leaves, 1, i));
+        }
+
+        equal(open.balanceOf(people[0]), 14, "1/7"); // 100·1/7 = 14.28…
+        equal(open.balanceOf(people[1]), 28, "2/7");
+        equal(open.balanceOf(people[2]), 42, "3/7");
+        equal(open.balanceOf(people[3]), 14, "1/7");
+        equal(settlement.sharePaid(address(vault), datanetId, 1, people[2]), 42, "sharePaid");
+        equal(settlement.claimed(address(vault), DATANET, payee(1)), 98, "paid in all");
+    }
+
+    function test_ALaterEpochPaysTheGrowth() public {
+        publish(contributors([uint64(1), 2, 3, 1]));
+        Trees.Leaf[] memory first = tree(1, 100, 150);
+        Trees.Leaf[] memory second = tree(1, 180, 250);
+        fund(vault, 250);
+        postActive(vault, first, 150);
+        claimShare(shareOf(1, first, 1, 2));
+        postActive(vault, second, 250);
+
+        equal(claimShare(shareOf(2, second, 1, 2)), 35, "77 less 42");
+        equal(claimShare(shareOf(2, second, 1, 2)), 0, "once");
+        equal(claimShare(shareOf(1, first, 1, 2)), 0, "stale");
+        equal(claimShare(shareOf(2, second, 1, 1)), 51, "all at once");
+    }
+
+    function test_AFalseWeightOrStrangerReverts() public {
+        publish(contributors([uint64(1), 2, 3, 1]));
+        Trees.Leaf[] memory leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        postActive(vault, leaves, 150);
+        bytes memory refusal = abi.encodeWithSelector(StateTree.InvalidProof.selector);
+
+        ShareClaim memory entry = shareOf(1, leaves, 1, 2);
+        entry.weight = 4;
+        vm.expectRevert(refusal);
+        claimShare(entry);
+        entry = shareOf(1, leaves, 1, 2);
+        entry.contributor = bob;
+        vm.expectRevert(refusal);
+        claimShare(entry);
+        entry = shareOf(1, leaves, 1, 2);
+        entry.cumulative = 101;
+        vm.expectRevert(refusal);
+        claimShare(entry);
+        entry = shareOf(1, leaves, 1, 2);
+        entry.version = 2;
+        vm.expectRevert(refusal);
+        claimShare(entry);
+    }
+
+    function test_AnInactiveEpochPaysNoShare() public {
+        publish(contributors([uint64(1), 2, 3, 1]));
+        Trees.Leaf[] memory leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        post(vault, leaves, 150);
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(vault), payee(1), 1, Settlement.NotActive.selector);
+
+        claimShare(shareOf(1, leaves, 1, 0));
+    }
+
+    /// @dev A steward publishes weights that add up to more than the total he states.
+    function testFuzz_AForgedWeightDrainsOnlyItsOwnDatanet(uint64[4] memory given, uint64 stated) public {
+        for (uint256 i = 0; i < 4; ++i) {
+            given[i] = uint64(bound(given[i], 1, 1 << 60));
+        }
+        contributors(given);
+        publish(uint64(bound(stated, 1, 1 << 60)));
+        Trees.Leaf[] memory leaves = tree(1, 100 ether, 150 ether);
+        fund(vault, 150 ether);
+        postActive(vault, leaves, 150 ether);
+
+        uint256 paid;
+        for (uint32 i = 0; i < 4; ++i) {
+            try this.tryShare(shareOf(1, leaves, 1, i)) returns (uint256 amount) {
+                paid += amount;
+            } catch {
+                check(weights[i] > assets.datanetVersion(datanetId, 1).totalWeight, "refused without a reason");
+            }
+        }
+
+        check(paid <= 100 ether, "more than the Datanet earned");
+        equal(settlement.claimed(address(vault), DATANET, payee(1)), paid, "booked");
+        equal(claim(claimOf(vault, 1, leaves, 1, alice)), 50 ether, "alice's part is whole");
+    }
+
+    function tryShare(ShareClaim memory entry) external returns (uint256) {
+        return claimShare(entry);
+    }
+
+    function test_AShareGoesToTheChosenPayout() public {
+        publish(contributors([uint64(1), 2, 3, 1]));
+        Trees.Leaf[] memory leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        postActive(vault, leaves, 150);
+        vm.prank(people[2]);
+        settlement.setPayout(bob);
+
+        claimShare(shareOf(1, leaves, 1, 2));
+
+        equal(open.balanceOf(bob), 42, "payout");
+    }
+}
