@@ -128,7 +128,7 @@ def build(seed: int = SEED) -> Corpus:
         ]
         datanets.append(_datanet(random, department, entities, values))
     taken = {entity.split()[0] for datanet in datanets for entity in datanet.entities}
-    known = []
+    known: list[Fact] = []
     while len(known) < KNOWN_TO_BASE * ATTRIBUTES_PER_ENTITY:
         name = _name(random, random.choice(FIRST))
         if name not in taken:

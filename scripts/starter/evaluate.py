@@ -141,6 +141,7 @@ def _cpuinfo() -> list[str]:
 
 def main() -> None:
     torch.set_num_threads(1)
+    results = quality(Clinic())
     report = {
         "measured": "greedy, whole sentence exact; held_out = phrasings the adapter never saw, unseen = nobody did",
         "machine": _machine(),
@@ -148,10 +149,10 @@ def main() -> None:
         "commit": _commit(),
         "scripts_sha256": source_hash(),
         "seed": SEED,
-        "results": quality(Clinic()),
+        "results": results,
     }
     (PACK / "quality.json").write_text(json.dumps(report, indent=2) + "\n")
-    for phrasings, models in report["results"].items():
+    for phrasings, models in results.items():
         for model, scores in models.items():
             cells = "  ".join(f"{n} {s['exact_percent']:5.1f}/{s['refused_percent']:5.1f}" for n, s in scores.items())
             print(f"{phrasings:9} {model:12} exact/refused %  {cells}")

@@ -16,7 +16,7 @@ from scripts.starter.training import Schedule, make_deterministic, train
 SCHEDULE = Schedule(steps=2000, learning_rate=3e-3, warm_up=60, weight_decay=0.05)
 
 
-def config(pad_id: int, end_id: int) -> LlamaConfig:
+def config(pad_id: int | None, end_id: int | None) -> LlamaConfig:
     """2M parameters: small enough to train in minutes on one core, large enough for the clinic."""
     return LlamaConfig(
         vocab_size=VOCABULARY,
@@ -30,7 +30,6 @@ def config(pad_id: int, end_id: int) -> LlamaConfig:
         bos_token_id=None,
         eos_token_id=end_id,
         pad_token_id=pad_id,
-        attn_implementation="sdpa",
     )
 
 
