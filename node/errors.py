@@ -7,6 +7,10 @@ docs/errors.md explains each code.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from node.chain import errors as chain_errors
+from node.payments import errors as payment_errors
+from node.settlement import errors as settlement_errors
+from node.store import errors as store_errors
 from serving import errors as serving_errors
 
 
@@ -81,18 +85,44 @@ TABLE: tuple[Fault, ...] = (
     Fault(serving_errors.ContextTooLong, 400, "context_too_long", "The prompt does not fit the context"),
     Fault(serving_errors.ChatTemplateFailed, 400, "chat_template_failed", "The chat template refused the messages"),
     Fault(serving_errors.SourceRefused, 400, "source_refused", "The adapter source is not allowed"),
+    Fault(payment_errors.PaymentInvalid, 400, "payment_invalid", "The payment is malformed or wrongly signed"),
     Fault(Unauthorized, 401, "unauthorized", "The admin token is missing or wrong"),
+    Fault(payment_errors.PaymentRequired, 402, "payment_required", "The request is not covered by a payment"),
     Fault(serving_errors.ModelNotFound, 404, "model_not_found", "No such model"),
     Fault(NotFound, 404, "not_found", "No such thing"),
     Fault(NotOffered, 404, "not_offered", "This node serves without payment"),
+    Fault(payment_errors.ChannelUnknown, 404, "channel_unknown", "No such channel"),
     Fault(MethodNotAllowed, 405, "method_not_allowed", "The path does not answer to this method"),
     Fault(serving_errors.AdapterBusy, 409, "adapter_busy", "The adapter is pinned or serves requests"),
+    Fault(payment_errors.VoucherStale, 409, "voucher_stale", "The voucher gives nothing new"),
+    Fault(payment_errors.NonceUsed, 409, "nonce_used", "The signed request was already presented"),
+    Fault(payment_errors.PriceUnknown, 409, "price_unknown", "No price is registered for this adapter"),
+    Fault(payment_errors.SettlementUnknown, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
+    Fault(settlement_errors.TransactionPending, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
+    Fault(settlement_errors.TransactionFailed, 409, "transaction_failed", "The chain refused the transaction"),
+    Fault(
+        settlement_errors.ContributorsUnknown, 409, "contributors_unknown", "A Datanet's contributors are not at hand"
+    ),
+    Fault(
+        settlement_errors.ContributorsForged, 409, "contributors_forged", "A list of contributors is not the real one"
+    ),
+    Fault(settlement_errors.LedgerConflict, 409, "ledger_conflict", "The chain holds another ledger of this node"),
+    Fault(payment_errors.RequestExpired, 410, "request_expired", "The signed request is too old"),
+    Fault(payment_errors.PriceExpired, 410, "price_expired", "The signed price list is no longer in force"),
     Fault(BodyTooLarge, 413, "body_too_large", "The request body is too large"),
     Fault(serving_errors.AdapterIncompatible, 422, "adapter_incompatible", "The adapter cannot be applied exactly"),
     Fault(serving_errors.AdapterCorrupt, 422, "adapter_corrupt", "The adapter's files are damaged"),
+    Fault(payment_errors.ChannelRefused, 422, "channel_refused", "The channel does not meet this node's conditions"),
+    Fault(payment_errors.DepositFailed, 422, "deposit_failed", "The chain refused the deposit"),
+    Fault(payment_errors.RelayLimited, 429, "relay_limited", "Too many deposits lately"),
     Fault(serving_errors.Overloaded, 429, "overloaded", "The node is at capacity"),
     Fault(GenerationFailed, 500, "generation_failed", "The engine failed on this request"),
     Fault(serving_errors.BaseModelUnusable, 500, "base_model_unusable", "The base model cannot be served"),
+    Fault(settlement_errors.LedgerBroken, 500, "ledger_broken", "The ledger cannot be rebuilt"),
+    Fault(chain_errors.ChainError, 502, "chain_refused", "The chain refused or answered nonsense"),
+    Fault(chain_errors.ChainUnavailable, 503, "chain_unavailable", "The chain does not answer"),
+    Fault(store_errors.StoreError, 503, "storage_unavailable", "The node's storage does not take writes"),
+    Fault(serving_errors.StorageFailed, 503, "storage_unavailable", "The node's storage does not take writes"),
     Fault(serving_errors.SourceUnavailable, 503, "source_unavailable", "The adapter's source does not answer"),
     Fault(serving_errors.NotReady, 503, "not_ready", "The node is starting or draining"),
 )
@@ -122,21 +152,29 @@ def answer(error: BaseException) -> Answer:
     """What to tell about `error`. An unexpected error's text stays inside: it may name paths or secrets."""
     fault = fault_of(error)
     message = "The node failed on this request; its log has the details." if fault is INTERNAL else str(error)
-    param = getattr(error, "param", None)
-    return Answer(
-        fault.status, fault.code, fault.title, message or fault.title, param, _headers(error, fault), _numbers(error)
-    )
+    param = getattr(error, "param", None) or getattr(error, "field", None)
+    headers, numbers = _headers(error, fault), _numbers(error)
+    return Answer(fault.status, fault.code, fault.title, message or fault.title, param, headers, numbers)
 
 
 def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
-    retry_after_s = getattr(error, "retry_after_s", None)
     if fault.status not in (429, 503):
         return {}
-    return {"Retry-After": str(max(1, round(retry_after_s or 1)))}
+    return {"Retry-After": str(max(1, round(getattr(error, "retry_after_s", None) or 1)))}
 
 
-def _numbers(error: BaseException) -> dict[str, object]:
-    return {}
+def _numbers(error: BaseException) -> Mapping[str, object]:
+    """The figures a payer's program needs to do better next time, as decimal strings in base units."""
+    match error:
+        case payment_errors.PaymentRequired():
+            return error.numbers()
+        case payment_errors.VoucherStale():
+            names = ("charged", "reserved", "signed_max", "required")
+            return {name: str(getattr(error, name)) for name in names}
+        case payment_errors.SettlementUnknown():
+            return {"channel_id": "0x" + error.channel_id.hex(), "transaction": error.transaction}
+        case _:
+            return {}
 
 
 def openai_body(told: Answer) -> dict[str, object]:

@@ -24,6 +24,10 @@ from node.errors import (
     problem_body,
 )
 from node.metrics import Metrics
+from node.payments.challenge import payment_required
+from node.payments.document import to_header
+from node.payments.errors import PaymentRequired
+from node.payments.wire import PAYMENT_REQUIRED
 
 _log = structlog.get_logger("node.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -104,6 +108,8 @@ def error_response(request: Request, error: Exception, metrics: Metrics) -> Resp
     told = answer(error)
     metrics.refusals.labels(told.code).inc()
     headers = dict(told.headers)
+    if isinstance(error, PaymentRequired):
+        headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
     if fault_of(error) is not INTERNAL and told.status >= 500:
         _log.warning("request_refused", request_id=request.state.request_id, code=told.code, reason=str(error))
     if request.url.path.startswith("/v1/"):

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from node.errors import INTERNAL, TABLE, Fault, answer, fault_of, openai_body, problem_body
+from node.chain.errors import ChainError
+from node.errors import INTERNAL, TABLE, ApiError, Fault, answer, fault_of, openai_body, problem_body
+from node.payments.errors import PaymentError
+from node.settlement.errors import SettlementError
+from node.store.errors import StoreError
 from serving.errors import Overloaded, ServingError
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -33,8 +37,9 @@ def test_one_code_has_one_status_and_one_title() -> None:
     assert all(len(face) == 1 for face in faces.values())
 
 
-def test_everything_serving_raises_on_purpose_is_in_the_table() -> None:
-    assert all(fault_of_class(cls) is not INTERNAL for cls in all_subclasses(ServingError))
+@pytest.mark.parametrize("base", [ServingError, PaymentError, SettlementError, ChainError, StoreError, ApiError])
+def test_everything_the_parts_raise_on_purpose_is_in_the_table(base: type[Exception]) -> None:
+    assert all(fault_of_class(cls) is not INTERNAL for cls in all_subclasses(base))
 
 
 def fault_of_class(cls: type[Exception]) -> Fault:

@@ -1,0 +1,1 @@
+"""The HTTP surface. A route reads: parse, admit, run, record."""
