@@ -1,8 +1,10 @@
 """What a node decides before serving starts. Values only: importing this must not load torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from serving.adapters.sources.source import SourceSettings
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DtypeChoice = Literal["auto", "bf16", "fp32"]
@@ -29,3 +31,4 @@ class ServingConfig:
     adapter_device_bytes: int | None = None
     max_queue: int = 256
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
+    sources: SourceSettings = field(default_factory=SourceSettings)

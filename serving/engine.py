@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -55,6 +56,7 @@ class Engine:
         self._load = load
         self._stopped = stopped
         self._unloading: list[Unload] = []
+        self._answers: list[tuple[Future[None], ServingError | None]] = []
         self._steps = self._prompt_tokens = self._output_tokens = 0
         self.stats = self._snapshot()
         self.resident: frozenset[AdapterDigest] = frozenset()
@@ -127,10 +129,10 @@ class Engine:
                     self._close(commands, "The node is stopping.", outcome=Outcome.ABORTED)
                     return
                 events = [event for command in commands for event in self._apply(command)]
-                for adapter in self.scheduler.loads_to_start(time.monotonic()):
-                    self._load(adapter)
+                self._start_loads()
                 events += self.step()
                 self._free_unloaded()
+                self._start_loads()  # again: what has just ended may have been what a load waited for
                 self._publish(events)
         except BaseException:
             log.exception("engine_crashed in_flight=%d", len(self.scheduler.sequences))
@@ -155,10 +157,14 @@ class Engine:
             case AdapterFailed(adapter, error):
                 return [self._end(each, Outcome.FAILED, error) for each in self.scheduler.adapter_failed(adapter)]
             case Call(action, done):
-                _settle(done, action)
+                self._run_call(action, done)
             case Unload():
                 self._unloading.append(command)
         return []
+
+    def _start_loads(self) -> None:
+        for adapter in self.scheduler.loads_to_start(time.monotonic()):
+            self._load(adapter)
 
     def _free_unloaded(self) -> None:
         """Frees adapters that were to leave as soon as nothing used them."""
@@ -168,7 +174,7 @@ class Engine:
                 continue
             slots.unpin(unload.adapter)
             self._unloading.remove(unload)
-            _settle(unload.done, lambda adapter=unload.adapter: self.evict(adapter))  # type: ignore[misc]
+            self._run_call(partial(self.evict, unload.adapter), unload.done)
 
     def evict(self, adapter: AdapterDigest) -> None:
         """Frees an idle adapter. On the engine thread. Raises AdapterBusy."""
@@ -182,6 +188,20 @@ class Engine:
             self.resident, self.pinned = self.scheduler.slots.resident, self.scheduler.slots.pinned
         if events:
             self._deliver(events)
+        for done, refusal in self._answers:
+            done.set_result(None) if refusal is None else done.set_exception(refusal)
+        self._answers.clear()
+
+    def _run_call(self, action: Callable[[], None], done: "Future[None]") -> None:
+        """Runs `action`; `done` gets its end once the statistics show it."""
+        if not done.set_running_or_notify_cancel():
+            return
+        refusal = None
+        try:
+            action()
+        except ServingError as error:
+            refusal = error
+        self._answers.append((done, refusal))
 
     def _close(self, taken: list[Command], error: str, *, outcome: Outcome) -> None:
         """Ends everything in flight, also what is still in the mailbox, and takes nothing more."""
@@ -221,15 +241,3 @@ class Engine:
             load_seconds=scheduler.slots.load_seconds,
             evictions=scheduler.slots.evictions,
         )
-
-
-def _settle(done: "Future[None]", action: Callable[[], None]) -> None:
-    """The end of `action` becomes the end of `done`."""
-    if not done.set_running_or_notify_cancel():
-        return
-    try:
-        action()
-    except ServingError as refusal:
-        done.set_exception(refusal)
-    else:
-        done.set_result(None)

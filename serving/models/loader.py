@@ -47,11 +47,12 @@ class BaseModel:
     dtype: torch.dtype
 
 
-def load_base(folder: Path, config: ServingConfig, alias: str | None, on_progress: Progress) -> BaseModel:
+def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> BaseModel:
     """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
     digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction))
     on_progress("Loading the base model", 0.0)
-    name = config.base_name or (alias or folder.resolve().name).rsplit("/", 1)[-1]
+    spelled = str(config.base).removeprefix("hf:").partition("@")[0] if str(config.base) != str(folder) else folder.name
+    name = config.base_name or Path(spelled).name
     model, device = _load_model(folder, config)
     state, lora = attention.AttentionState(), LoraStep()
     modules, unserved = _prepare_layers(model, state, lora)
@@ -66,7 +67,9 @@ def load_base(folder: Path, config: ServingConfig, alias: str | None, on_progres
         modules={full.removeprefix(prefix): linear for full, linear in modules.items()},
         prefix=prefix,
         unserved=unserved,
-        aliases=frozenset(each for each in (alias, str(folder), getattr(model.config, "_name_or_path", None)) if each),
+        aliases=frozenset(
+            each for each in (spelled, str(folder), getattr(model.config, "_name_or_path", None)) if each
+        ),
     )
     on_progress("Loading the base model", 1.0)
     return BaseModel(

@@ -22,11 +22,11 @@ class TemplateRenderer:
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Future[None] | None = None
 
-    async def start(self) -> None:
-        """Starts the child ahead of the first use."""
-        async with self._lock:
-            await self._ready_child()
+    def start_soon(self) -> None:
+        """Starts the child ahead of the first use, in the background."""
+        self._starting = asyncio.ensure_future(self._start())
 
     async def render(self, template: str, messages: Sequence[ChatMessage], names: Mapping[str, str]) -> str:
         """The prompt that `template` makes of `messages`, with a generation prompt. Raises ChatTemplateFailed."""
@@ -55,8 +55,16 @@ class TemplateRenderer:
         return str(answer["text"])
 
     async def close(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
         async with self._lock:
             await self._end()
+
+    async def _start(self) -> None:
+        async with self._lock:
+            with suppress(ChatTemplateFailed, OSError, TimeoutError):  # the first render tries again and says so
+                await self._ready_child()
 
     async def _ready_child(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:

@@ -33,7 +33,7 @@ class StepDriver:
         self, base: Path, work: Path, *, dtype: str = "fp32", adapter_bytes: int = 1 << 24, kv_pages: int = 512
     ):
         config = ServingConfig(base, adapters_home=work, dtype=dtype, kv_bytes=None)  # type: ignore[arg-type]
-        self.base = load_base(base, config, None, lambda what, fraction: None)
+        self.base = load_base(base, config, lambda what, fraction: None)
         self.work = work
         self.logits: dict[str, list[torch.Tensor]] = defaultdict(list)
         self.digests: dict[str, AdapterDigest] = {}

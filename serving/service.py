@@ -1,0 +1,260 @@
+"""The one object the node talks to: asyncio on this side, the engine thread on the other."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from serving.adapters.resolve import resolve_base
+from serving.adapters.store import AdapterStore
+from serving.catalog import Catalog
+from serving.config import ServingConfig
+from serving.detokenize import OutputText, StopStrings
+from serving.engine import Engine
+from serving.errors import InvalidRequest, NotReady, Overloaded
+from serving.kv.pages import PagePool
+from serving.loading import AdapterLoader
+from serving.lora.layout import LoraLayout
+from serving.lora.slots import Slots
+from serving.mailbox import Abort, Call, Extend, Stop, Submit, Unload
+from serving.models.loader import BaseModel, Progress, load_base
+from serving.prompts.templates import TemplateRenderer
+from serving.requests import Preparer, check_sampling
+from serving.scheduler import Scheduler
+from serving.sequence import Sequence
+from serving.streams import TokenStream
+from serving.types import AdapterDigest, EngineStats, GenerationRequest, ModelCard, Prepared, Prompt, TokenEvent
+
+log = logging.getLogger("serving.service")
+_JOIN_S = 60.0
+_RETRY_S = (1.0, 60.0)
+
+
+def _silent(what: str, fraction: float) -> None:
+    """The default progress: nobody watches."""
+
+
+def _load(config: ServingConfig, on_progress: Progress) -> tuple[BaseModel, AdapterStore]:
+    """The base and the adapters' store; blocking."""
+
+    def downloaded(fraction: float) -> None:
+        on_progress("Downloading the base model", fraction)
+
+    folder = resolve_base(config.base, config.adapters_home, settings=config.sources, on_progress=downloaded)
+    base = load_base(folder, config, on_progress)
+    store = AdapterStore(
+        config.adapters_home,
+        base.shape,
+        base.digest,
+        base.dtype,
+        config.allowed_sources,
+        settings=config.sources,
+        on_progress=lambda name, fraction: on_progress(f"Loading adapter {name}", fraction),
+    )
+    return base, store
+
+
+class Service:
+    """Prompts in, tokens and usage out. Use from one event loop; made by `start`, ended by `close`."""
+
+    @classmethod
+    async def start(cls, config: ServingConfig, on_progress: Progress = _silent) -> "Service":
+        """Loads the base and starts the engine. on_progress(what, fraction) may be called from another thread.
+
+        Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
+        """
+        base, store = await asyncio.to_thread(_load, config, on_progress)
+        return cls(config, base, store)
+
+    def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
+        self.base_name = base.name
+        self.base_digest = base.digest
+        self.tokenizer_digest = base.tokenizer_digest
+        self.context_tokens = base.context_tokens
+        self.device_name = str(base.device)
+        self.dtype_name = {"torch.bfloat16": "bf16", "torch.float32": "fp32"}[str(base.dtype)]
+        self._config = config
+        self._base = base
+        self._loop = asyncio.get_running_loop()
+        self._renderer = TemplateRenderer()
+        self._renderer.start_soon()
+        self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
+        self._catalog = Catalog(base.name, store)
+        self._loader = AdapterLoader(store.open_blob, base.device)
+        self._streams: dict[str, TokenStream] = {}
+        self._accepting = True
+        self._stopped = asyncio.Event()
+        self._seconds_per_request = 1.0
+        slots = Slots(base.adapter_bytes)
+        self._engine = Engine(
+            base.backbone,
+            Scheduler(PagePool(base.kv_pages), slots, LoraLayout(base.device)),
+            eos_ids=base.eos_ids,
+            page_bytes=base.page_bytes,
+            deliver=self._deliver,
+            load=lambda adapter: self._loader.start(adapter, self._engine.mailbox.put),
+            stopped=self._tell_stopped,
+        )
+        self._engine.start()
+
+    # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def resolve(self, model: str) -> AdapterDigest | None:
+        """The adapter a name means, None for the base: `name`, `name@digest`, `base:name`. Raises ModelNotFound."""
+        version = self._catalog.resolve(model)
+        return version.digest if version else None
+
+    async def prepare(self, model: str, prompt: Prompt, max_new_tokens: int | None) -> Prepared:
+        """Everything about a request that can be known before it runs.
+
+        Raises ModelNotFound, InvalidRequest, ContextTooLong, ChatTemplateFailed.
+        """
+        version = self._catalog.resolve(model)
+        template = await self._catalog.chat_template(version) if version else None
+        adapter = version.digest if version else None
+        return await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
+
+    def generate(self, request: GenerationRequest) -> TokenStream:
+        """Accepts the request and returns its events. Closing the stream (`aclose`) aborts.
+
+        Raises ModelNotFound, InvalidRequest, Overloaded, NotReady, and then nothing was accepted.
+        """
+        self._check_accepting()
+        check_sampling(request.sampling)
+        if request.granted_tokens < 1:
+            raise InvalidRequest("granted_tokens", "must be at least 1")
+        if request.request_id in self._streams:
+            raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
+        adapter = request.prepared.adapter
+        nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
+        waiting = sum(not stream.started for stream in self._streams.values())
+        if waiting >= self._config.max_queue:
+            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._seconds_per_request)))
+        sampling = request.sampling
+        sequence = Sequence(
+            request,
+            seed=secrets.randbits(64) if sampling.seed is None else sampling.seed,
+            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop)),
+            arrived_at=time.monotonic(),
+            adapter_bytes=nbytes,
+        )
+        self._engine.mailbox.put(Submit(sequence))
+        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))
+        self._streams[request.request_id] = stream
+        self._catalog.used(adapter)
+        return stream
+
+    def extend(self, request_id: str, granted_tokens: int) -> None:
+        """Raises the total of output tokens the request may produce; a parked one goes on."""
+        self._put_unless_stopped(Extend(request_id, granted_tokens))
+
+    def abort(self, request_id: str) -> None:
+        """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
+        self._put_unless_stopped(Abort(request_id))
+
+    # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def add_adapter(self, name: str, source: str, expected_digest: AdapterDigest | None = None) -> ModelCard:
+        """Fetches, verifies and ingests an adapter and serves it as `name`; a new version takes over the name."""
+        version = await self._catalog.add(name, source, expected_digest)
+        return next(card for card in self.models() if card.name == version.name)
+
+    async def remove_adapter(self, name: str) -> None:
+        """Stops serving the name; returns when its last request has ended and its memory is free."""
+        async with self._catalog.leaving(name) as versions:
+            for version in versions:
+                done: Future[None] = Future()
+                self._engine.mailbox.put(Unload(version.digest, done))
+                await asyncio.wrap_future(done)
+
+    async def pin(self, name: str) -> None:
+        """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
+        version = self._catalog.adapter(name)
+        scheduler = self._engine.scheduler
+        await self._on_engine(lambda: scheduler.pin(version.digest, version.nbytes))
+
+    async def unpin(self, name: str) -> None:
+        digest = self._catalog.adapter(name).digest
+        await self._on_engine(lambda: self._engine.scheduler.slots.unpin(digest))
+
+    async def evict(self, name: str) -> None:
+        """Frees the adapter's device memory now; it is loaded again when asked for. Raises AdapterBusy."""
+        digest = self._catalog.adapter(name).digest
+        await self._on_engine(lambda: self._engine.evict(digest))
+
+    def models(self) -> list[ModelCard]:
+        """The base first, then all adapters by name."""
+        in_flight = Counter(stream.adapter for stream in self._streams.values())
+        return self._catalog.cards(in_flight, self._engine.resident, self._engine.pinned)
+
+    def stats(self) -> EngineStats:
+        return self._engine.stats
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def drain(self, timeout_s: float) -> None:
+        """Takes no new requests and waits for those in flight; what is left after `timeout_s` is aborted."""
+        self._accepting = False
+        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.values()]
+        if open_streams:
+            await asyncio.wait(open_streams, timeout=timeout_s)
+        for request_id in list(self._streams):
+            self.abort(request_id)
+        await asyncio.gather(*open_streams)
+
+    async def close(self) -> None:
+        """Aborts what is in flight and ends the engine, its threads and its child process."""
+        self._accepting = False
+        self._put_unless_stopped(Stop())
+        await self._stopped.wait()
+        await asyncio.to_thread(self._engine.join, _JOIN_S)
+        await asyncio.to_thread(self._loader.close)
+        self._catalog.close()
+        await self._renderer.close()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._accepting and not self._engine.mailbox.is_closed
+
+    # ── between the threads ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, events: list[TokenEvent]) -> None:
+        """On the engine thread: one wake-up of the event loop per step."""
+        self._loop.call_soon_threadsafe(self._dispatch, events)
+
+    def _tell_stopped(self) -> None:
+        self._loop.call_soon_threadsafe(self._dispatch_stopped)
+
+    def _dispatch(self, events: list[TokenEvent]) -> None:
+        for event in events:
+            stream = self._streams.get(event.request_id)
+            if stream is None:
+                continue
+            stream.put(event)
+            if event.end is not None:
+                del self._streams[event.request_id]
+
+    def _dispatch_stopped(self) -> None:
+        for stream in self._streams.values():
+            stream.fail("The engine stopped because of an internal error.")
+        self._streams.clear()
+        self._stopped.set()
+
+    def _check_accepting(self) -> None:
+        if not self.is_ready:
+            raise NotReady("The engine is stopping or has stopped.")
+
+    def _put_unless_stopped(self, command: Extend | Abort | Stop) -> None:
+        if not self._engine.mailbox.is_closed:
+            try:
+                self._engine.mailbox.put(command)
+            except NotReady:
+                return  # it stopped between the two lines: then everything has got its End
+
+    async def _on_engine(self, action: Callable[[], None]) -> None:
+        done: Future[None] = Future()
+        self._engine.mailbox.put(Call(action, done))
+        await asyncio.wrap_future(done)
