@@ -58,8 +58,22 @@ def parse_url(url: str) -> URL:
     raise DatabaseRefused(shown, f"{parsed.drivername} is not supported")
 
 
-def storage_error(error: DBAPIError) -> StoreError | None:
-    """What the storage itself reports; None where the statement was at fault."""
+def storage_failure(error: BaseException | None) -> StoreError | None:
+    """What the storage itself reports somewhere behind `error`; None where only the statement was at fault.
+
+    SQLite rolls the whole transaction back when its disk fails, so that what is raised last may be a complaint about a
+    savepoint that went with it.
+    """
+    while error is not None:
+        if isinstance(error, StorageFull | StorageUnavailable):
+            return error
+        if isinstance(error, DBAPIError) and (found := _reported(error)) is not None:
+            return found
+        error = error.__context__
+    return None
+
+
+def _reported(error: DBAPIError) -> StoreError | None:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from node.store import meta, schema
-from node.store.connections import READERS, Connections, connect, ping, storage_error
+from node.store.connections import READERS, Connections, connect, ping, storage_failure
 from node.store.errors import StorageUnavailable
 from node.store.meta import ChainPin
 from node.store.writer import Writer
@@ -55,7 +55,7 @@ class Database:
             with Session(self._connections.reader, expire_on_commit=False) as session:
                 return query(session)
         except DBAPIError as error:
-            raise storage_error(error) or error from error
+            raise storage_failure(error) or error from error
 
     def _close(self) -> None:
         self._writer.close()
@@ -77,7 +77,7 @@ def _prepared(url: str, pin: ChainPin | None) -> Connections:
                 meta.pin_chain(session, pin)
     except DBAPIError as error:
         connections.dispose()
-        raise storage_error(error) or StorageUnavailable(str(error.orig)) from error
+        raise storage_failure(error) or StorageUnavailable(str(error.orig)) from error
     except BaseException:
         connections.dispose()
         raise

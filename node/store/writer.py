@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from node.store.connections import storage_error
+from node.store.connections import storage_failure
 from node.store.errors import StoreClosed, StoreError
 
 GROUP_LIMIT = 256
@@ -34,11 +34,9 @@ class _Write(Generic[_T]):
         try:
             with session.begin_nested():
                 result = self.change(session)
-        except DBAPIError as error:
-            if storage_error(error) is not None:
-                raise
-            self.fail(error)
         except Exception as error:  # reported to whoever awaits this change
+            if (failure := storage_failure(error)) is not None:
+                raise failure from error
             self.fail(error)
         else:
             self._tell = lambda: self.future.set_result(result)
@@ -116,10 +114,8 @@ class Writer:
                 for write in group:
                     if not write.future.cancelled():
                         write.run(session)
-        except DBAPIError as error:
-            self._fail(group, storage_error(error) or error)
-        except StoreError as error:
-            self._fail(group, error)
+        except (DBAPIError, StoreError) as error:
+            self._fail(group, storage_failure(error) or error)
 
     def _fail(self, group: "list[_Write[Any]]", error: Exception) -> None:
         for write in group:

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from node.store import schema
+from node.store.connections import connect
+from node.store.database import Database
+from node.store.errors import SchemaUnknown
+
+
+def test_migrations_build_exactly_the_tables(database_url: str) -> None:
+    connections = connect(database_url)
+    with connections.writer.begin() as connection:
+        schema.upgrade(connection)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        differences = compare_metadata(context, schema.metadata())
+
+    connections.dispose()
+    assert differences == [], "run scripts/schema_revision.py"
+
+
+def test_every_migration_can_be_taken_back(database_url: str) -> None:
+    connections = connect(database_url)
+    with connections.writer.begin() as connection:
+        schema.upgrade(connection)
+        command.downgrade(schema.config(connection), "base")
+
+        left = set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+    connections.dispose()
+    assert left == set()
+
+
+def test_an_upgraded_database_is_left_alone(database_url: str) -> None:
+    connections = connect(database_url)
+    for _ in range(2):
+        with connections.writer.begin() as connection:
+            schema.upgrade(connection)
+            assert schema.revision_of(connection) == schema.newest_revision(connection)
+    connections.dispose()
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/node.db"
+    database = await Database.open(url)
+    await database.write(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    await database.close()
+
+    with pytest.raises(SchemaUnknown, match="Upgrade the node"):
+        await Database.open(url)
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()])
+def test_every_table_and_index_compiles(dialect: object) -> None:
+    for table in schema.metadata().sorted_tables:
+        assert str(CreateTable(table).compile(dialect=dialect))  # type: ignore[arg-type]
+        for index in table.indexes:
+            assert str(CreateIndex(index).compile(dialect=dialect))  # type: ignore[arg-type]
