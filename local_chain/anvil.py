@@ -98,10 +98,9 @@ class AnvilBackend:
             self._process.wait()
 
 
-def find_anvil() -> Path:
-    """The native binary inside npm's package beside the contracts, else `anvil` on the PATH. Raises EngineMissing."""
+def find_anvil(modules: Path = Path(contracts.__file__).parent / "node_modules") -> Path:
+    """The native binary inside npm's package in `modules`, else `anvil` on the PATH. Raises EngineMissing."""
     package = f"anvil-{sys.platform}-{_MACHINES.get(platform.machine().lower(), platform.machine())}"
-    modules = Path(contracts.__file__).parent / "node_modules"
     packaged = modules / "@foundry-rs" / package / "bin" / "anvil"
     if packaged.is_file():
         return packaged

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from eth_abi.abi import decode
 from eth_account import Account
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 from web3 import HTTPProvider, Web3
@@ -105,12 +106,15 @@ class Transactor:
 
 
 def error_name(error: ContractLogicError, abi: Sequence[Any]) -> str:
-    """The custom error behind revert data, as the contract spells it, or the client's message."""
-    data = error.data
-    if isinstance(data, str):
+    """The custom error behind revert data with its values, as Solidity spells it, or else the client's message."""
+    if isinstance(error.data, str):
+        data = bytes.fromhex(error.data.removeprefix("0x"))
         for item in abi:
-            if item.get("type") == "error":
-                kinds = ",".join(part["type"] for part in item["inputs"])
-                if keccak(f"{item['name']}({kinds})".encode())[:4].hex() == data[2:10]:
-                    return f"{item['name']}({kinds})"
+            kinds = [part["type"] for part in item.get("inputs", [])]
+            if item["type"] == "error" and keccak(f"{item['name']}({','.join(kinds)})".encode())[:4] == data[:4]:
+                return f"{item['name']}({', '.join(map(_spell, decode(kinds, data[4:])))})"
     return str(error.message)
+
+
+def _spell(value: object) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

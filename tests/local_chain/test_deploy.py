@@ -1,0 +1,116 @@
+"""Deploying: the same result however often it is cut off, and never over something else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.x402 import ESCROW
+from local_chain.deploy import OPEN_SUPPLY, OPERATOR_OPEN, PAYER_OPEN, deploy
+from local_chain.deployment import Deployment
+from local_chain.errors import ChainUnreachable, DeploymentOutdated, TransactionFailed
+from local_chain.genesis import CHAIN_ID
+from local_chain.pyevm.backend import PyevmBackend
+from local_chain.transactor import Transactor, connect, contract
+from tests.local_chain.engines import DEPLOYER, OPERATOR, OWNER, PAYER, Chain
+
+
+class Interrupted(Exception):
+    """What stops a deployment in these tests."""
+
+
+@pytest.fixture
+def rpc_url(tmp_path: Path) -> Iterator[str]:
+    backend = PyevmBackend(tmp_path)
+    backend.start(0)
+    yield backend.rpc_url
+    backend.stop()
+
+
+def test_a_deployment_is_complete_and_wired(chain: Chain) -> None:
+    found = chain.deployment
+    settlement = contract(chain.web3, "Settlement", found.settlement).functions
+    registry = contract(chain.web3, "NodeRegistry", found.node_registry).functions
+
+    assert settlement.registry().call() == found.node_registry
+    assert settlement.assets().call() == found.asset_registry
+    assert settlement.treasury().call() == DEPLOYER.address
+    assert settlement.treasuryPpm().call() == 100_000
+    assert settlement.activationDelay().call() == 5
+    assert registry.vaultImplementation().call() == found.vault_implementation
+    assert found.chain_id == CHAIN_ID
+    assert found.genesis_hash == chain.web3.eth.get_block(0)["hash"].to_0x_hex()
+
+
+def test_deploying_again_changes_nothing(rpc_url: str) -> None:
+    first = deploy(rpc_url)
+    head = connect(rpc_url).eth.block_number
+
+    second = deploy(rpc_url)
+
+    assert second == first
+    assert connect(rpc_url).eth.block_number == head
+
+
+def test_a_deployment_cut_off_at_any_step_goes_on_where_it_stopped(rpc_url: str) -> None:
+    reported: list[str] = []
+
+    def stop_once(step: str, _part: float) -> None:
+        if step not in reported:
+            reported.append(step)
+            raise Interrupted
+
+    for _ in range(7):
+        with pytest.raises(Interrupted):
+            deploy(rpc_url, on_progress=stop_once)
+    deploy(rpc_url, on_progress=stop_once)
+
+    web3 = connect(rpc_url)
+    token = contract(web3, "OpenToken", deploy(rpc_url).open_token).functions
+    assert web3.eth.get_transaction_count(DEPLOYER.address) == 6
+    assert token.balanceOf(OPERATOR.address).call() == OPERATOR_OPEN
+    assert token.balanceOf(PAYER.address).call() == PAYER_OPEN
+    assert token.balanceOf(DEPLOYER.address).call() == OPEN_SUPPLY - OPERATOR_OPEN - PAYER_OPEN
+
+
+def test_a_deployer_that_was_used_before_is_refused_with_what_to_do(rpc_url: str) -> None:
+    Transactor(connect(rpc_url), DEPLOYER).pay(OWNER.address, 1)
+
+    with pytest.raises(TransactionFailed, match="chain reset"):
+        deploy(rpc_url)
+
+
+def test_contracts_of_another_version_are_recognised(rpc_url: str) -> None:
+    deployer = Transactor(connect(rpc_url), DEPLOYER)
+    deployer.deploy("OpenToken", [DEPLOYER.address, OPEN_SUPPLY])
+    deployer.deploy("AccessManager", [DEPLOYER.address])
+    deployer.deploy("AccessManager", [DEPLOYER.address])
+
+    with pytest.raises((DeploymentOutdated, TransactionFailed), match=r"AssetRegistry|Settlement"):
+        deploy(rpc_url)
+
+
+def test_a_chain_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ChainUnreachable, match=r"http://127\.0\.0\.1:9"):
+        deploy("http://127.0.0.1:9")
+
+
+def test_a_refused_transaction_tells_the_contracts_error_with_its_values(rpc_url: str) -> None:
+    deployment = deploy(rpc_url)
+    payer = Transactor(connect(rpc_url), PAYER)
+    token = contract(payer.web3, "OpenToken", deployment.open_token)
+
+    with pytest.raises(TransactionFailed, match=rf"ERC20InsufficientBalance\({PAYER.address.lower()}, \d+, {10**40}\)"):
+        payer.call(token, "transfer", ESCROW, 10**40)
+
+
+def test_a_deployment_survives_json(chain: Chain) -> None:
+    assert Deployment.from_json(chain.deployment.to_json()) == chain.deployment
+
+
+@pytest.mark.parametrize("change", [{"settlement": "0x12"}, {"chain_id": "31337"}, {"extra": 1}, {"open_token": None}])
+def test_a_malformed_deployment_is_refused(chain: Chain, change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"address|fields|chain_id"):
+        Deployment.from_json(chain.deployment.to_json() | change)
+    with pytest.raises(ValueError, match="fields"):
+        Deployment.from_json([])
