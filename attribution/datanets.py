@@ -3,6 +3,7 @@
 Rows stay off the chain so that they can be withdrawn; only commitments, roots and integer weights are registered.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from contracts.encoding import commitment, tagged_hash, uint_word
 _CONTRIBUTOR_LEAF_TAG = 0x05
 _CONTRIBUTION_LEAF_TAG = 0x06
 _UINT64_LIMIT = 1 << 64
+_TOKEN = re.compile(r"[A-Za-z0-9_]+|[^\sA-Za-z0-9_]")
 
 
 class InvalidDatanet(ValueError):
@@ -23,6 +25,11 @@ class InvalidDatanet(ValueError):
 def canonical_bytes(text: str) -> bytes:
     """The bytes of a text that its commitment covers: NFC, line ends as LF, UTF-8."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).encode()
+
+
+def canonical_tokens(text: str) -> int:
+    """How many tokens a text has, whatever the model: runs of [A-Za-z0-9_] or one other character that is no space."""
+    return len(_TOKEN.findall(unicodedata.normalize("NFC", text)))
 
 
 def contribution_commit(salt: Bytes32, text: str) -> Bytes32:

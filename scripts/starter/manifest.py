@@ -1,20 +1,12 @@
 """`python -m scripts.starter.manifest`: writes node/starter/pack.json: what the pack holds and who owns it."""
 
 import json
-import re
-import unicodedata
 from pathlib import Path
 
+from attribution.datanets import canonical_tokens
 from scripts.starter.corpus import CONTRIBUTORS, PACK, Corpus, Datanet, build
 from scripts.starter.train_adapter import BASE_NAME
 from scripts.starter.vocabulary import TRAINED
-
-_TOKEN = re.compile(r"[a-z0-9_]+|[^\sa-z0-9_]")
-
-
-def canonical_tokens(text: str) -> int:
-    """How many tokens a text has, whatever the model: NFC, lower case, runs of [a-z0-9_] or one other character."""
-    return len(_TOKEN.findall(unicodedata.normalize("NFC", text).lower()))
 
 
 def weights(datanet: Datanet) -> list[int]:
