@@ -1,0 +1,1 @@
+"""Paying a node: a wallet that signs ahead, a channel that remembers, receipts that are checked. Needs no torch."""

@@ -1,0 +1,134 @@
+"""Reading along while an answer passes: its text, its usage and its receipt, from JSON or from server-sent events."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx2
+
+from node.client.receipt import Answer
+
+MAX_PLAIN_BYTES = 64 << 20
+"""A JSON answer larger than this is no answer of a language model."""
+
+
+class Transcript:
+    """What has been read so far of one response."""
+
+    def __init__(self, *, streamed: bool) -> None:
+        self.receipt: object = None
+        self.error: object = None
+        self._streamed = streamed
+        self._pending = b""
+        self._texts: list[str] = []
+        self._usage: dict[str, object] = {}
+
+    @property
+    def answer(self) -> Answer:
+        def count(name: str) -> int | None:
+            value = self._usage.get(name)
+            return value if isinstance(value, int) else None
+
+        return Answer("".join(self._texts).encode(), count("prompt_tokens"), count("completion_tokens"))
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes of the response's body."""
+        self._pending += chunk
+        if not self._streamed:
+            if len(self._pending) > MAX_PLAIN_BYTES:
+                raise httpx2.DecodingError("the answer is too large")
+            return
+        *lines, self._pending = self._pending.split(b"\n")
+        for line in lines:
+            # one event is one `data:` line in OpenAI's streams; comments and `[DONE]` carry nothing
+            if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
+                self._take(data)
+
+    def finish(self) -> None:
+        """The body is complete."""
+        if not self._streamed:
+            self._take(self._pending)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            document = json.loads(data)
+        except ValueError as error:
+            raise httpx2.DecodingError("the node sent something that is not JSON") from error
+        if not isinstance(document, dict):
+            raise httpx2.DecodingError("the node sent JSON that is not an object")
+        self._texts += [_text(choice) for choice in document.get("choices") or [] if isinstance(choice, dict)]
+        if isinstance(usage := document.get("usage"), dict):
+            self._usage = usage
+        self.error = document.get("error", self.error)
+        self.receipt = document.get("receipt", self.receipt)
+
+
+def _text(choice: dict[str, object]) -> str:
+    """The text of a chat message, a chat delta or a plain completion."""
+    holder = choice.get("delta") or choice.get("message") or choice
+    text = holder.get("content", holder.get("text")) if isinstance(holder, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+class WatchedStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A response's body that is handed on unchanged, after `on_receipt` or `on_end` had a look.
+
+    on_receipt(transcript) runs once, before the chunk with the receipt is handed on, or at the end of a body that has
+    none: an error it raises reaches the reader in place of that chunk. on_lost() runs instead if the reader leaves
+    early or the node reports an error.
+    """
+
+    def __init__(
+        self,
+        stream: httpx2.SyncByteStream | httpx2.AsyncByteStream,
+        transcript: Transcript,
+        on_receipt: Callable[[Transcript], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._stream, self._transcript = stream, transcript
+        self._on_receipt, self._on_lost = on_receipt, on_lost
+        self._settled = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert isinstance(self._stream, httpx2.SyncByteStream)
+        for chunk in self._stream:
+            self._feed(chunk)
+            yield chunk
+        self._finish()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert isinstance(self._stream, httpx2.AsyncByteStream)
+        async for chunk in self._stream:
+            self._feed(chunk)
+            yield chunk
+        self._finish()
+
+    def close(self) -> None:
+        assert isinstance(self._stream, httpx2.SyncByteStream)
+        self._lose()
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        assert isinstance(self._stream, httpx2.AsyncByteStream)
+        self._lose()
+        await self._stream.aclose()
+
+    def _feed(self, chunk: bytes) -> None:
+        self._transcript.feed(chunk)
+        if self._transcript.receipt is not None:
+            self._settle()
+
+    def _finish(self) -> None:
+        self._transcript.finish()
+        if self._transcript.error is not None:
+            self._lose()
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._settled:
+            self._settled = True
+            self._on_receipt(self._transcript)
+
+    def _lose(self) -> None:
+        if not self._settled:
+            self._settled = True
+            self._on_lost()

@@ -1,0 +1,158 @@
+"""Checking a receipt with what the payer alone knows: its own request, the signed prices, prompt and answer.
+
+What a payer cannot know stays unchecked here: `seq`, `termsHash`, the times, and whether the token counts are honest.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
+from contracts.encoding import commitment
+from contracts.structs import Domain, StructError, UsageReceipt
+from node.client.document import Document, Malformed
+from node.client.errors import ReceiptRefused
+from node.client.node import Prices
+
+REGISTERED_WEIGHTS = 1
+"""The `attributionVersion` whose split follows from the terms alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one payee gets of a fee. payee_kind: 0 an address, 1 a Datanet version, 2 the treasury."""
+
+    payee_kind: int
+    id: Bytes32
+    label: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """A receipt as a node hands it out. The salts are known to the payer only, so they may be missing elsewhere."""
+
+    id: Bytes32
+    receipt: UsageReceipt
+    signature: bytes
+    prompt_salt: Bytes32 | None
+    output_salt: Bytes32 | None
+    lines: tuple[Line, ...]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        try:
+            document = Document(value)
+            return cls(
+                id=document.bytes32("id"),
+                receipt=UsageReceipt.from_json(document.members.get("receipt")),
+                signature=document.raw("signature"),
+                prompt_salt=document.bytes32("promptSalt") if document.has("promptSalt") else None,
+                output_salt=document.bytes32("outputSalt") if document.has("outputSalt") else None,
+                lines=tuple(_line(line) for line in document.objects("lines")),
+            )
+        except (Malformed, StructError) as error:
+            raise ReceiptRefused("receipt", f"is malformed: {error}") from error
+
+
+def _line(document: Document) -> Line:
+    label = document.text("label") if document.has("label") else ""
+    return Line(document.amount("payeeKind"), document.bytes32("id"), label, document.amount("amount"))
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the payer signed and sent; max_fee in base units."""
+
+    domain: Domain
+    operator: Address
+    node: Address
+    channel_id: Bytes32
+    request_digest: Bytes32
+    adapter_key: Bytes32
+    price_hash: Bytes32
+    prices: Prices
+    max_fee: int
+    prompt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the output text as UTF-8, and OpenAI's `usage` where the response has one."""
+
+    output: bytes
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+def verify_signed(signed: SignedReceipt, domain: Domain, operator: Address, node: Address) -> None:
+    """What anybody can check: id, signature of the operator, vault, and that the lines add up to the fee."""
+    receipt = signed.receipt
+    _same("id", signed.id, receipt.struct_hash())
+    try:
+        signer = recover(receipt.digest(domain), signed.signature)
+    except InvalidSignature as error:
+        raise ReceiptRefused("signature", f"is none: {error}") from error
+    if signer != operator:
+        raise ReceiptRefused("signature", f"is by {signer}, not by the operator {operator}")
+    _same("node", receipt.node, node)
+    total = sum(line.amount for line in signed.lines)
+    if total != receipt.fee:
+        raise ReceiptRefused("lines", f"add up to {total}, the fee is {receipt.fee}")
+
+
+def verify(signed: SignedReceipt, expected: Expectation, answer: Answer) -> None:
+    """Everything the payer can check. ReceiptRefused names the first field that is wrong."""
+    receipt = signed.receipt
+    verify_signed(signed, expected.domain, expected.operator, expected.node)
+    _same("channelId", receipt.channel_id, expected.channel_id)
+    _same("requestDigest", receipt.request_digest, expected.request_digest)
+    _same("adapterKey", receipt.adapter_key, expected.adapter_key)
+    _same("priceHash", receipt.price_hash, expected.price_hash)
+    _verify_shares(receipt)
+    _verify_commitment("promptCommit", receipt.prompt_commit, signed.prompt_salt, expected.prompt)
+    _verify_commitment("outputCommit", receipt.output_commit, signed.output_salt, answer.output)
+    _verify_tokens(receipt, answer)
+    _verify_fee(receipt, expected)
+
+
+def _verify_shares(receipt: UsageReceipt) -> None:
+    if receipt.attribution_version != REGISTERED_WEIGHTS:
+        raise ReceiptRefused("attributionVersion", f"is {receipt.attribution_version}; {REGISTERED_WEIGHTS} is known")
+    _same("sharesHash", receipt.shares_hash, ZERO_BYTES32)
+
+
+def _verify_commitment(field: str, committed: Bytes32, salt: Bytes32 | None, content: bytes) -> None:
+    if salt is None:
+        raise ReceiptRefused(field, "cannot be opened: its salt is missing")
+    if committed != commitment(salt, content):
+        raise ReceiptRefused(field, "does not open to what was sent and received")
+
+
+def _verify_tokens(receipt: UsageReceipt, answer: Answer) -> None:
+    counted = receipt.tokens_in + receipt.tokens_cached
+    if answer.prompt_tokens is not None and counted != answer.prompt_tokens:
+        raise ReceiptRefused("tokensIn", f"+ tokensCached is {counted}, the usage says {answer.prompt_tokens}")
+    if answer.completion_tokens is not None and receipt.tokens_out != answer.completion_tokens:
+        raise ReceiptRefused("tokensOut", f"is {receipt.tokens_out}, the usage says {answer.completion_tokens}")
+
+
+def _verify_fee(receipt: UsageReceipt, expected: Expectation) -> None:
+    free = receipt.fee == 0 and receipt.seq == 0
+    price = expected.prices.fee(receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
+    if not free and receipt.fee != price:
+        raise ReceiptRefused("fee", f"is {receipt.fee}, the signed prices make it {price}")
+    if receipt.fee > expected.max_fee:
+        raise ReceiptRefused("fee", f"is {receipt.fee}, at most {expected.max_fee} was signed")
+    if not free and receipt.cum_before + receipt.fee > receipt.voucher_max:
+        raise ReceiptRefused("voucherMax", f"is below cumBefore + fee, {receipt.cum_before + receipt.fee}")
+    if receipt.finished_at < receipt.started_at:
+        raise ReceiptRefused("finishedAt", "is before startedAt")
+
+
+def _same(field: str, found: str | bytes, expected: str | bytes) -> None:
+    if found != expected:
+        raise ReceiptRefused(field, f"is {_text(found)}, expected {_text(expected)}")
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else "0x" + value.hex()
