@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from node.api import adapters_admin, completions, envelope, health, models
+from node.api import adapters, adapters_admin, admin, completions, envelope, health, models, nodes, payments, receipts
 from node.version import VERSION
 from node.world import World
 
@@ -10,16 +10,16 @@ from node.world import World
 def create_app(world: World) -> FastAPI:
     """What everybody may ask."""
     app = _app(world, "OpenLoRA node")
-    for router in (completions.router, models.router, adapters_admin.router, health.router):
-        app.include_router(router)
+    for part in (completions, models, nodes, payments, adapters, receipts, adapters_admin, health):
+        app.include_router(part.router)
     return app
 
 
 def create_admin_app(world: World) -> FastAPI:
     """What only the operator may ask; every verb needs the bearer token."""
     app = _app(world, "OpenLoRA node, operator")
-    for router in (adapters_admin.router, health.router):
-        app.include_router(router)
+    for part in (admin, adapters_admin, health):
+        app.include_router(part.router)
     return app
 
 

@@ -158,9 +158,11 @@ def answer(error: BaseException) -> Answer:
 
 
 def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
-    if fault.status not in (429, 503):
-        return {}
-    return {"Retry-After": str(max(1, round(getattr(error, "retry_after_s", None) or 1)))}
+    if fault.status == 413:
+        return {"Connection": "close"}  # the rest of the body is not waited for
+    if fault.status in (429, 503):
+        return {"Retry-After": str(max(1, round(getattr(error, "retry_after_s", None) or 1)))}
+    return {}
 
 
 def _numbers(error: BaseException) -> Mapping[str, object]:

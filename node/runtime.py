@@ -91,6 +91,7 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
         operator = stack.enter_context(contextlib.closing(bind("127.0.0.1", settings.admin_port, "--admin-port")))
         world = await stack.enter_async_context(free_world(settings, screen.progress))
+        world.metrics.observe_engine(world.service.stats, world.service.models)
         for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):
             await stack.enter_async_context(Listener(app, socket).open())
         running = Running(os.getpid(), url_of(public), url_of(operator), world.admin_token, settings.mode)

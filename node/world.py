@@ -9,9 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from contracts.crypto import Address
+from node.chain.registrations import ChainRegistrations
 from node.checkout import Checkout
 from node.config import Settings
+from node.labels import Labels
+from node.metering.receipts import Receipts
 from node.metrics import Metrics
+from node.payments.payments import Payments
 from node.runs import Runs
 from node.store.database import Database
 from serving.service import Service
@@ -30,19 +34,33 @@ Probe = Callable[[], Awaitable[Check]]
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What a node has that is paid."""
+
+    payments: Payments
+    registrations: ChainRegistrations
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """The parts of a running node."""
+    """The parts of a running node. `paid` is None where it serves without payment."""
 
     settings: Settings
     service: Service
     checkout: Checkout
     database: Database
     operator: Address
+    paid: Paid | None = None
+    labels: Labels = field(default_factory=Labels)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     runs: Runs = field(default_factory=Runs)
     started_at: float = field(default_factory=time.time)
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    @property
+    def receipts(self) -> Receipts:
+        return Receipts(self.database)
 
 
 def world_of(request: Request) -> World:

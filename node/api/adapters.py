@@ -1,0 +1,68 @@
+"""Adapters as assets: versions, digests, and the Datanets they learnt from."""
+
+from fastapi import APIRouter
+
+from attribution.split import Payee
+from node.api.models import model_json
+from node.world import TheWorld, World
+from serving.errors import ModelNotFound
+from serving.types import AdapterDigest, ModelCard
+
+router = APIRouter(prefix="/adapters", tags=["Adapters"])
+
+
+@router.get("")
+async def list_adapters(world: TheWorld) -> dict[str, object]:
+    """Every adapter this node serves."""
+    return {"data": [adapter_json(world, card) for card in world.service.models() if card.adapter is not None]}
+
+
+@router.get("/{name}")
+async def get_adapter(name: str, world: TheWorld) -> dict[str, object]:
+    """One adapter by name, `name@digest` or `base:name`."""
+    card, _ = _card(world, name)
+    return adapter_json(world, card)
+
+
+@router.get("/{name}/provenance")
+async def provenance(name: str, world: TheWorld) -> dict[str, object]:
+    """The registered terms: who owns the adapter, and which Datanet versions share in its data part."""
+    card, digest = _card(world, name)
+    return adapter_json(world, card) | {"terms": _terms(world, digest)}
+
+
+def _card(world: World, name: str) -> tuple[ModelCard, AdapterDigest]:
+    digest = world.service.resolve(name)
+    for card in world.service.models():
+        if digest is not None and card.adapter == digest:
+            return card, digest
+    raise ModelNotFound(name)
+
+
+def adapter_json(world: World, card: ModelCard) -> dict[str, object]:
+    shown = {"name": card.name, **model_json(world, card)}
+    return {key: shown[key] for key in shown if key not in ("id", "object", "permission")}
+
+
+def _terms(world: World, digest: AdapterDigest) -> dict[str, object] | None:
+    """None for an adapter nobody has registered, and on a node without a chain."""
+    if world.paid is None:
+        return None
+    registrations = world.paid.registrations
+    found = registrations.terms_at(registrations.adapter_key_of(digest), registrations.head_time())
+    if found is None:
+        return None
+    terms = found.value
+    links = [
+        {"datanetId": "0x" + link.datanet_id.hex(), "version": link.version, "ppm": link.ppm}
+        | {"label": world.labels.of(Payee.of_datanet(link.datanet_id, link.version))}
+        for link in terms.datanets
+    ]
+    return {
+        "termsHash": "0x" + terms.struct_hash().hex(),
+        "adapterKey": "0x" + terms.adapter_key.hex(),
+        "owner": terms.owner,
+        "royaltyPpm": terms.royalty_ppm,
+        "dataPpm": terms.data_ppm,
+        "datanets": links,
+    }

@@ -1,0 +1,96 @@
+"""Who this node is, what it accepts, and what a request may cost."""
+
+import time
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Query
+
+from contracts.crypto import ZERO_BYTES32
+from contracts.x402 import ESCROW
+from node.errors import NotOffered
+from node.payments.wire import requirements
+from node.version import VERSION
+from node.world import Paid, TheWorld, World
+
+router = APIRouter(prefix="/nodes/me", tags=["Node"])
+_DECIMALS = 18
+
+
+@router.get("")
+async def me(world: TheWorld) -> dict[str, object]:
+    """Everything a client needs to pay this node and to check its receipts."""
+    service = world.service
+    common: dict[str, object] = {
+        "mode": "free" if world.paid is None else "paid",
+        "version": VERSION,
+        "operator": world.operator,
+        "base": service.base_name,
+        "baseDigest": "0x" + service.base_digest,
+        "tokenizerDigest": "0x" + service.tokenizer_digest,
+        "contextTokens": service.context_tokens,
+    }
+    if world.paid is None:
+        return common | {"node": world.operator, "chainId": 0}
+    return common | _terms_of_payment(world.paid)
+
+
+def _terms_of_payment(paid: Paid) -> dict[str, object]:
+    receiver = paid.payments.receiver
+    return {
+        "node": receiver.vault,
+        "chainId": receiver.chain_id,
+        "network": receiver.network,
+        "settlement": receiver.settlement,
+        "asset": receiver.token,
+        "assetName": receiver.token_name,
+        "assetVersion": receiver.token_version,
+        "assetDecimals": _DECIMALS,
+        "escrow": ESCROW,
+        "withdrawDelay": receiver.min_withdraw_delay_s,
+        "minDeposit": str(receiver.min_deposit),
+        "accepts": [requirements(receiver, receiver.min_deposit)],
+    }
+
+
+@router.get("/quote")
+async def quote(
+    world: TheWorld,
+    model: str,
+    max_tokens: int | None = Query(None, ge=1),
+    prompt_tokens: int | None = Query(None, ge=1),
+) -> dict[str, object]:
+    """The prices of a model and the most a request can cost. The registered price list is the authority."""
+    paid = paid_side(world, "quote")
+    now = int(time.time())
+    adapter = world.service.resolve(model)
+    key = ZERO_BYTES32 if adapter is None else paid.registrations.adapter_key_of(adapter)
+    context = world.service.context_tokens
+    new = min(max_tokens or context, context)
+    found = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
+    prices = found.price_list
+    return {
+        "model": model,
+        "adapterKey": "0x" + key.hex(),
+        "priceHash": "0x" + found.price_hash.hex(),
+        "termsHash": "0x" + found.terms_hash.hex(),
+        "prices": {
+            "promptPerM": str(prices.prompt_per_m),
+            "cachedPerM": str(prices.cached_per_m),
+            "outputPerM": str(prices.output_per_m),
+            "minFee": str(prices.min_fee),
+        },
+        "maxFee": str(found.max_fee),
+        "validUntil": rfc3339(found.valid_until),
+    }
+
+
+def paid_side(world: World, what: str) -> Paid:
+    """The paid part of this node; NotOffered if it serves without payment."""
+    if world.paid is None:
+        raise NotOffered(what)
+    return world.paid
+
+
+def rfc3339(seconds: int) -> str:
+    """Unix seconds as an RFC 3339 time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

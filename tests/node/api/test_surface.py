@@ -1,0 +1,116 @@
+"""Health, metrics, documentation, and draining."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+
+from node.starter import BASE_NAME
+from node.version import VERSION
+from node.world import World
+from tests.node.running import NodeThread, free_settings, node_thread
+
+
+def test_a_ready_node_says_so(http: httpx2.Client) -> None:
+    assert http.get("/healthz").json() == http.get("/health").json() == {"status": "ok"}
+    assert http.get("/readyz").json()["status"] == "ready"
+    assert http.get("/version").json() == {"version": VERSION}
+
+
+def test_metrics_count_tokens_and_receipts_under_vllm_s_names(http: httpx2.Client) -> None:
+    http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 3, "ignore_eos": True})
+
+    found = {family.name: family for family in text_string_to_metric_families(http.get("/metrics").text)}
+
+    assert any(sample.value >= 3 for sample in found["vllm:generation_tokens"].samples)
+    for name in (
+        "vllm:time_to_first_token_seconds",
+        "vllm:inter_token_latency_seconds",
+        "vllm:num_requests_running",
+        "vllm:kv_cache_usage_perc",
+        "vllm:lora_requests_info",
+        "openlora_receipts",
+        "openlora_adapters",
+    ):
+        assert name in found
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
+    page = http.get("/docs")
+
+    assert page.status_code == 200
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page.text)
+    assert {"/v1/chat/completions", "/v1/models", "/nodes/me", "/receipts/{receipt_id}", "/readyz"} <= set(
+        http.get("/openapi.json").json()["paths"]
+    )
+
+
+def test_a_free_node_describes_itself(http: httpx2.Client, node: NodeThread) -> None:
+    me = http.get("/nodes/me").json()
+
+    assert (me["mode"], me["chainId"], me["operator"]) == ("free", 0, node.world.operator)
+
+
+def test_receipts_are_public_but_not_their_salts(http: httpx2.Client) -> None:
+    given = http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1}).json()["receipt"]
+
+    public = http.get(f"/receipts/{given['id']}").json()
+
+    assert public["receipt"] == given["receipt"]
+    assert public["signature"] == given["signature"]
+    assert not [key for key in public if "alt" in key]
+    assert given["id"] in [one["id"] for one in http.get("/receipts", params={"limit": 100}).json()["data"]]
+
+
+def test_lists_of_receipts_are_paged_without_gaps(http: httpx2.Client) -> None:
+    for _ in range(3):
+        http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1})
+    whole = [receipt["id"] for receipt in http.get("/receipts", params={"limit": 100}).json()["data"]]
+
+    paged, cursor = [], None
+    while len(paged) < len(whole):
+        page = http.get("/receipts", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        paged += [receipt["id"] for receipt in page["data"]]
+        cursor = page["next"]
+
+    assert paged == whole
+
+
+def test_a_draining_node_finishes_its_streams_and_takes_nothing_new(tmp_path: Path) -> None:
+    with node_thread(free_settings(tmp_path)) as node, httpx2.Client(base_url=node.url, timeout=60) as http:
+        body = {"model": BASE_NAME, "prompt": "Hi", "max_tokens": 300, "ignore_eos": True, "stream": True}
+        with http.stream("POST", "/v1/completions", json=body) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            draining = asyncio.run_coroutine_threadsafe(node.world.runs.drain(30, node.world.service.abort), node.loop)
+            while not node.world.runs.draining:
+                pass
+            ready = httpx2.get(node.url + "/readyz")
+            refused = httpx2.post(node.url + "/v1/completions", json=body)
+            rest = [line for line in lines if line]
+
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["accepting"]["reason"] == "draining"
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_ready")
+    assert refused.headers["Retry-After"]
+    assert rest[-1] == "data: [DONE]"
+    assert draining.result(30) == 0
+
+
+def test_what_outlasts_the_drain_is_aborted_with_a_receipt(tmp_path: Path) -> None:
+    async def drained(world: World) -> int:
+        return await world.runs.drain(0.0, world.service.abort)
+
+    with node_thread(free_settings(tmp_path)) as node, httpx2.Client(base_url=node.url, timeout=60) as http:
+        body = {"model": BASE_NAME, "prompt": "Hi", "max_tokens": 500, "ignore_eos": True, "stream": True}
+        with http.stream("POST", "/v1/completions", json=body) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            aborted = node.run(drained)
+            rest = [line for line in lines if line]
+
+    assert aborted == 1
+    assert '"finish_reason":"abort"' in rest[-2]
+    assert '"receipt"' in rest[-2]
