@@ -98,7 +98,21 @@ def apply(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> Ledg
     """The state after `receipt`; InvalidTransition names the first rule it breaks. Shares of version 1 only."""
     for check in _CHECKS:
         check(state, receipt, evidence)
-    return _next_state(state, receipt, evidence)
+    return advance(state, receipt, evidence.price_list.value, evidence.terms.value if evidence.terms else None)
+
+
+def advance(state: LedgerState, receipt: UsageReceipt, price_list: PriceList, terms: Terms | None) -> LedgerState:
+    """T6 alone: the state after a receipt that was judged before, as when a ledger is rebuilt from its own records."""
+    try:
+        earned = lines(receipt.fee, price_list, terms)
+    except InvalidSplit as error:
+        raise InvalidTransition("T3", str(error)) from error
+    deltas = {earned_key(payee): amount for payee, amount in earned.items()}
+    deltas[charged_key(receipt.channel_id)] = receipt.fee
+    cum_total = state.cum_total + receipt.fee
+    _require("T6", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
+    tree = state.tree.update({key: state.tree.get(key) + delta for key, delta in deltas.items()})
+    return replace(state, seq=receipt.seq, finished_at=receipt.finished_at, cum_total=cum_total, tree=tree)
 
 
 def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
@@ -188,20 +202,6 @@ _CHECKS: tuple[_Check, ...] = (
     _check_times,
     _check_consent,
 )
-
-
-def _next_state(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> LedgerState:
-    terms = evidence.terms.value if evidence.terms else None
-    try:
-        earned = lines(receipt.fee, evidence.price_list.value, terms)
-    except InvalidSplit as error:
-        raise InvalidTransition("T3", str(error)) from error
-    deltas = {earned_key(payee): amount for payee, amount in earned.items()}
-    deltas[charged_key(receipt.channel_id)] = receipt.fee
-    cum_total = state.cum_total + receipt.fee
-    _require("T6", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
-    tree = state.tree.update({key: state.tree.get(key) + delta for key, delta in deltas.items()})
-    return replace(state, seq=receipt.seq, finished_at=receipt.finished_at, cum_total=cum_total, tree=tree)
 
 
 def _voucher_digest(state: LedgerState, receipt: UsageReceipt) -> Bytes32:

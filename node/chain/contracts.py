@@ -191,6 +191,11 @@ class EscrowContract:
         found = await read_many(self.contract.client, calls)
         return [ChannelView(*found[at], *found[at + 1]) for at in range(0, len(found), 2)]
 
+    async def receiver(self, receiver: Address, token: Address) -> tuple[int, int]:
+        """How much was claimed for a receiver in all, and how much of it was paid out to it."""
+        claimed, settled = await self.contract.read("receivers", receiver, token)
+        return int(claimed), int(settled)
+
     def _reads(self, channel_id: Bytes32) -> list[tuple[Contract, str, tuple[Bytes32]]]:
         return [(self.contract, name, (channel_id,)) for name in ("channels", "pendingWithdrawals")]
 

@@ -102,6 +102,11 @@ class SharePaid:
 
 
 @dataclass(frozen=True, slots=True)
+class TreasuryChanged:
+    treasury: Address
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawInitiated:
     channel_id: Bytes32
     amount: int
@@ -119,6 +124,7 @@ Event = (
     | BatchActivated
     | PayeePaid
     | SharePaid
+    | TreasuryChanged
     | WithdrawInitiated
 )
 
@@ -182,6 +188,7 @@ _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
         "BatchActivated": lambda v: BatchActivated(to_address(v["node"]), v["epoch"], v["cumTotal"]),
         "Claimed": _payee_paid,
         "ShareClaimed": _share_paid,
+        "TreasuryChanged": lambda v: TreasuryChanged(to_address(v["treasury"])),
     },
     "ChannelEscrow": {
         "WithdrawInitiated": lambda v: WithdrawInitiated(v["channelId"], v["amount"], v["finalizeAfter"]),

@@ -16,6 +16,7 @@ from node.chain.client import Call, ChainClient, Inclusion
 from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
+from node.settlement.single_flight import SingleFlight
 from node.store import outbox
 from node.store.database import Database
 from node.store.outbox import Attempt, Outgoing, State
@@ -56,7 +57,7 @@ class Outbox:
     ) -> None:
         self._database, self._client, self._signer, self._clock = database, client, signer, clock
         self._policy = policy or OutboxPolicy()
-        self._running: asyncio.Task[None] | None = None
+        self.advance = SingleFlight(self._pass)
 
     @property
     def sender(self) -> Address:
@@ -102,13 +103,8 @@ class Outbox:
                 raise TransactionPending(intent, found.hash, found.failure)
             await asyncio.sleep(self._policy.poll_s)
 
-    async def advance(self) -> None:
-        """Takes every unfinished transaction as far as it gets now. Callers that come during a pass share it."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._pass())
-        await asyncio.shield(self._running)
-
     async def _pass(self) -> None:
+        """Takes every unfinished transaction as far as it gets now."""
         for transaction in await self.unfinished():
             await self._step(transaction)
 

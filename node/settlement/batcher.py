@@ -1,0 +1,94 @@
+"""Cuts receipts into batches, and rebuilds any batch bit for bit from the database."""
+
+import asyncio
+from dataclasses import dataclass
+
+from attribution.batch import Batch, Item, build
+from attribution.receipts_file import ReceiptsFile
+from attribution.transition import InvalidTransition
+from contracts.crypto import Bytes32
+from contracts.structs import BatchHeader, UsageReceipt
+from node.chain.registrations import ChainRegistrations
+from node.settlement.book import Book
+from node.settlement.errors import LedgerBroken
+from node.settlement.records import reading
+from node.store.database import Database
+
+BATCH_LIMIT = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptProof:
+    """That a receipt is number `index` of a posted batch, between two state roots; siblings bottom-up."""
+
+    header: BatchHeader
+    receipt: UsageReceipt
+    index: int
+    root_before: Bytes32
+    root_after: Bytes32
+    path: tuple[Bytes32, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "header": self.header.to_json(),
+            "headerHash": "0x" + self.header.struct_hash().hex(),
+            "receipt": self.receipt.to_json(),
+            "index": self.index,
+            "stateRootBefore": "0x" + self.root_before.hex(),
+            "stateRootAfter": "0x" + self.root_after.hex(),
+            "path": ["0x" + sibling.hex() for sibling in self.path],
+        }
+
+
+class Batcher:
+    """Builds batches under the full rules: what this node posts, anybody may judge."""
+
+    def __init__(
+        self, database: Database, book: Book, registrations: ChainRegistrations, limit: int = BATCH_LIMIT
+    ) -> None:
+        self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
+
+    async def cut(self) -> Batch | None:
+        """Fixes the next batch of receipts and stores its header; None if there are no receipts for one."""
+        tip = self._book.tip
+        items = await self._items(tip.state.seq + 1, self._limit)
+        if not items:
+            return None
+        batch = await self._built(tip.epoch, items)
+        await self._book.refresh()  # the book must have seen the receipts before it closes over them
+        await self._book.add(batch)
+        return batch
+
+    async def rebuild(self, epoch: int) -> tuple[Batch, list[Item]]:
+        """A batch and its items, as they were posted. KeyError for an unknown epoch, LedgerBroken if it differs."""
+        tip = self._book.tip_at(epoch - 1)
+        header = self._book.batches[self._book.tip_at(epoch).epoch - 1].header
+        items = await self._items(header.from_seq, header.count)
+        batch = await self._built(tip.epoch, items)
+        if batch.header != header:
+            raise LedgerBroken(f"epoch {epoch}", "its header is not what its receipts give")
+        return batch, items
+
+    async def receipts_file(self, epoch: int) -> bytes:
+        """The public file of a batch."""
+        batch, items = await self.rebuild(epoch)
+        return await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items).encode())
+
+    async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
+        """What shows receipt `seq` under the `receiptsRoot` of its batch."""
+        batch, _ = await self.rebuild(epoch)
+        index = seq - batch.header.from_seq
+        before = batch.header.prev_state_root if index == 0 else batch.roots[index - 1]
+        receipt = batch.receipts[index]
+        return ReceiptProof(batch.header, receipt, index, before, batch.roots[index], batch.prove(index))
+
+    async def _items(self, from_seq: int, count: int) -> list[Item]:
+        records = await self._database.read(reading(from_seq, count))
+        return [record.judged_by(self._registrations) for record in records]
+
+    async def _built(self, prev_epoch: int, items: list[Item]) -> Batch:
+        tip = self._book.tip_at(prev_epoch)
+        try:
+            return await asyncio.to_thread(build, tip, items)
+        except InvalidTransition as error:
+            raise LedgerBroken(f"epoch {prev_epoch + 1}", str(error)) from error

@@ -1,0 +1,114 @@
+"""The node's ledger in memory: the state after every batch and after the newest receipt, rebuilt from the database."""
+
+from dataclasses import dataclass
+
+from attribution.batch import Batch, ChainTip
+from attribution.transition import InvalidTransition, Ledger, LedgerState, advance
+from node.settlement.errors import LedgerBroken
+from node.settlement.records import Record, reading
+from node.settlement.single_flight import SingleFlight
+from node.settlement.tally import Tally
+from node.store import batches
+from node.store.batches import StoredBatch
+from node.store.database import Database
+
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Unbatched:
+    """The receipts after the last batch: how many, worth how much, the oldest finished when (0 for none)."""
+
+    count: int
+    value: int
+    oldest_at: int
+
+
+class Book:
+    """What the receipts say. Trees share structure, so the state after every batch is kept."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self._database, self.ledger = database, ledger
+        self.tally = Tally()
+        self._latest = LedgerState.genesis(ledger)
+        self._tips = [ChainTip.genesis(self._latest)]
+        self._batches: list[StoredBatch] = []
+        self._loose: list[tuple[int, int]] = []  # (fee, finished_at) of the receipts after the last batch
+        self.refresh = SingleFlight(self._refresh)
+
+    @classmethod
+    async def open(cls, database: Database, ledger: Ledger) -> "Book":
+        """The book of everything in the database; LedgerBroken if a stored batch does not rebuild."""
+        made = cls(database, ledger)
+        made._batches = list(await database.read(lambda session: batches.every(session, ledger.node)))
+        for expected, stored in enumerate(made._batches, start=1):
+            if stored.header.epoch != expected:
+                raise LedgerBroken(f"epoch {expected}", "it is missing")
+        await made.refresh()
+        if len(made._tips) <= len(made._batches):
+            raise LedgerBroken(f"epoch {len(made._tips)}", "its receipts are missing")
+        return made
+
+    @property
+    def latest(self) -> LedgerState:
+        """After the newest receipt, batched or not."""
+        return self._latest
+
+    @property
+    def tip(self) -> ChainTip:
+        """After the newest batch, posted or not."""
+        return self._tips[-1]
+
+    @property
+    def batches(self) -> tuple[StoredBatch, ...]:
+        return tuple(self._batches)
+
+    @property
+    def unbatched(self) -> Unbatched:
+        fees = sum(fee for fee, _ in self._loose)
+        return Unbatched(len(self._loose), fees, self._loose[0][1] if self._loose else 0)
+
+    def tip_at(self, epoch: int) -> ChainTip:
+        """After batch `epoch`; 0 is before the first. KeyError for an epoch that does not exist."""
+        if not 0 <= epoch < len(self._tips):
+            raise KeyError(f"there is no epoch {epoch}")
+        return self._tips[epoch]
+
+    def epoch_of(self, seq: int) -> int | None:
+        """The batch that holds receipt `seq`; None while it is in none."""
+        return next((one.header.epoch for one in self._batches if one.header.from_seq <= seq <= one.last_seq), None)
+
+    async def add(self, batch: Batch) -> None:
+        """Fixes a batch that was built from `tip`: stored first, and from then on part of the ledger."""
+        await self._database.write(lambda session: batches.add(session, batch.header))
+        self._batches.append(StoredBatch(batch.header, batch.tip.header_hash))
+        self._tips.append(batch.tip)
+        del self._loose[: batch.header.count]
+
+    async def _refresh(self) -> None:
+        """Takes in the receipts that came since; the event loop gets a turn after each chunk."""
+        while records := await self._database.read(reading(self._latest.seq + 1, CHUNK)):
+            for record in records:
+                self._count(record)
+
+    def _count(self, record: Record) -> None:
+        receipt = record.stored.receipt
+        try:
+            self._latest = advance(self._latest, receipt, record.price_list, record.terms)
+        except InvalidTransition as error:
+            raise LedgerBroken(f"receipt {receipt.seq}", str(error)) from error
+        self.tally.add(receipt, record.price_list, record.terms)
+        self._loose.append((receipt.fee, receipt.finished_at))
+        if len(self._tips) <= len(self._batches):
+            self._close_batch(self._batches[len(self._tips) - 1])
+
+    def _close_batch(self, stored: StoredBatch) -> None:
+        """At the last receipt of a stored batch: its header must be what the receipts give."""
+        if stored.last_seq != self._latest.seq:
+            return
+        header, tip = stored.header, self._tips[-1]
+        chained = header.prev_header_hash == tip.header_hash and header.prev_state_root == tip.state.root
+        if not chained or header.state_root != self._latest.root or header.struct_hash() != stored.header_hash:
+            raise LedgerBroken(f"epoch {header.epoch}", "its header is not what its receipts give")
+        self._tips.append(ChainTip(header.epoch, stored.header_hash, self._latest))
+        self._loose.clear()

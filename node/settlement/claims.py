@@ -1,0 +1,158 @@
+"""Claims: what an address may take out now, with the proofs that Settlement asks for."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attribution.batch import ChainTip
+from attribution.state_tree import earned_key
+from contracts.crypto import Address, Bytes32, to_address
+from contracts.structs import parse_bytes32
+from node.chain.client import Call, ChainClient
+from node.chain.contracts import PayeeClaim, SettlementContract, ShareClaim
+from node.settlement.book import Book
+from node.settlement.earnings import paid_to
+from node.settlement.entitlements import Entitlement, Entitlements
+from node.settlement.progress import Progress
+
+CLAIMS_PER_CALL = 32
+
+
+class MalformedClaims(ValueError):
+    """A claims document lacks a member or one has a wrong form."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimEntry:
+    """One claim and what it pays if nothing else is paid before."""
+
+    claim: PayeeClaim | ShareClaim
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """Everything an address may claim from one node, under its newest active epoch."""
+
+    address: Address
+    entries: tuple[ClaimEntry, ...]
+
+    @property
+    def amount(self) -> int:
+        return sum(entry.amount for entry in self.entries)
+
+    def calls(self, client: ChainClient, settlement: Address) -> list[Call]:
+        """The transactions to send. `settlement` is the claimant's own knowledge, never taken from a node's answer."""
+        contract = SettlementContract(client, settlement)
+        own = [entry.claim for entry in self.entries if isinstance(entry.claim, PayeeClaim)]
+        shares = [entry.claim for entry in self.entries if isinstance(entry.claim, ShareClaim)]
+        made = [contract.claim(own[at : at + CLAIMS_PER_CALL]) for at in range(0, len(own), CLAIMS_PER_CALL)]
+        return made + [
+            contract.claim_share(shares[at : at + CLAIMS_PER_CALL]) for at in range(0, len(shares), CLAIMS_PER_CALL)
+        ]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "address": self.address,
+            "amount": str(self.amount),
+            "claims": [_entry_json(entry) for entry in self.entries],
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> "ClaimPlan":
+        """The plan behind `to_json`'s form; MalformedClaims otherwise."""
+        try:
+            if not isinstance(document, Mapping):
+                raise MalformedClaims("claims must be a JSON object")
+            address = to_address(document["address"])
+            return cls(address, tuple(_entry(one, address) for one in document["claims"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise MalformedClaims(f"{type(error).__name__}: {error}") from error
+
+
+def claims_of(entitlements: Entitlements, book: Book, progress: Progress) -> ClaimPlan:
+    """What `entitlements` give under the newest active epoch beyond what was paid."""
+    tip = book.tip_at(progress.active_epoch)
+    entries = []
+    for one in entitlements.entries:
+        earned = tip.state.tree.get(earned_key(one.payee))
+        amount = one.part(earned) - paid_to(one, entitlements.address, progress)
+        if amount > 0:
+            entries.append(ClaimEntry(_claim(one, entitlements.address, tip), amount))
+    return ClaimPlan(entitlements.address, tuple(entries))
+
+
+def _claim(one: Entitlement, address: Address, tip: ChainTip) -> PayeeClaim | ShareClaim:
+    node, tree, key = tip.state.ledger.node, tip.state.tree, earned_key(one.payee)
+    earned, proof = tree.get(key), tree.prove(key)
+    if one.datanet_id is None or one.version is None or one.contributors is None:
+        return PayeeClaim(node, tip.epoch, one.payee.kind, one.payee.id, earned, proof)
+    weight = one.contributors.prove(address)
+    return ShareClaim(
+        node=node,
+        epoch=tip.epoch,
+        datanet_id=one.datanet_id,
+        version=one.version,
+        cumulative=earned,
+        proof=proof,
+        contributor=address,
+        weight=one.weight,
+        index=weight.index,
+        weight_proof=weight.path,
+    )
+
+
+def _entry_json(entry: ClaimEntry) -> dict[str, object]:
+    claim = entry.claim
+    document: dict[str, object] = {
+        "kind": "payee" if isinstance(claim, PayeeClaim) else "share",
+        "node": claim.node,
+        "epoch": str(claim.epoch),
+        "cumulative": str(claim.cumulative),
+        "proof": "0x" + claim.proof.hex(),
+        "amount": str(entry.amount),
+    }
+    if isinstance(claim, PayeeClaim):
+        return document | {"payeeKind": claim.payee_kind, "id": "0x" + claim.id.hex()}
+    return document | {
+        "datanetId": "0x" + claim.datanet_id.hex(),
+        "version": claim.version,
+        "weight": str(claim.weight),
+        "index": claim.index,
+        "weightProof": ["0x" + sibling.hex() for sibling in claim.weight_proof],
+    }
+
+
+def _entry(document: Mapping[str, Any], address: Address) -> ClaimEntry:
+    node, epoch = to_address(document["node"]), _number(document["epoch"])
+    cumulative, proof = _number(document["cumulative"]), _bytes(document["proof"])
+    amount = _number(document["amount"])
+    if document["kind"] == "payee":
+        payee_id: Bytes32 = parse_bytes32(document["id"])
+        return ClaimEntry(PayeeClaim(node, epoch, _number(document["payeeKind"]), payee_id, cumulative, proof), amount)
+    claim = ShareClaim(
+        node=node,
+        epoch=epoch,
+        datanet_id=parse_bytes32(document["datanetId"]),
+        version=_number(document["version"]),
+        cumulative=cumulative,
+        proof=proof,
+        contributor=address,
+        weight=_number(document["weight"]),
+        index=_number(document["index"]),
+        weight_proof=tuple(parse_bytes32(sibling) for sibling in document["weightProof"]),
+    )
+    return ClaimEntry(claim, amount)
+
+
+def _number(value: object) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,77}", str(value)):
+        raise MalformedClaims(f"expected a decimal number, got {str(value)[:80]!r}")
+    return int(str(value))
+
+
+def _bytes(text: str) -> bytes:
+    if not re.fullmatch(r"0x([0-9a-fA-F]{2})*", text):
+        raise MalformedClaims(f"expected hex bytes, got {text[:80]!r}")
+    return bytes.fromhex(text[2:])

@@ -1,0 +1,235 @@
+"""One settlement cycle: post what was receipted, claim what was posted, sweep what was claimed, activate."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from contracts.crypto import Bytes32
+from node.chain.client import Call
+from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.follower import ChainFollower
+from node.chain.registrations import ChainRegistrations
+from node.settlement.batcher import Batcher
+from node.settlement.book import Book
+from node.settlement.collection import Collection, Due
+from node.settlement.gate import ProfitGate, Stakes, reason_to_wait
+from node.settlement.outbox import Outbox
+from node.settlement.progress import Progress, progress_of
+from node.store.batches import StoredBatch
+from node.store.outbox import Outgoing
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CyclePolicy:
+    """claims_per_call: channels in one claim transaction. mining_timeout_s: how long a step waits to be mined."""
+
+    gate: ProfitGate = field(default_factory=ProfitGate)
+    claims_per_call: int = 25
+    mining_timeout_s: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What a cycle did, or in a dry run would do. Amounts in base units, transactions as 0x hashes.
+
+    waits: why nothing was posted or claimed. active_from: when the newest batch's window ends, 0 if none is open.
+    shortfall: by how much the newest batch exceeds what was credited.
+    """
+
+    dry_run: bool
+    waits: str | None = None
+    posted: tuple[tuple[int, int, int], ...] = ()  # epoch, receipts, cumulative total
+    claimed: tuple[tuple[Bytes32, int], ...] = ()  # channel, amount
+    refused: tuple[tuple[Bytes32, str], ...] = ()  # channel, reason
+    swept: int = 0
+    last_epoch: int = 0
+    active_epoch: int = 0
+    active_from: int = 0
+    shortfall: int = 0
+    transactions: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "dryRun": self.dry_run,
+            "waits": self.waits,
+            "posted": [{"epoch": e, "receipts": count, "cumTotal": str(total)} for e, count, total in self.posted],
+            "claimed": [{"channelId": "0x" + channel.hex(), "amount": str(amount)} for channel, amount in self.claimed],
+            "refused": [{"channelId": "0x" + channel.hex(), "reason": reason} for channel, reason in self.refused],
+            "swept": str(self.swept),
+            "lastEpoch": self.last_epoch,
+            "activeEpoch": self.active_epoch,
+            "activeFrom": self.active_from,
+            "shortfall": str(self.shortfall),
+            "transactions": list(self.transactions),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a cycle works with."""
+
+    follower: ChainFollower
+    registrations: ChainRegistrations
+    book: Book
+    batcher: Batcher
+    outbox: Outbox
+    collection: Collection
+    settlement: SettlementContract
+    escrow: EscrowContract
+    vault: VaultContract
+    token: TokenContract
+
+
+class Cycle:
+    """Settles one node's ledger. A cycle that was cut off anywhere is completed by the next one."""
+
+    def __init__(self, parts: Parts, policy: CyclePolicy) -> None:
+        self._parts, self._policy = parts, policy
+        self._running: asyncio.Future[CycleReport] | None = None
+
+    async def run(self, now: int, *, force: bool = False, dry_run: bool = False, wait_s: float = 0) -> CycleReport:
+        """One cycle, after any that is running. `force`: whatever it costs. `wait_s` bounds the wait for windows.
+
+        Raises TransactionPending or TransactionFailed for a step that did not get through, LedgerConflict or
+        LedgerBroken where nothing may be posted, and what the chain client raises.
+        """
+        while self._running is not None and not self._running.done():
+            await asyncio.wait([self._running])
+        self._running = asyncio.ensure_future(self._run(now, force=force, dry_run=dry_run, wait_s=wait_s))
+        return await asyncio.shield(self._running)
+
+    async def look(self) -> Progress:
+        """Catches up with chain and receipts; LedgerConflict if the chain has a batch that is not ours."""
+        parts = self._parts
+        await parts.follower.poll()
+        parts.registrations.refresh()
+        await parts.book.refresh()
+        progress = progress_of(parts.follower)
+        progress.check_against(parts.book)
+        return progress
+
+    async def _run(self, now: int, *, force: bool, dry_run: bool, wait_s: float) -> CycleReport:
+        progress = await self.look()
+        waits = None if force else await self._reason_to_wait(progress, now)
+        if dry_run:
+            return await self._foreseen(progress, waits)
+        report = CycleReport(dry_run=False, waits=waits)
+        if waits is None:
+            report = await self._post(report, progress)
+            report = await self._claim(report)
+            report = await self._sweep(report)
+        return await self._activate(report, wait_s)
+
+    async def _post(self, report: CycleReport, progress: Progress) -> CycleReport:
+        """Stored batches that the chain does not have yet, then new ones until no receipt is left."""
+        book = self._parts.book
+        for stored in book.batches[progress.last_epoch :]:
+            report = await self._post_one(report, stored)
+        while book.unbatched.count and await self._parts.batcher.cut() is not None:
+            report = await self._post_one(report, book.batches[-1])
+        return report
+
+    async def _post_one(self, report: CycleReport, stored: StoredBatch) -> CycleReport:
+        header = stored.header
+        intent = f"post:{header.epoch}:0x{stored.header_hash.hex()}"
+        sent = await self._send(intent, self._parts.settlement.post(header))
+        posted = (*report.posted, (header.epoch, header.count, header.cum_total))
+        return _with(replace(report, posted=posted), sent)
+
+    async def _claim(self, report: CycleReport) -> CycleReport:
+        due = await self._due(await self.look())
+        policy = self._policy
+        done = await self._parts.collection.collect(due, policy.claims_per_call, policy.mining_timeout_s)
+        return _with(replace(report, claimed=done.claimed, refused=done.refused), *done.sent)
+
+    async def _sweep(self, report: CycleReport) -> CycleReport:
+        """Brings everything claimed, and whatever else lies in the vault, to Settlement."""
+        amount = await self._sweepable()
+        if amount == 0:
+            return report
+        credited = (await self.look()).credited  # grows with every sweep, so it names this one
+        sent = await self._send(f"sweep:{credited}", self._parts.vault.sweep())
+        return _with(replace(report, swept=amount), sent)
+
+    async def _activate(self, report: CycleReport, wait_s: float) -> CycleReport:
+        """Activates what may be, and waits up to `wait_s` for the newest window."""
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while True:
+            progress = await self.look()
+            ready = self._ready(progress)
+            if ready > progress.active_epoch:
+                call = self._parts.settlement.activate(self._parts.book.ledger.node)
+                report = _with(report, await self._send(f"activate:{ready}", call))
+                progress = await self.look()
+            shortfall = max(0, self._posted_total(progress) - progress.credited)
+            waiting = progress.active_epoch < progress.last_epoch and not shortfall
+            if not waiting or asyncio.get_running_loop().time() > deadline:
+                return self._closed(report, progress, shortfall)
+            await asyncio.sleep(POLL_S)
+
+    def _closed(self, report: CycleReport, progress: Progress, shortfall: int) -> CycleReport:
+        newest = progress.posted.get(progress.last_epoch)
+        open_window = newest is not None and progress.active_epoch < progress.last_epoch
+        return replace(
+            report,
+            last_epoch=progress.last_epoch,
+            active_epoch=progress.active_epoch,
+            active_from=newest.active_from if newest is not None and open_window else 0,
+            shortfall=shortfall,
+        )
+
+    def _ready(self, progress: Progress) -> int:
+        """The newest epoch up to which every window has passed and every total is credited."""
+        ready = progress.active_epoch
+        for epoch in range(ready + 1, progress.last_epoch + 1):
+            passed = progress.posted[epoch].active_from <= self._parts.follower.head.timestamp
+            if not passed or self._parts.book.tip_at(epoch).state.cum_total > progress.credited:
+                break
+            ready = epoch
+        return ready
+
+    async def _foreseen(self, progress: Progress, waits: str | None) -> CycleReport:
+        """What a forced cycle would do. Claims are counted as if the unposted receipts were posted."""
+        book = self._parts.book
+        rows = [
+            (one.header.epoch, one.header.count, one.header.cum_total) for one in book.batches[progress.last_epoch :]
+        ]
+        if book.unbatched.count:
+            rows.append((len(book.batches) + 1, book.unbatched.count, book.latest.cum_total))
+        due = await self._parts.collection.due(book.latest.tree)
+        claimed = tuple((one.channel_id, one.amount) for one in due)
+        swept = await self._sweepable() + sum(amount for _, amount in claimed)
+        report = CycleReport(dry_run=True, waits=waits, posted=tuple(rows), claimed=claimed, swept=swept)
+        return self._closed(report, progress, shortfall=0)
+
+    async def _reason_to_wait(self, progress: Progress, now: int) -> str | None:
+        book = self._parts.book
+        due = await self._parts.collection.due(book.latest.tree)
+        if progress.last_epoch < len(book.batches):
+            return None  # a batch is cut and must go out: payees may already rely on it
+        oldest = book.unbatched.oldest_at
+        leaving = any(one.leaving for one in due)
+        value = max(sum(one.amount for one in due), book.unbatched.value)
+        head = self._parts.follower.head
+        return reason_to_wait(self._policy.gate, Stakes(value, len(due), oldest, leaving), head.base_fee, now)
+
+    async def _due(self, progress: Progress) -> tuple[Due, ...]:
+        return await self._parts.collection.due(self._parts.book.tip_at(progress.last_epoch).state.tree)
+
+    async def _sweepable(self) -> int:
+        """What the escrow owes the vault and what lies in it."""
+        vault, token = self._parts.collection.vault, self._parts.token
+        claimed, settled = await self._parts.escrow.receiver(vault, token.contract.address)
+        return claimed - settled + await token.balance_of(vault)
+
+    def _posted_total(self, progress: Progress) -> int:
+        return self._parts.book.tip_at(progress.last_epoch).state.cum_total
+
+    async def _send(self, intent: str, call: Call) -> Outgoing:
+        return await self._parts.outbox.send(intent, call, self._policy.mining_timeout_s)
+
+
+def _with(report: CycleReport, *sent: Outgoing) -> CycleReport:
+    hashes = tuple("0x" + one.hash.hex() for one in sent if one.hash is not None)
+    return replace(report, transactions=report.transactions + hashes)

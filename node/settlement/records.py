@@ -1,0 +1,97 @@
+"""A receipt with everything its hashes open to, as the database keeps it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from attribution.batch import Item
+from attribution.transition import Evidence, Registered
+from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.structs import PriceList, Struct, Terms
+from contracts.x402 import ChannelConfig
+from node.chain.registrations import ChainRegistrations
+from node.settlement.errors import LedgerBroken
+from node.store import channels, preimages, receipts, vouchers
+from node.store.receipts import StoredReceipt
+
+_S = TypeVar("_S", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One numbered receipt of this node's ledger."""
+
+    stored: StoredReceipt
+    config: ChannelConfig
+    voucher_signature: bytes
+    price_list: PriceList
+    terms: Terms | None
+
+    def judged_by(self, registrations: ChainRegistrations) -> Item:
+        """The receipt with its evidence: windows as the registries have them now."""
+        receipt = self.stored.receipt
+        price_list = registrations.price_list_at(receipt.adapter_key, receipt.started_at)
+        terms = registrations.terms_at(receipt.adapter_key, receipt.started_at)
+        evidence = Evidence(
+            config=self.config,
+            voucher_signature=self.voucher_signature,
+            price_list=_window(self.price_list, price_list),
+            terms=_window(self.terms, terms) if self.terms is not None else None,
+            terms_from=registrations.terms_from(receipt.adapter_key),
+            request=self.stored.request,
+            request_signature=self.stored.request_signature,
+        )
+        return Item(receipt, evidence)
+
+
+@dataclass(slots=True)
+class RecordReader:
+    """Reads records within one session; what many receipts share is read once."""
+
+    session: Session
+    _structs: dict[Bytes32, Struct] = field(default_factory=dict)
+    _configs: dict[Bytes32, ChannelConfig] = field(default_factory=dict)
+
+    def numbered(self, from_seq: int, limit: int) -> list[Record]:
+        """At most `limit` receipts from number `from_seq` on; LedgerBroken if a number or a preimage is missing."""
+        found = receipts.numbered(self.session, from_seq, limit)
+        for expected, stored in enumerate(found, start=from_seq):
+            if stored.receipt.seq != expected:
+                raise LedgerBroken(f"receipt {expected}", "it is missing")
+        return [self._record(stored) for stored in found]
+
+    def _record(self, stored: StoredReceipt) -> Record:
+        receipt, where = stored.receipt, f"receipt {stored.receipt.seq}"
+        voucher = vouchers.find(self.session, receipt.channel_id, receipt.voucher_max)
+        if voucher is None:
+            raise LedgerBroken(where, "its voucher is missing")
+        terms = self._struct(Terms, receipt.terms_hash, where) if receipt.terms_hash != ZERO_BYTES32 else None
+        price_list = self._struct(PriceList, receipt.price_hash, where)
+        return Record(stored, self._config(receipt.channel_id, where), voucher.signature, price_list, terms)
+
+    def _struct(self, kind: type[_S], struct_hash: Bytes32, where: str) -> _S:
+        held = self._structs.get(struct_hash) or preimages.find(self.session, kind, struct_hash)
+        if not isinstance(held, kind):
+            raise LedgerBroken(where, f"its {kind.__name__} is missing")
+        self._structs[struct_hash] = held
+        return held
+
+    def _config(self, channel_id: Bytes32, where: str) -> ChannelConfig:
+        if channel_id not in self._configs:
+            channel = channels.find(self.session, channel_id)
+            if channel is None:
+                raise LedgerBroken(where, "its channel is missing")
+            self._configs[channel_id] = channel.config
+        return self._configs[channel_id]
+
+
+def reading(from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
+    """For `database.read`: the records from a number on."""
+    return lambda session: RecordReader(session).numbered(from_seq, limit)
+
+
+def _window(value: _S, registered: Registered[_S] | None) -> Registered[_S]:
+    """The registered window of `value`; an empty one if something else was in force, which no rule accepts."""
+    return registered if registered is not None and registered.value == value else Registered(value, 0, 0)
