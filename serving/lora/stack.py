@@ -24,15 +24,23 @@ class Stack:
         self._lanes: list[Slot] = []
         self._capacity = 0
         self._pairs: dict[str, LoraPair] = {}
+        self._lane_views: dict[str, LoraPair] = {}
 
     def arrange(self, slots: Sequence[Slot]) -> list[Slot]:
         """Makes the lanes hold exactly `slots`; returns them in lane order."""
+        if {id(slot) for slot in slots} != {id(slot) for slot in self._lanes}:
+            self._change(slots)
+            count = len(self._lanes)
+            self._lane_views = {name: LoraPair(each.a[:count], each.b[:count]) for name, each in self._pairs.items()}
+        return list(self._lanes)
+
+    def _change(self, slots: Sequence[Slot]) -> None:
         wanted = {id(slot) for slot in slots}
         held = {id(slot) for slot in self._lanes}
         joining = [slot for slot in slots if id(slot) not in held]
         if len(slots) > self._capacity:
             self._grow(slots)
-            return list(self._lanes)
+            return
         holes = [lane for lane, slot in enumerate(self._lanes) if id(slot) not in wanted]
         while holes and joining:
             self._fill(holes.pop(), joining.pop())
@@ -43,19 +51,10 @@ class Stack:
             if lane < len(self._lanes) - 1:
                 self._fill(lane, last)
             self._lanes.pop()
-        return list(self._lanes)
 
     def pair(self, module: str) -> LoraPair | None:
         """The lanes' weights of one module, or None if no adapter held so far has it."""
-        stacked = self._pairs.get(module)
-        if stacked is None:
-            return None
-        lanes = len(self._lanes)
-        return LoraPair(stacked.a[:lanes], stacked.b[:lanes])
-
-    @property
-    def modules(self) -> frozenset[str]:
-        return frozenset(self._pairs)
+        return self._lane_views.get(module)
 
     def check_integrity(self) -> None:
         """Every lane holds one adapter's weights, zero-padded, and no adapter has two lanes."""

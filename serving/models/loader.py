@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -53,6 +55,7 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     on_progress("Loading the base model", 0.0)
     spelled = str(config.base).removeprefix("hf:").partition("@")[0] if str(config.base) != str(folder) else folder.name
     name = config.base_name or Path(spelled).name
+    vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)
     state, lora = attention.AttentionState(), LoraStep()
     modules, unserved = _prepare_layers(model, state, lora)
@@ -77,7 +80,7 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
         digest=digest,
         tokenizer_digest=tokenizer_digest(folder),
         backbone=backbone,
-        vocabulary=Vocabulary.of(AutoTokenizer.from_pretrained(folder, local_files_only=True)),
+        vocabulary=vocabulary,
         shape=shape,
         eos_ids=_eos_ids(model),
         context_tokens=min(context, pages * PAGE_TOKENS),
@@ -89,22 +92,36 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     )
 
 
+def _load_vocabulary(folder: Path) -> Vocabulary:
+    if not (folder / "tokenizer.json").is_file():
+        raise BaseModelUnusable(f"{folder} has no tokenizer.json. Save the tokenizer as a fast one.")
+    try:
+        return Vocabulary.of(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise BaseModelUnusable(f"The tokenizer in {folder} cannot be loaded: {error}") from error
+
+
 def _load_model(folder: Path, config: ServingConfig) -> tuple[PreTrainedModel, torch.device]:
     device = choose_device(config.device)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         hf_config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         width = int(getattr(hf_config, "hidden_size", 1024))
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             config=hf_config,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
+            output_loading_info=True,
             dtype=choose_dtype(config.dtype, device, width, int(getattr(hf_config, "intermediate_size", 4 * width))),
         )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise BaseModelUnusable(f"The base model in {folder} cannot be loaded: {error}") from error
+    model, report = loaded
+    absent = sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])])
+    if absent:  # transformers would go on with random numbers in their place
+        raise BaseModelUnusable(f"The weights in {folder} lack {len(absent)} tensors of the model, e.g. {absent[0]}.")
     assert isinstance(model, PreTrainedModel)
     nn.Module.to(model, device)
     nn.Module.eval(model).requires_grad_(False)

@@ -11,9 +11,12 @@ from transformers import PreTrainedTokenizerBase
 from serving.detokenize import IncrementalText
 from serving.errors import BaseModelUnusable
 
+_BRACKETED = re.compile(r"[<\[]\S+[>\]]")
+"""Added tokens that steer a model although their tokenizer does not call them special, such as <tool_call>."""
+
 
 class Vocabulary:
-    """A fast tokenizer in two forms: with its added tokens (for templates) and without (for what users write).
+    """A fast tokenizer in two forms: with its added tokens (for templates) and without (for control tokens in texts).
 
     Immutable after construction, so any thread may use it.
     """
@@ -22,10 +25,13 @@ class Vocabulary:
         self._whole = whole
         self._plain = _without_added_tokens(whole)
         added = whole.get_added_tokens_decoder()
-        self._added_ids = frozenset(added)
         self._special_ids = frozenset(token_id for token_id, token in added.items() if token.special)
-        contents = sorted((token.content for token in added.values() if token.content), key=len, reverse=True)
-        self._added = re.compile("|".join(map(re.escape, contents))) if contents else None
+        control = {
+            i: token.content for i, token in added.items() if token.special or _BRACKETED.fullmatch(token.content)
+        }
+        self._control_ids = frozenset(control)
+        self._control = tuple(sorted(filter(None, control.values()), key=len, reverse=True))
+        self._control_pattern = re.compile("|".join(map(re.escape, self._control))) if self._control else None
         self._prefix, self._suffix = self._frame()
         self.chat_template = chat_template
         self.named_tokens = named_tokens
@@ -49,20 +55,30 @@ class Vocabulary:
 
     def encode_text(self, text: str) -> list[int]:
         """A plain prompt as the tokenizer would encode it (with its bos, if it has one), control tokens spelled out."""
-        return [*self._prefix, *self._encode_guarded(text, self._find_added(text)), *self._suffix]
+        return [*self._prefix, *self._encode_guarded(text, self._control_spans(text)), *self._suffix]
 
     def guard(self, text: str) -> tuple[str, dict[str, str]]:
-        """`text` with each spelled-out control token replaced by a fresh marker, and what the markers stand for."""
+        """`text` with each spelled-out control token replaced by a fresh marker, and what the markers stand for.
+
+        An edge that would be a control token together with what a template writes beside it is replaced as well.
+        """
         markers: dict[str, str] = {}
-        if self._added is None:
+        if self._control_pattern is None:
             return text, markers
 
-        def mark(found: re.Match[str]) -> str:
+        def mark(part: str) -> str:
             marker = f"\ue000{secrets.token_hex(8)}\ue001"
-            markers[marker] = found.group()
+            markers[marker] = part
             return marker
 
-        return self._added.sub(mark, text), markers
+        guarded = self._control_pattern.sub(lambda found: mark(found.group()), text)
+        body = guarded.rstrip()  # templates trim
+        if begun := max((_overlap(body, token) for token in self._control), default=0):
+            guarded = body[:-begun] + mark(body[-begun:]) + guarded[len(body) :]
+        blank = len(guarded) - len(guarded.lstrip())
+        if ending := max((_overlap(token, guarded[blank:]) for token in self._control), default=0):
+            guarded = guarded[:blank] + mark(guarded[blank : blank + ending]) + guarded[blank + ending :]
+        return guarded, markers
 
     def encode_rendered(self, rendered: str, markers: dict[str, str]) -> list[int]:
         """A rendered template: its own control tokens count, those behind `markers` are spelled out."""
@@ -77,8 +93,8 @@ class Vocabulary:
     def incremental_text(self) -> IncrementalText:
         return IncrementalText(self.decode, self._special_ids)
 
-    def _find_added(self, text: str) -> list[tuple[int, int]]:
-        return [found.span() for found in self._added.finditer(text)] if self._added else []
+    def _control_spans(self, text: str) -> list[tuple[int, int]]:
+        return [found.span() for found in self._control_pattern.finditer(text)] if self._control_pattern else []
 
     def _encode_guarded(self, text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
         ids: list[int] = []
@@ -91,9 +107,9 @@ class Vocabulary:
     def _spell(self, text: str) -> list[int]:
         """`text` as ordinary tokens, even if it is the name of a control token."""
         ids = self._encode(self._plain, text)
-        if self._added_ids.isdisjoint(ids):
+        if self._control_ids.isdisjoint(ids):
             return ids
-        return [i for character in text for i in self._encode(self._plain, character) if i not in self._added_ids]
+        return [i for character in text for i in self._encode(self._plain, character) if i not in self._control_ids]
 
     def _frame(self) -> tuple[list[int], list[int]]:
         """The ids that the tokenizer puts before and after every text."""
@@ -105,6 +121,11 @@ class Vocabulary:
     @staticmethod
     def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+
+
+def _overlap(left: str, right: str) -> int:
+    """Length of the longest end of `left` that is a beginning of `right`."""
+    return next((n for n in range(min(len(left), len(right)), 0, -1) if left.endswith(right[:n])), 0)
 
 
 def _without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:

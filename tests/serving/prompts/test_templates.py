@@ -1,0 +1,82 @@
+"""Chat templates are strangers' programs: they render as in Hugging Face, and cannot hang or hurt the node."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from serving.errors import ChatTemplateFailed
+from serving.prompts.templates import LIMIT_S, TemplateRenderer
+from serving.prompts.vocabulary import Vocabulary
+from serving.types import ChatMessage
+from tests.serving.tiny import TEMPLATE, tokenizer
+
+MESSAGES = [ChatMessage("system", "Be brief."), ChatMessage("user", "How is 漢字 pronounced? 'x' <b>")]
+
+
+@pytest.fixture
+async def renderer() -> AsyncIterator[TemplateRenderer]:
+    renderer = TemplateRenderer()
+    yield renderer
+    await renderer.close()
+
+
+async def test_a_template_renders_and_encodes_as_hugging_face_does(renderer: TemplateRenderer) -> None:
+    hf = tokenizer()
+    vocabulary = Vocabulary.of(hf)
+    chat = [{"role": message.role, "content": message.content} for message in MESSAGES]
+
+    rendered = await renderer.render(TEMPLATE, MESSAGES, vocabulary.named_tokens)
+
+    assert rendered == hf.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    expected = hf.apply_chat_template(chat, tokenize=True, add_generation_prompt=True)
+    assert vocabulary.encode_rendered(rendered, {}) == expected["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'x' * 2000000000 }}",
+        "{% set ns = namespace(x='x') %}{% for i in range(40) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ raise_exception('system messages are not supported') }}",
+        "{% for message in %}",
+        "{{ range(99999999999) }}",
+    ],
+    ids=["endless", "huge", "doubling", "escape", "refusing", "broken", "range"],
+)
+async def test_a_hostile_or_broken_template_fails_only_itself(renderer: TemplateRenderer, template: str) -> None:
+    await renderer.render("warm", MESSAGES, {})
+    started = time.monotonic()
+
+    with pytest.raises(ChatTemplateFailed):
+        await renderer.render(template, MESSAGES, {})
+
+    assert time.monotonic() - started < LIMIT_S + 5
+    assert await renderer.render("{{ messages[1].role }}", MESSAGES, {}) == "user"
+
+
+async def test_the_event_loop_runs_while_a_template_hangs(renderer: TemplateRenderer) -> None:
+    await renderer.render("warm", MESSAGES, {})
+    hanging = asyncio.create_task(
+        renderer.render("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", MESSAGES, {})
+    )
+    turns = 0
+
+    while not hanging.done():
+        await asyncio.sleep(0.05)
+        turns += 1
+
+    assert turns > 10
+    assert isinstance(hanging.exception(), ChatTemplateFailed)
+
+
+async def test_a_cancelled_render_does_not_answer_the_next_one(renderer: TemplateRenderer) -> None:
+    await renderer.render("warm", MESSAGES, {})
+    slow = asyncio.create_task(renderer.render("{% for i in range(99999) %}.{% endfor %}", MESSAGES, {}))
+    await asyncio.sleep(0.001)
+    slow.cancel()
+
+    assert await renderer.render("mine", MESSAGES, {}) == "mine"

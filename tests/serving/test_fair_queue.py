@@ -1,0 +1,62 @@
+"""Turns are shared by tokens, not by requests."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.fair_queue import QUANTUM_TOKENS, FairQueue
+
+Item = tuple[str, int, int]  # flow, cost, number
+
+
+def queue_of(items: list[Item]) -> FairQueue[Item]:
+    queue: FairQueue[Item] = FairQueue(lambda item: item[0], lambda item: item[1])
+    for item in items:
+        queue.push(item)
+    return queue
+
+
+def drained(queue: FairQueue[Item]) -> list[Item]:
+    return [queue.pop() for _ in range(len(queue))]
+
+
+items = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4096), st.integers()), max_size=40)
+
+
+@given(items)
+def test_nothing_is_lost_and_a_flow_keeps_its_order(given_items: list[Item]) -> None:
+    order = drained(queue_of(given_items))
+
+    for flow in "abc":
+        assert [item for item in order if item[0] == flow] == [item for item in given_items if item[0] == flow]
+    assert len(order) == len(given_items)
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000))
+def test_two_busy_flows_get_the_same_number_of_tokens(cost_a: int, cost_b: int) -> None:
+    count = 40 * 2000
+    queue = queue_of(
+        [("a", cost_a, i) for i in range(count // cost_a)] + [("b", cost_b, i) for i in range(count // cost_b)]
+    )
+    tokens = {"a": 0, "b": 0}
+
+    while min(tokens.values()) < count // 2:
+        flow, cost, _ = queue.pop()
+        tokens[flow] += cost
+        assert abs(tokens["a"] - tokens["b"]) <= 2 * (QUANTUM_TOKENS + 2000)
+
+
+def test_one_request_among_many_of_a_busy_flow_waits_one_turn() -> None:
+    queue = queue_of([("busy", 100, i) for i in range(1000)] + [("rare", 100, 0)])
+
+    assert ("rare", 100, 0) in [queue.pop() for _ in range(QUANTUM_TOKENS // 100 + 2)]
+
+
+@given(items.filter(bool), st.data())
+def test_the_turn_stays_until_it_is_taken(given_items: list[Item], data: st.DataObject) -> None:
+    queue = queue_of(given_items)
+    head = queue.peek()
+
+    for item in data.draw(items):
+        queue.push(item)
+
+    assert queue.peek() == queue.pop() == head
