@@ -71,7 +71,7 @@ class NodeCard:
 
 
 def _requirements(document: Document, network: str, vault: Address, asset: Address) -> dict[str, object]:
-    for accept in document.objects("x402"):
+    for accept in document.objects("accepts"):
         if accept.text("scheme") == SCHEME and accept.text("network") == network and accept.address("asset") == asset:
             if accept.address("payTo") != vault or accept.object("extra").address("receiverAuthorizer") != vault:
                 raise Malformed("x402 pays another address than the node's vault")
