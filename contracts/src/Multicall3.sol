@@ -22,23 +22,23 @@ contract Multicall3 {
 
     error CallFailed(uint256 index, bytes returnData);
 
-    function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory results) {
-        results = new Result[](calls.length);
+    function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory returnData) {
+        returnData = new Result[](calls.length);
         for (uint256 i = 0; i < calls.length; ++i) {
-            results[i] = _call(calls[i].target, calls[i].callData);
-            require(results[i].success || calls[i].allowFailure, CallFailed(i, results[i].returnData));
+            returnData[i] = _call(calls[i].target, calls[i].callData);
+            require(returnData[i].success || calls[i].allowFailure, CallFailed(i, returnData[i].returnData));
         }
     }
 
     function tryAggregate(bool requireSuccess, Call[] calldata calls)
         external
         payable
-        returns (Result[] memory results)
+        returns (Result[] memory returnData)
     {
-        results = new Result[](calls.length);
+        returnData = new Result[](calls.length);
         for (uint256 i = 0; i < calls.length; ++i) {
-            results[i] = _call(calls[i].target, calls[i].callData);
-            require(results[i].success || !requireSuccess, CallFailed(i, results[i].returnData));
+            returnData[i] = _call(calls[i].target, calls[i].callData);
+            require(returnData[i].success || !requireSuccess, CallFailed(i, returnData[i].returnData));
         }
     }
 

@@ -63,10 +63,13 @@ library Trees {
         return TaggedHash.CONTRIBUTOR_LEAF.hash(bytes32(uint256(uint160(contributor))), bytes32(uint256(weight)));
     }
 
+    /// @dev Missing leaves are the zero word, so a missing subtree is the hash of as many zero words.
     function listRoot(bytes32[] memory leaves) internal pure returns (bytes32) {
         bytes32[] memory row = leaves;
+        bytes32 padding;
         while (row.length > 1) {
-            row = _above(row);
+            row = _above(row, padding);
+            padding = TaggedHash.LIST_INNER.hash(padding, padding);
         }
         return row[0];
     }
@@ -74,11 +77,13 @@ library Trees {
     function listProof(bytes32[] memory leaves, uint256 index) internal pure returns (bytes32[] memory siblings) {
         bytes32[] memory row = leaves;
         bytes32[] memory found = new bytes32[](32);
+        bytes32 padding;
         uint256 depth;
         while (row.length > 1) {
             uint256 other = index ^ 1;
-            found[depth++] = other < row.length ? row[other] : bytes32(0);
-            row = _above(row);
+            found[depth++] = other < row.length ? row[other] : padding;
+            row = _above(row, padding);
+            padding = TaggedHash.LIST_INNER.hash(padding, padding);
             index >>= 1;
         }
         siblings = new bytes32[](depth);
@@ -87,10 +92,10 @@ library Trees {
         }
     }
 
-    function _above(bytes32[] memory row) private pure returns (bytes32[] memory above) {
+    function _above(bytes32[] memory row, bytes32 padding) private pure returns (bytes32[] memory above) {
         above = new bytes32[]((row.length + 1) / 2);
         for (uint256 i = 0; i < above.length; ++i) {
-            bytes32 right = 2 * i + 1 < row.length ? row[2 * i + 1] : bytes32(0);
+            bytes32 right = 2 * i + 1 < row.length ? row[2 * i + 1] : padding;
             above[i] = TaggedHash.LIST_INNER.hash(row[2 * i], right);
         }
     }

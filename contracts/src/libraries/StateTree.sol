@@ -28,9 +28,7 @@ library StateTree {
         require(proof.length >= 34 && value != 0, InvalidProof());
         uint256 depth = uint16(bytes2(proof[:2]));
         uint256 bitmap = uint256(bytes32(proof[2:34]));
-        // Bits below `depth` only, and the deepest sibling is non-zero: a leaf without a neighbour would stand higher.
         require(depth < 256 && bitmap >> depth == 0, InvalidProof());
-        require(depth == 0 || bitmap >> (depth - 1) == 1, InvalidProof());
 
         root = TaggedHash.STATE_LEAF.hash(key, bytes32(value));
         uint256 offset = 34;
@@ -38,6 +36,7 @@ library StateTree {
             --level;
             bytes32 sibling;
             if ((bitmap >> level) & 1 == 1) {
+                require(proof.length >= offset + 32, InvalidProof());
                 sibling = bytes32(proof[offset:offset + 32]);
                 require(sibling != 0, InvalidProof());
                 offset += 32;

@@ -1,0 +1,51 @@
+"""The committed artifacts are what the sources compile to, and bare runtime code really is bare."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from contracts.artifacts import load
+
+CONTRACTS = Path(__file__).parents[2] / "contracts"
+NAMES = sorted(path.stem for path in (CONTRACTS / "artifacts").glob("*.json"))
+
+
+def test_the_artifacts_are_what_the_sources_compile_to() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.fail("Node.js (20 or newer) is missing: the contracts cannot be compiled. Install Node.js.")
+    if not (CONTRACTS / "node_modules").is_dir():
+        pytest.fail("the compiler is missing. Run: npm --prefix contracts ci --ignore-scripts")
+
+    check = subprocess.run(
+        [node, CONTRACTS / "compile.mjs", "--check"], capture_output=True, text=True, timeout=240, check=False
+    )
+
+    assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_artifact_deploys_and_fits_the_chain(name: str) -> None:
+    artifact = load(name)
+
+    assert artifact.name == name
+    assert 0 < len(artifact.runtime) <= 24_576  # EIP-170
+    assert len(artifact.runtime) < len(artifact.bytecode) <= 49_152  # EIP-3860
+    assert artifact.abi
+
+
+@pytest.mark.parametrize("name", ["ChannelEscrow", "ERC3009DepositCollector", "Multicall3"])
+def test_code_that_is_placed_has_no_constructor_and_no_immutables(name: str) -> None:
+    artifact = load(name)
+
+    assert not [item for item in artifact.abi if item["type"] == "constructor"]
+    # the deployment code only returns the runtime, which lies in it unchanged
+    assert artifact.bytecode.endswith(artifact.runtime)
+    assert len(artifact.bytecode) - len(artifact.runtime) < 64
+
+
+def test_an_unknown_contract_is_named_with_those_that_exist() -> None:
+    with pytest.raises(KeyError, match=r"no compiled contract 'Judge'.*Settlement"):
+        load("Judge")

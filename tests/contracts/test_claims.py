@@ -1,0 +1,147 @@
+"""Proofs that Python builds are the ones Settlement takes: random trees, random contributors, and any bit flipped."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution.datanets import Contributor, Contributors
+from attribution.merkle import verify_path
+from attribution.split import TREASURY, Payee, PayeeKind
+from attribution.state_tree import MalformedProof, StateTree, charged_key, earned_key, state_root, verify_inclusion
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32
+from contracts.encoding import datanet_payee
+from tests.contracts.machine import Reverted
+from tests.contracts.test_structs import ADDRESSES, WORDS
+from tests.contracts.world import DELAY_S, World
+
+AMOUNTS = st.integers(1, 10**24)
+WORLD = World()
+PEOPLE = ADDRESSES.filter(lambda address: int(address, 16) > 0xFFFF)
+EARNED = st.dictionaries(st.one_of(PEOPLE.map(Payee.of_address), st.just(TREASURY)), AMOUNTS, min_size=1, max_size=25)
+CHARGED = st.dictionaries(WORDS, AMOUNTS, max_size=25)
+
+
+def activate(tree: StateTree, total: int) -> None:
+    """Posts `tree` as epoch 1, fully credited, and lets its window pass."""
+    WORLD.fund(WORLD.vault, total)
+    WORLD.post(tree, total)
+    WORLD.machine.warp(DELAY_S)
+
+
+@settings(max_examples=40, deadline=None)
+@given(EARNED, CHARGED)
+def test_every_payee_of_any_tree_claims_exactly_what_it_earned(
+    earned: dict[Payee, int], charged: dict[Bytes32, int]
+) -> None:
+    with WORLD.machine.discarding():
+        leaves = {earned_key(payee): amount for payee, amount in earned.items()}
+        tree = StateTree.of(leaves | {charged_key(channel): amount for channel, amount in charged.items()})
+        activate(tree, sum(earned.values()))
+
+        paid = WORLD.claim(*[WORLD.claim_entry(tree, 1, payee) for payee in earned])
+
+        assert paid == sum(earned.values())
+        for payee, amount in earned.items():
+            to = WORLD.treasury.address if payee == TREASURY else payee.address
+            assert WORLD.balance(to) == amount
+
+
+@settings(max_examples=40, deadline=None)
+@given(EARNED, CHARGED, st.data())
+def test_settlement_takes_a_proof_iff_python_does(
+    earned: dict[Payee, int], charged: dict[Bytes32, int], data: st.DataObject
+) -> None:
+    with WORLD.machine.discarding():
+        leaves = {earned_key(payee): amount for payee, amount in earned.items()}
+        tree = StateTree.of(leaves | {charged_key(channel): amount for channel, amount in charged.items()})
+        total = sum(earned.values())
+        activate(tree, total)
+        payee = data.draw(st.sampled_from(sorted(earned)))
+        node, epoch, kind, payee_id, amount, proof = WORLD.claim_entry(tree, 1, payee)
+        proof = data.draw(mutations_of(proof))
+
+        try:
+            taken = verify_inclusion(tree.root, earned_key(payee), amount, proof)
+        except MalformedProof:
+            taken = False
+
+        with expectation(taken):
+            assert WORLD.claim((node, epoch, kind, payee_id, amount, proof)) == amount
+
+
+def expectation(taken: bool) -> AbstractContextManager[object]:
+    """Nothing special if the proof is good; otherwise the contract's InvalidProof and no other failure."""
+    return nullcontext() if taken else pytest.raises(Reverted, match=r"^InvalidProof$")
+
+
+def mutations_of(proof: bytes) -> st.SearchStrategy[bytes]:
+    """The proof itself, cut, extended, or with any one bit flipped."""
+    flipped = st.integers(0, 8 * len(proof) - 1).map(lambda bit: flip(proof, bit))
+    cut = st.integers(0, len(proof)).map(lambda length: proof[:length])
+    return st.one_of(st.just(proof), flipped, cut, st.just(proof + bytes(32)), st.just(bytes(2) + proof))
+
+
+def flip(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), AMOUNTS)
+def test_contributors_share_by_weight_and_only_dust_stays(weights: dict[Address, int], amount: int) -> None:
+    with WORLD.machine.discarding():
+        contributors = Contributors.of(weights.items())
+        datanet_id = WORLD.publish_datanet(contributors.root, contributors.total_weight, len(weights))
+        payee = Payee(PayeeKind.DATANET, datanet_payee(datanet_id, 1))
+        tree = StateTree.of({earned_key(payee): amount})
+        activate(tree, amount)
+
+        paid = WORLD.claim_share(*[share_entry(contributors, datanet_id, tree, payee, who) for who in weights])
+
+        for who, weight in weights.items():
+            assert WORLD.balance(who) == amount * weight // contributors.total_weight
+        assert 0 <= amount - paid < len(weights)
+
+
+def share_entry(
+    contributors: Contributors, datanet_id: Bytes32, tree: StateTree, payee: Payee, who: Address
+) -> tuple[object, ...]:
+    proof = contributors.prove(who)
+    return (*datanet_head(datanet_id, tree, payee), who, proof.contributor.weight, proof.index, list(proof.path))
+
+
+def datanet_head(datanet_id: Bytes32, tree: StateTree, payee: Payee) -> tuple[object, ...]:
+    """The part of a share claim that shows what the Datanet earned."""
+    at = earned_key(payee)
+    return (WORLD.vault.address, 1, datanet_id, 1, tree.get(at), tree.prove(at))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), st.data())
+def test_settlement_takes_a_weight_iff_python_does(weights: dict[Address, int], data: st.DataObject) -> None:
+    with WORLD.machine.discarding():
+        contributors = Contributors.of(weights.items())
+        datanet_id = WORLD.publish_datanet(contributors.root, contributors.total_weight, len(weights))
+        payee = Payee(PayeeKind.DATANET, datanet_payee(datanet_id, 1))
+        tree = StateTree.of({earned_key(payee): 10**24})
+        activate(tree, 10**24)
+        who = data.draw(st.sampled_from(sorted(weights)))
+        honest = contributors.prove(who)
+        index = data.draw(st.sampled_from([honest.index, 0, len(weights) - 1, len(weights)]))
+        path = data.draw(st.sampled_from([honest.path, honest.path[:-1], (*honest.path, ZERO_BYTES32)]))
+        weight = data.draw(st.sampled_from([weights[who], max(1, weights[who] - 1)]))
+        taken = verify_path(contributors.root, len(weights), index, Contributor(who, weight).leaf, path)
+
+        with expectation(taken):
+            paid = WORLD.claim_share((*datanet_head(datanet_id, tree, payee), who, weight, index, list(path)))
+            assert paid == 10**24 * weight // contributors.total_weight
+
+
+@given(st.dictionaries(PEOPLE, AMOUNTS, max_size=5), AMOUNTS)
+def test_the_root_that_counts_binds_the_total(earned: dict[Address, int], total: int) -> None:
+    tree = StateTree.of({earned_key(Payee.of_address(who)): amount for who, amount in earned.items()})
+
+    assert state_root(tree.root, total) != state_root(tree.root, total + 1)

@@ -1,0 +1,132 @@
+"""All contracts deployed as on a local chain, one registered node, and the moves that tests and gas figures share."""
+
+from typing import Any
+
+from attribution.split import Payee
+from attribution.state_tree import StateTree, earned_key, state_root
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
+from contracts.encoding import uint_word
+from contracts.structs import BatchHeader, Domain
+from contracts.x402 import (
+    ERC3009_COLLECTOR,
+    ESCROW,
+    ChannelConfig,
+    ReceiveWithAuthorization,
+    Voucher,
+    deposit_nonce,
+    x402_domain,
+)
+from tests.contracts.machine import CHAIN_ID, Contract, Machine
+
+DELAY_S = 3600
+NOTICE_S = 600
+OPEN = 10**18
+
+
+def key(name: str) -> PrivateKey:
+    """The key of a person in these tests, from its name."""
+    return PrivateKey(keccak(name.encode()))
+
+
+class World:
+    """One machine with every contract on it. Ownership: `owner` has the node, `operator` its key, `payer` the OPEN."""
+
+    def __init__(self) -> None:
+        self.machine = machine = Machine()
+        self.admin, self.owner, self.operator = key("admin"), key("owner"), key("operator")
+        self.payer, self.treasury = key("payer"), key("treasury")
+        sender = self.admin.address
+        self.escrow = machine.place("ChannelEscrow", ESCROW)
+        self.collector = machine.place("ERC3009DepositCollector", ERC3009_COLLECTOR)
+        self.token = machine.deploy("OpenToken", sender, self.payer.address, 10**9 * OPEN)
+        self.manager = machine.deploy("AccessManager", sender, sender)
+        self.assets = machine.deploy("AssetRegistry", sender, NOTICE_S)
+        addresses = (ESCROW, self.assets.address, self.token.address, self.treasury.address)
+        parameters = (*addresses, 100_000, DELAY_S, NOTICE_S, 86_400)
+        self.settlement = machine.deploy("Settlement", sender, self.manager.address, parameters)
+        self.registry = machine.at("NodeRegistry", to_address(machine.read(self.settlement, "registry")))
+        self.vault = self.register(self.owner, self.operator)
+
+    def register(self, owner: PrivateKey, operator: PrivateKey) -> Contract:
+        arguments = (self.token.address, operator.address, "http://node")
+        made = self.machine.send(owner.address, self.registry, "register", *arguments)
+        return self.machine.at("NodeVault", to_address(made))
+
+    def fund(self, vault: Contract, amount: int) -> None:
+        """Brings money into a vault without a channel, and sweeps it."""
+        self.machine.send(self.payer.address, self.token, "transfer", vault.address, amount)
+        self.machine.send(self.payer.address, vault, "sweep")
+
+    def balance(self, address: Address) -> int:
+        return int(self.machine.read(self.token, "balanceOf", address))
+
+    # ---- channels ------------------------------------------------------------------------------------------------
+
+    def channel(self, salt: int = 0) -> ChannelConfig:
+        payer, vault = self.payer.address, self.vault.address
+        return ChannelConfig(payer, payer, vault, vault, self.token.address, 86_400, Bytes32(uint_word(salt)))
+
+    def deposit(self, config: ChannelConfig, amount: int, salt: int = 1) -> None:
+        """The payer's ERC-3009 deposit, relayed by the operator."""
+        until = self.machine.now + 600
+        nonce = deposit_nonce(config.channel_id(CHAIN_ID), salt)
+        consent = ReceiveWithAuthorization(self.payer.address, ERC3009_COLLECTOR, amount, 0, until, nonce)
+        signature = self.payer.sign(consent.digest(Domain("OPEN", "1", CHAIN_ID, self.token.address)))
+        padded = signature + bytes(-len(signature) % 32)
+        head = [0, until, salt, 128, len(signature)]
+        data = b"".join(map(uint_word, head)) + padded
+        arguments = (config.abi_tuple(), amount, ERC3009_COLLECTOR, data)
+        self.machine.send(self.operator.address, self.escrow, "deposit", *arguments)
+
+    def voucher_claim(self, config: ChannelConfig, maximum: int, total: int) -> tuple[Any, ...]:
+        voucher = Voucher(config.channel_id(CHAIN_ID), maximum)
+        signature = self.payer.sign(voucher.digest(x402_domain(CHAIN_ID)))
+        return ((config.abi_tuple(), maximum), signature, total)
+
+    def claim_vouchers(self, claims: list[tuple[Any, ...]]) -> None:
+        self.machine.send(self.operator.address, self.vault, "claimVouchers", claims)
+
+    # ---- batches -------------------------------------------------------------------------------------------------
+
+    def post(self, tree: StateTree, cum_total: int, vault: Contract | None = None) -> BatchHeader:
+        """Posts the successor of the newest header, for ten receipts that lead to `tree`."""
+        node = (vault or self.vault).address
+        last, _, seq, prev_hash, prev_root, *_ = self.machine.read(self.settlement, "ledger", node)
+        header = BatchHeader(
+            node=node,
+            epoch=last + 1,
+            from_seq=seq,
+            count=10,
+            prev_header_hash=Bytes32(prev_hash),
+            prev_state_root=Bytes32(prev_root),
+            state_root=state_root(tree.root, cum_total),
+            cum_total=cum_total,
+            receipts_root=keccak(b"receipts"),
+            closed_at=self.machine.now,
+        )
+        self.machine.send(self.operator.address, self.settlement, "post", header.abi_tuple())
+        return header
+
+    def claim_entry(self, tree: StateTree, epoch: int, payee: Payee) -> tuple[Any, ...]:
+        at = earned_key(payee)
+        return (self.vault.address, epoch, int(payee.kind), payee.id, tree.get(at), tree.prove(at))
+
+    def claim(self, *entries: tuple[Any, ...]) -> int:
+        return int(self.machine.send(self.payer.address, self.settlement, "claim", list(entries)))
+
+    def claim_share(self, *entries: tuple[Any, ...]) -> int:
+        return int(self.machine.send(self.payer.address, self.settlement, "claimShare", list(entries)))
+
+    # ---- Datanets ------------------------------------------------------------------------------------------------
+
+    def publish_datanet(self, root: Bytes32, total_weight: int, count: int) -> Bytes32:
+        """Version 1 of a new Datanet of the admin's."""
+        salt = keccak(root)
+        datanet_id = self.machine.send(self.admin.address, self.assets, "createDatanet", salt, "")
+        arguments = (datanet_id, ZERO_BYTES32, root, total_weight, count)
+        self.machine.send(self.admin.address, self.assets, "publishDatanetVersion", *arguments)
+        return Bytes32(datanet_id)
+
+
+def address_word(address: Address) -> Bytes32:
+    return Bytes32(bytes(12) + address_bytes(address))
