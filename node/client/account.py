@@ -38,7 +38,10 @@ class PendingDeposit:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Amounts in base units. charged: as far as receipts and the node told. balance: what vouchers may promise."""
+    """Amounts in base units.
+
+    charged: as far as receipts and the node told. balance: what vouchers may promise. signed_max: the highest voucher.
+    """
 
     charged: int = 0
     balance: int = 0
@@ -54,15 +57,20 @@ class Account:
         """True if a promise will never be resolved by a receipt: the node must be asked what it charged."""
         return any(promise.lost or promise.expires_at <= now for promise in self.promises)
 
-    def promise(self, promise: Promise, elsewhere: int = 0) -> Self:
-        """One more request: `signed_max` grows to cover it, and never shrinks. DepositTooSmall if it cannot.
+    def covering(self, promise: Promise, elsewhere: int = 0) -> int:
+        """The voucher of a promise that was just made: everything charged and outstanding, and no unit more.
 
         elsewhere: a proven cumulative amount that this key's requests from other places already take up.
         """
-        required = max(self.charged + self.outstanding, elsewhere) + promise.max_fee
+        return max(self.charged + self.outstanding, elsewhere + promise.max_fee)
+
+    def promise(self, promise: Promise, elsewhere: int = 0) -> Self:
+        """One more request. DepositTooSmall if the channel cannot cover its voucher."""
+        after = replace(self, promises=(*self.promises, promise))
+        required = after.covering(promise, elsewhere)
         if required > self.balance:
             raise DepositTooSmall(required, self.balance)
-        return replace(self, signed_max=max(self.signed_max, required), promises=(*self.promises, promise))
+        return replace(after, signed_max=max(self.signed_max, required))
 
     def settle(self, nonce: int, cumulative: int) -> Self:
         """A receipt for this request says that the channel had been charged `cumulative` after it.
@@ -80,7 +88,7 @@ class Account:
         return replace(self, promises=tuple(replace(p, lost=True) if p.nonce == nonce else p for p in self.promises))
 
     def refresh(self, view: ChannelView, proven_max: int, now: float) -> Self:
-        """The node's figures, believed as far as vouchers prove them.
+        """The node's figures, believed as far as vouchers prove them. Lower ones are believed too: they cost nothing.
 
         Promises that nobody waits for are forgotten once the node holds no reservation or their time is over.
         """
@@ -90,7 +98,7 @@ class Account:
         waiting = tuple(p for p in self.promises if p.expires_at > now and (not p.lost or view.reserved > 0))
         return replace(
             self,
-            charged=max(self.charged, view.charged),
+            charged=view.charged,
             balance=view.available,
             signed_max=signed_max,
             promises=waiting,

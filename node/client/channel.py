@@ -33,7 +33,7 @@ class Channel:
         """A voucher that covers this request beside all unfinished ones; DepositTooSmall if the channel cannot."""
         promise = Promise(request.nonce, request.max_fee, expires_at)
         account = self.book.update(lambda account: account.promise(promise, elsewhere))
-        return SignedVoucher.sign(self.signer, self.config, self.card.chain_id, account.signed_max)
+        return SignedVoucher.sign(self.signer, self.config, self.card.chain_id, account.covering(promise, elsewhere))
 
     def settle(self, nonce: int, cumulative: int) -> None:
         """The request's receipt is known."""
@@ -51,7 +51,8 @@ class Channel:
         """Brings the book up to the node's figures; the proven amount that other places' requests take up."""
         response = yield httpx2.Request("GET", f"{self.url}/payments/channels/{hex_text(self.id)}")
         if response.status_code == 404:
-            self.book.update(lambda account: replace(account, balance=0))
+            # nothing is owed on a channel that the node does not know, say after its chain was made anew
+            self.book.update(lambda account: Account(deposit=account.deposit))
             return 0
         return self._learn(parsed(self.url, response, ChannelView.parse))
 
@@ -78,7 +79,7 @@ class Channel:
         now = int(self._clock())
         if account.deposit is not None and account.deposit.valid_before > now:
             return account
-        voucher = SignedVoucher.sign(self.signer, self.config, self.card.chain_id, account.signed_max)
+        voucher = SignedVoucher.sign(self.signer, self.config, self.card.chain_id, account.charged)
         valid_before = now + DEPOSIT_VALID_S
         payload = deposit_payload(
             self.signer, self.card, voucher, amount=amount, salt=secrets.randbits(256), valid_before=valid_before

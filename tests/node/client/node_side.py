@@ -60,7 +60,7 @@ class Refusal(Exception):
 class NodeSide(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     """`edit` may change a receipt's JSON before it goes out; `cut_after` breaks answers after so many pieces."""
 
-    def __init__(self, *, context_tokens: int | None = 512, gzip: bool = False) -> None:
+    def __init__(self, *, context_tokens: int | None = 512) -> None:
         self.lines: dict[Bytes32, Line] = {}
         self.requests: list[httpx2.Request] = []
         self.deposits: list[bytes] = []
@@ -131,7 +131,7 @@ class NodeSide(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             "escrow": ESCROW,
             "withdrawDelay": 900,
             "minDeposit": str(RECEIVER.min_deposit),
-            "x402": [requirements(RECEIVER, 0)],
+            "accepts": [requirements(RECEIVER, 0)],
             "base": "clinic-base",
             "tokenizerDigest": "00" * 32,
         } | ({} if self._context_tokens is None else {"contextTokens": self._context_tokens})

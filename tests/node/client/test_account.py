@@ -77,7 +77,7 @@ class Market:
                 self.account.promise(promise)
             return
         self.account = self.account.promise(promise)
-        self.requests[self._nonce] = Request(max_fee, self.account.signed_max)
+        self.requests[self._nonce] = Request(max_fee, self.account.covering(promise))
 
     def arrive(self, nonce: int) -> None:
         request = self.requests[nonce]
@@ -106,6 +106,7 @@ class Market:
 
     def check(self) -> None:
         assert self.account.charged <= self.ledger.charged <= self.account.signed_max <= self.balance
+        assert self.ledger.signed_max <= self.account.signed_max
 
 
 @settings(max_examples=300, deadline=None)
@@ -131,22 +132,29 @@ def test_a_signed_request_is_always_admitted_under_any_interleaving(data: st.Dat
 
 
 def test_requests_in_flight_are_covered_together() -> None:
-    account = Account(balance=100)
+    first, second, third = (Promise(nonce, 30, 10) for nonce in (1, 2, 3))
+    account = Account(balance=100).promise(first).promise(second)
+    assert account.covering(second) == 60
 
-    account = account.promise(Promise(1, 30, 10)).promise(Promise(2, 30, 10))
-    assert account.signed_max == 60
-
-    account = account.settle(1, 5).promise(Promise(3, 30, 10))
-    assert account.signed_max == 65
+    account = account.settle(1, 5).promise(third)
+    assert account.covering(third) == 65
     with pytest.raises(DepositTooSmall) as refused:
         account.promise(Promise(4, 36, 10))
     assert (refused.value.required, refused.value.balance) == (101, 100)
 
 
-def test_a_lower_need_does_not_lower_what_was_signed() -> None:
-    account = Account(balance=100).promise(Promise(1, 90, 10)).settle(1, 1)
+def test_a_small_request_after_a_large_one_promises_little() -> None:
+    small = Promise(2, 5, 10)
+    account = Account(balance=100).promise(Promise(1, 90, 10)).settle(1, 1).promise(small)
 
-    assert account.promise(Promise(2, 5, 10)).signed_max == 90
+    assert account.covering(small) == 6
+    assert account.signed_max == 90
+
+
+def test_what_other_places_take_up_is_covered_too() -> None:
+    promise = Promise(1, 5, 10)
+
+    assert Account(balance=100).promise(promise, elsewhere=40).covering(promise, elsewhere=40) == 45
 
 
 def test_a_receipt_is_believed_up_to_what_was_signed_here() -> None:

@@ -223,6 +223,17 @@ def test_a_node_that_invents_charges_gets_no_voucher_for_them(node: NodeSide, as
     assert node.line().signed_max < 10**17
 
 
+def test_a_channel_on_a_chain_made_anew_starts_from_nothing(node: NodeSide, ask: Ask) -> None:
+    for _ in range(5):
+        ask()
+    node.lines.clear()
+
+    assert ask().status_code == 200
+
+    assert len(node.deposits) == 2
+    assert node.line().signed_max <= node.price(512, 16)
+
+
 def test_a_pending_withdrawal_lowers_what_is_promised(node: NodeSide, ask: Ask) -> None:
     ask()
     node.line().pending_withdraw = OPEN - node.line().charged
