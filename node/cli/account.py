@@ -1,0 +1,131 @@
+"""`account`: the keys of this home, as password-protected keystores."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from node.cli.context import Context, context_of
+from node.cli.failures import UsageFailure
+
+if TYPE_CHECKING:
+    from contracts.crypto import PrivateKey
+    from node.keystore import Entry, Keystores
+
+app = typer.Typer(help="Create, import and list the keys of this home.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A name for the account.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", help="A file whose first line is the password; asked for if left out.")
+]
+
+
+@app.command()
+def new(context: typer.Context, name: Name, password_file: PasswordFile = None) -> None:
+    """Create a key and keep it under a name."""
+    shared = context_of(context)
+    stores = keystores(shared)
+    _tell(shared, stores.create(name, _new_password(shared, password_file)), "created")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    name: Name,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A keystore or a key in hex; - reads it from stdin.")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Keep a key from elsewhere. It is read from a file, never from the command line, where others could see it."""
+    shared = context_of(context)
+    stores = keystores(shared)
+    password = _new_password(shared, password_file)
+    _tell(shared, stores.add(name, _key_in(source, password), password), "imported")
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the accounts of this home, and the development accounts under --dev."""
+    from node.keystore import dev_account, dev_names
+
+    shared = context_of(context)
+    rows = [_row(entry) for entry in keystores(shared).entries()]
+    if shared.settings().dev:
+        keys = [(name, dev_account(name)) for name in dev_names()]
+        rows += [{"name": name, "address": key.address, "path": None} for name, key in keys if key is not None]
+    if shared.as_json:
+        shared.emit(rows)
+        return
+    table = Table("name", "address", "keystore", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["name"], row["address"], row["path"] or "public development key")
+    shared.console.print(table)
+
+
+@app.command()
+def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A name or an address.")]) -> None:
+    """Print the address behind a name."""
+    from node.keystore import dev_account
+
+    shared = context_of(context)
+    key = dev_account(name) if shared.settings().dev else None
+    row = _row(keystores(shared).find(name)) if key is None else {"name": name, "address": key.address, "path": None}
+    if shared.as_json:
+        shared.emit(row)
+    else:
+        shared.console.print(row["address"])
+
+
+def keystores(shared: Context) -> "Keystores":
+    """The keystores of the home that this command is about."""
+    from node.keystore import Keystores
+
+    return Keystores(shared.home / "keystores")
+
+
+def _new_password(shared: Context, password_file: Path | None) -> str:
+    from node.keystore import read_password
+
+    if password_file is not None:
+        return read_password(password_file)
+    if (given := shared.settings().password) is not None:
+        return given.get_secret_value()
+    if not sys.stdin.isatty():
+        raise UsageFailure("no password was given", fix="give --password-file FILE, or set OPENLORA_PASSWORD_FILE")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
+
+
+def _key_in(source: Path, password: str) -> "PrivateKey":
+    """The key of a V3 keystore, which the same password must open, or of 64 hex digits."""
+    from contracts.crypto import PrivateKey, to_bytes32
+    from node.keystore import decrypt
+
+    if str(source) == "-":
+        text = sys.stdin.read()
+    elif source.is_file():
+        text = source.read_text(errors="replace")
+    else:
+        raise UsageFailure(f"there is no file {source}", fix="give a keystore, a file with a key in hex, or -")
+    if text.lstrip().startswith("{"):
+        if str(source) == "-":
+            raise UsageFailure("a keystore is read from a file only", fix="save it and give its path")
+        return decrypt(source, password, source.name)
+    try:
+        return PrivateKey(to_bytes32(bytes.fromhex(text.strip().removeprefix("0x"))))
+    except ValueError:
+        raise UsageFailure(
+            f"{source} holds neither a keystore nor a private key", fix="a private key is 64 hex digits"
+        ) from None
+
+
+def _row(entry: "Entry") -> dict[str, str | None]:
+    return {"name": entry.name, "address": entry.address, "path": str(entry.path)}
+
+
+def _tell(shared: Context, entry: "Entry", verb: str) -> None:
+    if shared.as_json:
+        shared.emit(_row(entry))
+        return
+    shared.console.print(f"{verb} {entry.name} {entry.address}")
+    shared.console.print(f"  in {entry.path}; back it up, nobody can restore it")
