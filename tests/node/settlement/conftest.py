@@ -1,11 +1,13 @@
-"""A database of its own for each test of settlement."""
+"""A database per test of the outbox; a chain per run and a vault per test of the whole cycle."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from contracts.crypto import PrivateKey
 from node.store.database import Database
+from tests.node.settlement.market import Market, Town, fund, new_venue, open_market, running_town
 
 
 @pytest.fixture
@@ -13,3 +15,18 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await Database.open(f"sqlite:///{tmp_path}/node.db")
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with running_town(tmp_path_factory.mktemp("chain") / "home") as running:
+        yield running
+
+
+@pytest.fixture
+async def market(town: Town, tmp_path: Path) -> AsyncIterator[Market]:
+    operator, payer = PrivateKey.generate(), PrivateKey.generate()
+    venue = new_venue(town, operator, payer)
+    async with open_market(town, tmp_path, venue, operator, payer) as opened:
+        await fund(opened)
+        yield opened

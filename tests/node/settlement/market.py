@@ -1,0 +1,172 @@
+"""A paid node on a real chain: real contracts, real payments, real metering; only the inference is left out."""
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from web3 import Web3
+
+from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
+from local_chain.accounts import dev_accounts
+from local_chain.backend import Engine
+from local_chain.launcher import RunningChain, start_chain
+from local_chain.transactor import Transactor, connect, contract
+from node.chain.contracts import TokenContract
+from node.chain.rpc import RpcClient
+from node.dev_assets import starter_adapters, starter_datanets
+from node.dev_seed import OPEN, Seeded, seed
+from node.metering.issued import IssuedReceipt
+from node.metering.metering import Metering
+from node.payments.payments import Payments
+from node.payments.receiver import Receiver
+from node.payments.wire import payment_payload
+from node.settlement.datanets import DatanetFiles
+from node.settlement.outbox import OutboxPolicy
+from node.settlement.side import ChainSide, SidePolicy, Venue
+from node.starter import pack
+from node.store.database import Database
+from serving.types import Outcome
+from tests.node.payments.payer import BODY, PATH, Payer
+from tests.node.payments.shop import ended
+
+CHAIN_ID = 31337
+BASE = keccak(b"base weights")
+DEPOSIT = 10 * OPEN
+_fresh = itertools.count(int(time.time()) << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A running chain with the starter pack registered."""
+
+    chain: RunningChain
+    seeded: Seeded
+    digests: dict[str, Bytes32]
+
+    @property
+    def web3(self) -> Web3:
+        return connect(self.chain.rpc_url)
+
+    def pass_time(self, seconds: int) -> None:
+        for method, params in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+            self.web3.provider.make_request(method, params)  # type: ignore[arg-type]  # not among web3's names
+
+
+@contextmanager
+def running_town(home: Path, engine: Engine = "pyevm") -> Iterator[Town]:
+    chain = start_chain(home, engine)
+    try:
+        starter, accounts = pack(), dev_accounts()
+        digests = {adapter.name: keccak(adapter.name.encode()) for adapter in starter.adapters}
+        adapters, datanets = starter_adapters(starter, accounts, digests), starter_datanets(starter, accounts)
+        seeded = seed(chain.rpc_url, chain.deployment, base_digest=BASE, adapters=adapters, datanets=datanets)
+        yield Town(chain, seeded, digests)
+    finally:
+        chain.stop()
+
+
+@dataclass(slots=True)
+class Market:
+    """One vault of its own, a payer with a funded channel, and the node's money side over one database."""
+
+    town: Town
+    client: RpcClient
+    database: Database
+    side: ChainSide
+    payments: Payments
+    metering: Metering
+    payer: Payer
+    served: list[IssuedReceipt] = field(default_factory=list)
+
+    @property
+    def now(self) -> int:
+        return max(int(time.time()), self.side.follower.head.timestamp)
+
+    async def serve(self, adapter: str | None = "dermatology", output_tokens: int = 80) -> IssuedReceipt:
+        """One paid request, from signature to stored receipt."""
+        key = ZERO_BYTES32 if adapter is None else self.side.registrations.adapter_key_of(self._digest(adapter))
+        quote = self.payments.quote(key, 10, output_tokens, self.now)
+        request = self.payer.request(
+            max_fee=quote.max_fee,
+            price_hash=quote.price_hash,
+            adapter_key=key,
+            deadline=self.now + 120,
+            nonce=next(_fresh),
+        )
+        charged = sum(one.receipt.fee for one in self.served)
+        headers = self.payer.headers(request, self.payer.voucher(charged + quote.max_fee))
+        ask = self.payments.authenticate(headers, "POST", PATH, BODY, self.now)
+        admission = await self.payments.admit(
+            ask,
+            request_id=f"request {request.nonce}",
+            adapter_key=key,
+            prompt_tokens=10,
+            max_new_tokens=output_tokens,
+            now=self.now,
+        )
+        end = ended(Outcome.FINISHED, output_tokens=output_tokens)
+        issued = await self.metering.record(admission, end, prompt=b"prompt", output=b"output", now=self.now)
+        self.served.append(issued)
+        return issued
+
+    async def balance(self, key: PrivateKey) -> int:
+        token = TokenContract(self.client, self.town.chain.deployment.open_token)
+        return await token.balance_of(key.address)
+
+    def _digest(self, adapter: str) -> str:
+        return self.town.digests[adapter].hex()
+
+
+def new_venue(town: Town, operator: PrivateKey, payer: PrivateKey) -> Venue:
+    """Registers a vault and prices for `operator`, and gives `payer` tokens."""
+    deployment, web3 = town.chain.deployment, town.web3
+    rich = Transactor(web3, dev_accounts()[2])
+    rich.pay(operator.address, OPEN)
+    rich.call(contract(web3, "OpenToken", deployment.open_token), "transfer", payer.address, 2 * DEPOSIT)
+    mine, nodes = Transactor(web3, operator), contract(web3, "NodeRegistry", deployment.node_registry)
+    mine.call(nodes, "register", deployment.open_token, operator.address, "")
+    node = to_address(nodes.functions.vaultOf(operator.address, deployment.open_token).call())
+    prices = (2 * OPEN, OPEN, 8 * OPEN, 10**13)
+    mine.call(nodes, "registerPriceList", node, ZERO_BYTES32, *prices, operator.address, 0)
+    return Venue(
+        node, deployment.open_token, deployment.settlement, deployment.node_registry, deployment.asset_registry
+    )
+
+
+@asynccontextmanager
+async def open_market(
+    town: Town, home: Path, venue: Venue, operator: PrivateKey, payer: PrivateKey, policy: SidePolicy | None = None
+) -> AsyncIterator[Market]:
+    """The node over `home`; the same home again is the same node after a restart."""
+    client = await RpcClient.connect(town.chain.rpc_url, CHAIN_ID)
+    database = await Database.open(f"sqlite:///{home}/node.db")
+    files = DatanetFiles(home / "datanets")
+    for datanet in town.seeded.datanets:
+        files.add(datanet.datanet_id, datanet.version, datanet.contributors)
+    side = await ChainSide.open(
+        database=database,
+        client=client,
+        venue=venue,
+        signer=operator,
+        base_digest=BASE,
+        datanets=files,
+        clock=lambda: int(time.time()),
+        policy=policy or SidePolicy(outbox=OutboxPolicy(poll_s=0.02)),
+    )
+    receiver = Receiver(CHAIN_ID, venue.settlement, venue.node, venue.token, "OPEN", "1", 900, 10**6)
+    payments = Payments(database, receiver, side.registrations, side.escrow)
+    metering = Metering(database, receiver, side.registrations, operator)
+    wallet = Payer(receiver, wallet=payer, session=payer)
+    yield Market(town, client, database, side, payments, metering, wallet)
+    await payments.close()
+    await database.close()
+
+
+async def fund(market: Market) -> None:
+    """Opens and funds the payer's channel through the node's relay."""
+    deposit = market.payer.deposit(DEPOSIT, salt=next(_fresh), until=market.now + 300)
+    document = payment_payload(deposit.to_payload(), market.payer.receiver, DEPOSIT)
+    await market.payments.channels.open(document, market.now)
