@@ -31,12 +31,12 @@ def payment_response(receiver: Receiver, channel: Channel, receipt: UsageReceipt
     with the batch, so `transaction` is empty.
     """
     charged = {"chargedAmount": str(receipt.fee)} if receipt is not None else {}
-    return {
+    amount = {"amount": str(receipt.fee)} if receipt is not None else {}
+    return amount | {
         "success": True,
         "payer": channel.config.payer,
         "transaction": "",
         "network": receiver.network,
-        "amount": str(receipt.fee) if receipt is not None else "",
         "extra": {**charged, **_snapshot(channel)},
     }
 

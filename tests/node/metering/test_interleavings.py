@@ -87,14 +87,8 @@ class Books(RuleBasedStateMachine):
             adapter_key=TERMS.adapter_key,
             deadline=self._tick() + 60,
         )
-        voucher = None if signed_max is None else payer.voucher(signed_max)
-        ask = self.shop.payments.authenticate(
-            payer.headers(request, voucher),
-            "POST",
-            "/v1/chat/completions",
-            b'{"model":"dermatology","messages":[]}',
-            self.now,
-        )
+        headers = payer.headers(request, None if signed_max is None else payer.voucher(signed_max))
+        ask = self.shop.payments.authenticate(headers, "POST", PATH, BODY, self.now)
         try:
             admission = self.runner.run(
                 self.shop.admit(ask, request_id, prompt_tokens=spare, max_new_tokens=spare, now=self.now)
