@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serving.adapters.backoff import Backoff, Failure
 from serving.adapters.digests import adapter_digest
+from serving.adapters.durable import storage_failed
 from serving.adapters.index import Index
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.opened import open_source
@@ -114,7 +115,10 @@ class Arrivals:
             _check_expected(name, known, expected)
             return stored
         staged = self._staging / hashlib.sha256(f"{spelled}\n{expected}".encode()).hexdigest()
-        staged.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_failed(staged, error) from error
         try:
             source.fetch(pinned, staged, lambda fraction: self._progress(name, fraction))
             source.verify(pinned, staged)

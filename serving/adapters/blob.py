@@ -26,7 +26,7 @@ _PREFIX = struct.Struct("<8sQ32s")
 _PAGE_BYTES = 4096
 _ALIGN_BYTES = 64
 _MAX_HEADER_BYTES = 16 << 20
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)

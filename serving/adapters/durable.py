@@ -16,8 +16,8 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
     Temporary file in the same folder, fsync, rename, fsync of the folder. Raises StorageFailed, leaving nothing behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name[:32], suffix=PARTIAL_SUFFIX)
     except OSError as error:
         raise storage_failed(path, error) from error

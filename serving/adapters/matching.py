@@ -29,7 +29,7 @@ class Matcher:
     `re` has no time limit, `regex` has, and in its default version reads patterns as `re` does.
     """
 
-    def __init__(self, budget_s: float = 2.0) -> None:
+    def __init__(self, budget_s: float = 1.0) -> None:
         self._left_s = budget_s
 
     def fullmatch(self, pattern: str, text: str) -> bool:

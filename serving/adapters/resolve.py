@@ -12,7 +12,7 @@ from serving.adapters.durable import storage_failed, write_whole
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.hub import HubSource
 from serving.adapters.sources.source import ListedFile, SourceSettings
-from serving.errors import BaseModelUnusable
+from serving.errors import AdapterCorrupt, BaseModelUnusable
 
 _ANY_HUB = AllowedSources(file_roots=(), hub_prefixes=("",))
 _DOWNLOAD_S = 24 * 3600.0
@@ -30,7 +30,7 @@ def resolve_base(
     A fetched base stays at the commit it was first resolved to and is not asked for again, so a node restarts offline
     and on the same weights. Blocking.
 
-    Raises BaseModelUnusable, SourceRefused, SourceUnavailable, AdapterCorrupt, StorageFailed.
+    Raises BaseModelUnusable, SourceRefused, SourceUnavailable, StorageFailed.
     """
     spelled = str(base)
     folder = Path(base).expanduser()
@@ -63,7 +63,7 @@ def _fetch(source: HubSource, bases: Path, on_progress: Callable[[float], None])
         partial.mkdir(parents=True, exist_ok=True)
         source.download(commit, files, partial, on_progress)
         for file in files:
-            file.verify(partial, source.spelled)
+            _verify(file, partial, source)
         shutil.rmtree(partial / ".cache", ignore_errors=True)
         try:
             partial.rename(target)
@@ -72,6 +72,16 @@ def _fetch(source: HubSource, bases: Path, on_progress: Callable[[float], None])
     pins = {**_revisions(bases), source.revision: commit}
     write_whole(bases / "revisions.json", [json.dumps(pins, indent=1, sort_keys=True).encode()])
     return commit
+
+
+def _verify(file: ListedFile, folder: Path, source: HubSource) -> None:
+    try:
+        file.verify(folder, source.spelled)
+    except AdapterCorrupt as problem:
+        (folder / file.name).unlink(missing_ok=True)  # the files that are good need not come again
+        raise BaseModelUnusable(
+            f"{source.spelled}: {file.name}: {problem.reason}. Start again to fetch it again."
+        ) from problem
 
 
 def _revisions(bases: Path) -> dict[str, str]:

@@ -42,14 +42,15 @@ class VersionFiles:
     def prepare(self, digests: Iterable[AdapterDigest]) -> None:
         """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
 
-        A version that does not fit this base, or whose files are gone, is not served; its files stay.
+        A version that does not fit this base, or whose files are gone, is not served; its files stay. Raises
+        StorageFailed.
         """
         known = set(digests)
         for folder, kept in (
             (self._versions, {str(digest) for digest in known}),
             (self._blobs, {self._key(digest).file_name() for digest in known}),
         ):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             for path in folder.iterdir():
                 if path.name not in kept:
                     _delete(path)
@@ -92,7 +93,10 @@ class VersionFiles:
             raise AdapterCorrupt(digest, TEMPLATE_FILE, f"not readable as UTF-8 text: {error}") from error
 
     def delete(self, digest: AdapterDigest) -> None:
-        """Remove the version from disk. Blobs that are mapped stay readable until they are let go."""
+        """Remove the version from disk. Blobs that are mapped stay readable until they are let go.
+
+        Raises StorageFailed.
+        """
         with self._ingesting:
             self._sizes.pop(digest, None)
             _delete(self._blobs / self._key(digest).file_name())
@@ -142,8 +146,18 @@ def _move_durably(source: Path, target: Path) -> None:
     source.rename(target)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_failed(folder, error) from error
+
+
 def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_failed(path, error) from error

@@ -1,7 +1,7 @@
 """A model hub on loopback: repositories with commits and branches behind the hub's HTTP API, and faults to order.
 
-It speaks what the real huggingface_hub client asks for: model info with file digests, resolve with ETag, commit and redirect
-to a content store for large files, and byte ranges.
+It speaks what the real huggingface_hub client asks for: model info with file digests, resolve with ETag, commit and
+redirect to a content store for large files, and byte ranges.
 """
 
 import hashlib
@@ -44,9 +44,11 @@ class Repository:
 
 @dataclass
 class Hub:
-    """What is on the hub. `requests` lists "METHOD path" of everything that was asked."""
+    """What is on the hub. requests: "METHOD path" of everything that was asked. tokens: who got to see a token."""
 
     endpoint: str = ""
+    content_endpoint: str = ""
+    tokens: set[str] = field(default_factory=set)
     repositories: dict[str, Repository] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -98,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         request = f"{self.command} {path}"
         self.hub.requests.append(request)
+        if "Authorization" in self.headers:
+            self.hub.tokens.add(f"http://{self.headers['Host']}")
         fault = self.hub.fault_for(request, ("status",))
         if fault and fault.status:
             return self._error(fault.status, "")
@@ -150,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if is_large(name):
             headers = {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(body)), "X-Repo-Commit": commit}
             return self._head(
-                302, {**headers, "Location": f"{self.hub.endpoint}/content/{sha256}", "Content-Length": "0"}
+                302, {**headers, "Location": f"{self.hub.content_endpoint}/content/{sha256}", "Content-Length": "0"}
             )
         blob = hashlib.sha1(b"blob %d\x00" % len(body) + body).hexdigest()
         return self._body(body, {"ETag": f'"{blob}"', "X-Repo-Commit": commit})
@@ -186,16 +190,22 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    """An empty hub on a free port of the loopback interface."""
+    """An empty hub on a free port of the loopback interface, and its content store on another: as with a real one, the
+    client asks the store for large files and must not show it the token."""
     hub = Hub()
     handler = type("Handler", (_Handler,), {"hub": hub})
+    with serving(handler) as hub.endpoint, serving(handler) as hub.content_endpoint:
+        yield hub
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield hub
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

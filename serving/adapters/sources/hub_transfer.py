@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from serving.adapters.durable import storage_failed
 from serving.adapters.sources.source import Progress, SourceSettings
 from serving.errors import SourceRefused, SourceUnavailable
 
@@ -56,7 +58,8 @@ class Transfer:
 
 @contextmanager
 def translated(source: str) -> Iterator[None]:
-    """Turn the hub client's errors into SourceRefused (asking again will not help) or SourceUnavailable (it may)."""
+    """Turn the hub client's errors into SourceRefused (asking again will not help), SourceUnavailable (it may) or
+    StorageFailed (our disk)."""
     import httpx2
     from huggingface_hub import errors
 
@@ -89,8 +92,9 @@ def translated(source: str) -> Iterator[None]:
             source, f"the hub cannot be reached ({type(error).__name__})", _RETRY_AFTER_S
         ) from error
     except OSError as error:
-        if error.errno is not None:
-            raise
+        if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
+            place = Path(error.filename) if isinstance(error.filename, str) else Path(f"what {source} sends")
+            raise storage_failed(place, error) from error
         raise SourceUnavailable(source, f"the transfer broke off: {_first_line(error)}", _RETRY_AFTER_S) from error
 
 

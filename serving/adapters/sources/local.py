@@ -14,7 +14,6 @@ from serving.adapters.sources.source import ListedFile, Pinned, Progress, Source
 from serving.errors import AdapterCorrupt, SourceRefused, SourceUnavailable
 
 _CHUNK_BYTES = 4 << 20
-_MAX_LISTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class FileSource:
         if not self.folder.is_dir():
             raise SourceUnavailable(self.spelled, "there is no such folder; it must hold adapter_config.json")
         try:
-            names = [entry.name for _, entry in zip(range(_MAX_LISTED), os.scandir(self.folder), strict=False)]
+            names = os.listdir(self.folder)
             listed = [self._listed(name) if name in ADAPTER_FILES else ListedFile(name) for name in names]
         except OSError as error:
             raise SourceUnavailable(self.spelled, f"the folder cannot be read: {error.strerror}") from error

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from safetensors.torch import save_file
 
 from serving.adapters.base_shape import BaseShape, LinearShape
 from serving.types import BaseDigest
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import LlamaForCausalLM
 
 BASE_DIGEST = BaseDigest("b" * 64)
 LAYERS = 2
@@ -30,7 +32,9 @@ def base_shape(**changes: Any) -> BaseShape:
     return BaseShape(**{"name": "tiny-base", "modules": modules, "aliases": frozenset({"acme/tiny"}), **changes})
 
 
-def llama() -> LlamaForCausalLM:
+def llama() -> "LlamaForCausalLM":
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     torch.manual_seed(0)
     config = LlamaConfig(
         hidden_size=32,
@@ -43,8 +47,10 @@ def llama() -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def peft_adapter(folder: Path, seed: int = 0, dtype: torch.dtype = torch.float32, **config: Any) -> PeftModel:
+def peft_adapter(folder: Path, seed: int = 0, dtype: torch.dtype = torch.float32, **config: Any) -> "PeftModel":
     """Save an adapter with random A and B to `folder` and return PEFT's model of it."""
+    from peft import LoraConfig, get_peft_model
+
     config = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM", **config}
     model = get_peft_model(llama(), LoraConfig(**config))
     torch.manual_seed(seed)
@@ -85,7 +91,3 @@ def write_adapter(
     (folder / "adapter_config.json").write_text(json.dumps(fields))
     save_file(weights(seed=seed) if tensors is None else tensors, folder / "adapter_model.safetensors")
     return folder
-
-
-def stored_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "adapter_model.safetensors")

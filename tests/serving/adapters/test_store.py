@@ -1,0 +1,405 @@
+"""The store: names, immutable versions, one fetch for many callers, and nothing lost over a restart."""
+
+import asyncio
+import hashlib
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from serving.adapters.backoff import Backoff
+from serving.errors import (
+    AdapterCorrupt,
+    AdapterIncompatible,
+    InvalidRequest,
+    ModelNotFound,
+    NotReady,
+    SourceRefused,
+    SourceUnavailable,
+    StorageFailed,
+)
+from serving.types import AdapterDigest, BaseDigest
+from tests.serving.adapters.conftest import OpenStore
+from tests.serving.adapters.tiny import base_shape, weights, write_adapter
+
+
+@pytest.fixture
+def srv(tmp_path: Path) -> Path:
+    return tmp_path / "srv"
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_an_added_adapter_is_found_by_all_its_names(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    write_adapter(srv / "x")
+
+    added = await store.add("org/x", f"file:{srv / 'x'}")
+
+    refs = ["org/x", f"org/x@{added.digest}", f"org/x@{added.digest[:12]}", "tiny-base:org/x"]
+    refs.append(f"tiny-base:org/x@{added.digest[:20]}")
+    assert [store.lookup(ref) for ref in refs] == [added] * len(refs)
+    assert store.versions() == (added,)
+    assert added.rank == 2
+    assert store.open_blob(added.digest).nbytes == added.nbytes
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "",
+        "y",
+        "x@",
+        "x@" + "0" * 12,
+        "y@{digest}",
+        "x@{short}",
+        "X@{digest}",
+        "x@{upper}",
+        "other:x",
+        ":x",
+        "{digest}",
+        "tiny-base",
+        "tiny-base:",
+        "@{digest}",
+        "x@{digest}@",
+        "../x",
+        "/etc/passwd",
+        "x/../x",
+        "versions/{digest}",
+    ],
+)
+async def test_anything_else_is_not_found(ref: str, open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    digest = (await store.add("x", f"file:{write_adapter(srv / 'x')}")).digest
+
+    assert store.lookup(ref.format(digest=digest, short=digest[:11], upper=digest.upper())) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "/x",
+        "x/",
+        "a/b/c",
+        "a//b",
+        "x:y",
+        "x@y",
+        "x y",
+        "a\\b",
+        "x\n",
+        "a..b",
+        "é",
+        "x" * 300,
+        "tiny-base",
+    ],
+)
+async def test_a_name_that_is_no_name_is_refused_before_anything_is_touched(
+    name: str, open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    store = open_store()
+    before = files_below(tmp_path)
+
+    with pytest.raises(InvalidRequest, match="name"):
+        await store.add(name, f"file:{srv / 'missing'}")
+
+    assert files_below(tmp_path) == before
+
+
+async def test_names_survive_a_restart_without_the_source(open_store: OpenStore, srv: Path) -> None:
+    first = open_store()
+    added = [await first.add(f"x{i}", f"file:{write_adapter(srv / str(i), seed=i)}") for i in range(3)]
+    tensors = first.open_blob(added[1].digest).payload.clone()
+    first.close()
+    shutil.rmtree(srv)
+
+    second = open_store()
+
+    assert second.versions() == tuple(added)
+    assert torch.equal(second.open_blob(added[1].digest).payload, tensors)
+
+
+async def test_a_new_version_takes_the_name_and_the_old_one_keeps_its_digest(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    old = await store.add("x", f"file:{write_adapter(srv / 'x', seed=1)}")
+    old_payload = store.open_blob(old.digest).payload.clone()
+
+    new = await store.add("x", f"file:{write_adapter(srv / 'x', seed=2)}")
+
+    assert new.digest != old.digest
+    assert store.lookup("x") == new
+    assert store.lookup(f"x@{old.digest[:16]}") is not None
+    assert store.versions() == (new,)
+    assert torch.equal(store.open_blob(old.digest).payload, old_payload)
+
+
+async def test_two_names_for_the_same_bytes_share_one_version(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+    store = open_store()
+    one = await store.add("one", f"file:{write_adapter(srv / 'a')}")
+    before = store.disk_bytes()
+
+    two = await store.add("two", f"file:{write_adapter(srv / 'b')}")
+
+    assert one.digest == two.digest
+    assert store.disk_bytes() == before
+    store.remove("one")
+    assert store.lookup("two") == two
+    assert store.open_blob(two.digest).nbytes == two.nbytes
+
+
+async def test_removing_the_last_name_removes_all_bytes(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+    store = open_store()
+    first = await store.add("x", f"file:{write_adapter(srv / 'x', seed=1)}")
+    await store.add("x", f"file:{write_adapter(srv / 'x', seed=2)}")
+    mapped = store.open_blob(first.digest)
+    payload = mapped.payload.clone()
+
+    store.remove("x")
+
+    assert store.lookup("x") is None
+    assert store.lookup(f"x@{first.digest}") is None
+    assert store.disk_bytes() == 0
+    assert torch.equal(mapped.payload, payload)
+    with pytest.raises(ModelNotFound):
+        store.open_blob(first.digest)
+    with pytest.raises(ModelNotFound):
+        store.remove("x")
+    assert open_store().versions() == ()
+
+
+async def test_the_expected_digest_must_be_the_digest(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    source = f"file:{write_adapter(srv / 'x')}"
+
+    with pytest.raises(AdapterCorrupt, match="another version"):
+        await store.add("x", source, AdapterDigest("0" * 64))
+    assert store.lookup("x") is None
+    assert store.disk_bytes() == 0
+
+    added = await store.add("x", source)
+    assert await store.add("x", source, added.digest) == added
+
+
+async def test_an_expected_digest_that_is_stored_needs_no_source(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+    shutil.rmtree(srv / "x")
+
+    again = await store.add("y", f"file:{srv / 'x'}", added.digest)
+
+    assert again.digest == added.digest
+
+
+async def test_many_callers_of_one_source_share_one_arrival(open_store: OpenStore, srv: Path) -> None:
+    progress: list[tuple[str, float]] = []
+    all_asked = threading.Event()
+
+    def on_progress(name: str, fraction: float) -> None:
+        all_asked.wait(10)
+        progress.append((name, fraction))
+
+    store = open_store(on_progress=on_progress)
+    source = f"file:{write_adapter(srv / 'x')}"
+
+    adding = [asyncio.create_task(store.add(f"x{i}", source)) for i in range(8)]
+    await asyncio.sleep(0)
+    all_asked.set()
+    added = await asyncio.gather(*adding)
+
+    assert len({version.digest for version in added}) == 1
+    assert [version.name for version in added] == [f"x{i}" for i in range(8)]
+    assert [fraction for _, fraction in progress].count(1.0) == 1
+    assert len(store.versions()) == 8
+
+
+async def test_a_caller_that_gives_up_does_not_stop_the_others(open_store: OpenStore, srv: Path) -> None:
+    cancelled = threading.Event()
+    store = open_store(on_progress=lambda name, fraction: cancelled.wait(10) and None)
+    source = f"file:{write_adapter(srv / 'x')}"
+    impatient = asyncio.create_task(store.add("impatient", source))
+    patient = asyncio.create_task(store.add("patient", source))
+    await asyncio.sleep(0)
+
+    impatient.cancel()
+    cancelled.set()
+
+    assert (await patient).name == "patient"
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    assert store.lookup("impatient") is None
+
+
+async def test_a_bad_adapter_among_good_ones_fails_alone(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    for i in range(6):
+        write_adapter(srv / str(i), seed=i)
+    write_adapter(srv / "2", use_dora=True)
+    (srv / "4" / "adapter_model.safetensors").write_bytes(b"\x00" * 100)
+
+    results = await asyncio.gather(
+        *(store.add(f"x{i}", f"file:{srv / str(i)}") for i in range(6)), return_exceptions=True
+    )
+
+    assert isinstance(results[2], AdapterIncompatible)
+    assert isinstance(results[4], AdapterCorrupt)
+    assert {version.name for version in store.versions()} == {"x0", "x1", "x3", "x5"}
+
+
+async def test_a_failed_addition_leaves_no_bytes_and_keeps_what_the_name_meant(
+    open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    store = open_store()
+    good = await store.add("x", f"file:{write_adapter(srv / 'good')}")
+    before = files_below(tmp_path / "home")
+
+    with pytest.raises(AdapterIncompatible):
+        await store.add("x", f"file:{write_adapter(srv / 'bad', use_dora=True)}")
+
+    assert store.lookup("x") == good
+    assert files_below(tmp_path / "home") == before
+
+
+async def test_a_damaged_blob_is_made_again_from_the_adapters_files(
+    open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+    payload = store.open_blob(added.digest).payload.clone()
+    (blob,) = (tmp_path / "home" / "blobs").iterdir()
+
+    blob.write_bytes(blob.read_bytes()[:-1])
+    assert torch.equal(store.open_blob(added.digest).payload, payload)
+    blob.unlink()
+    assert torch.equal(store.open_blob(added.digest).payload, payload)
+
+
+async def test_when_blob_and_files_are_damaged_the_operator_is_told_what_to_do(
+    open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+    for blob in (tmp_path / "home" / "blobs").iterdir():
+        blob.unlink()
+    (tmp_path / "home" / "versions" / added.digest / "adapter_config.json").write_text("{}")
+
+    with pytest.raises(AdapterCorrupt, match="remove the adapter and add it again"):
+        store.open_blob(added.digest)
+
+
+async def test_leftovers_of_a_crash_are_swept_away(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+    store.close()
+    home = tmp_path / "home"
+    clean = files_below(home)
+    (home / "blobs" / "abc.partial").write_bytes(b"half")
+    (home / "blobs" / ("0" * 64 + ".blob")).write_bytes(b"of a version that was never registered")
+    write_adapter(home / "versions" / ("1" * 64))
+    write_adapter(home / "staging" / "2")
+
+    assert open_store().versions() == (added,)
+
+    assert files_below(home) == clean
+
+
+async def test_another_dtype_ingests_again_without_the_source(open_store: OpenStore, srv: Path) -> None:
+    first = open_store()
+    added = await first.add("x", f"file:{write_adapter(srv / 'x', weights(rank=32), r=32)}")
+    first.close()
+    shutil.rmtree(srv)
+
+    second = open_store(dtype=torch.bfloat16)
+
+    (version,) = second.versions()
+    assert (version.digest, version.nbytes) == (added.digest, added.nbytes // 2)
+    assert second.open_blob(added.digest).dtype == torch.bfloat16
+
+
+async def test_under_another_base_an_adapter_is_not_served_but_not_lost(open_store: OpenStore, srv: Path) -> None:
+    first = open_store()
+    added = await first.add("x", f"file:{write_adapter(srv / 'x')}")
+    first.close()
+
+    other = open_store(base=base_shape(name="another", aliases=frozenset()), base_digest=BaseDigest("c" * 64))
+    assert other.versions() == ()
+    assert other.lookup("x") is None
+    other.close()
+
+    assert open_store().versions() == (added,)
+
+
+async def test_the_chat_template_comes_with_the_version(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    plain = await store.add("plain", f"file:{write_adapter(srv / 'plain')}")
+    (write_adapter(srv / "own") / "chat_template.jinja").write_text("{{ messages }} ü", encoding="utf-8")
+    own = await store.add("own", f"file:{srv / 'own'}")
+
+    assert own.digest != plain.digest
+    assert store.chat_template(plain.digest) is None
+    assert store.chat_template(own.digest) == "{{ messages }} ü"
+
+
+async def test_a_closed_store_takes_nothing_new(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    store.close()
+
+    with pytest.raises(NotReady):
+        await store.add("x", f"file:{write_adapter(srv / 'x')}")
+
+
+def test_an_unreadable_index_says_what_to_do(open_store: OpenStore, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "index.json").write_text('{"format": 1, "names": ')
+
+    with pytest.raises(StorageFailed, match=r"index\.json.*Restore it, or move it away"):
+        open_store()
+
+
+def test_a_source_is_left_alone_longer_after_every_failure() -> None:
+    now = 0.0
+    backoff = Backoff(lambda: now, longest_s=8.0)
+    waits = []
+    for _ in range(6):
+        backoff.failed("hf:a/b", SourceUnavailable("hf:a/b", "down"))
+        with pytest.raises(SourceUnavailable, match="last with: hf:a/b is unavailable: down") as refusal:
+            backoff.check("hf:a/b")
+        waits.append(refusal.value.retry_after_s)
+        backoff.check("hf:another/one")
+        now += waits[-1] or 0.0
+        backoff.check("hf:a/b")
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    backoff.worked("hf:a/b")
+    assert backoff.failures() == {}
+    backoff.failed("hf:a/b", SourceUnavailable("hf:a/b", "down"))
+    assert backoff.failures()["hf:a/b"].times == 1
+
+
+def test_the_folders_of_a_version_are_named_by_digests_only(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+    store = open_store()
+    added = asyncio.run(store.add("evil.name", f"file:{write_adapter(srv / 'x')}"))
+
+    names = {path.name for folder in ("versions", "blobs") for path in (tmp_path / "home" / folder).iterdir()}
+
+    assert added.digest in names
+    assert all(len(name.removesuffix(".blob")) == len(hashlib.sha256().hexdigest()) for name in names)
+
+
+@pytest.mark.parametrize(
+    "source", ["", "x", "/etc", "ftp://x/y", "hf", "file", "hf:", "file:", "http://x", "s3://b/k", "x" * 9999]
+)
+async def test_a_source_that_is_not_understood_is_refused(source: str, open_store: OpenStore) -> None:
+    with pytest.raises(SourceRefused):
+        await open_store().add("x", source)
+
+
+def test_an_allowed_prefix_that_is_not_understood_is_refused(open_store: OpenStore) -> None:
+    with pytest.raises(SourceRefused, match="file: or hf:"):
+        open_store(allowed_sources=["ftp:"])
