@@ -3,7 +3,9 @@
 import fcntl
 import json
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +17,9 @@ from local_chain.errors import HomeInUse, WrongEngine
 LOG_NAME = "chain.log"
 _RUN_NAME = "chain.json"
 _LOCK_NAME = "chain.lock"
+_DEPLOY_LOCK_NAME = "deploy.lock"
+_LOCK_TIMEOUT_S = 0.5
+"""Longer than anybody needs who only asks whether the home is locked."""
 _FILES: dict[Engine, str] = {"pyevm": "pyevm.sqlite", "anvil": STATE_NAME}
 
 
@@ -46,17 +51,24 @@ class ChainHome:
 
     def lock(self) -> IO[str]:
         """Takes the lock for as long as the returned file stays open. Raises HomeInUse."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        file = (self.path / _LOCK_NAME).open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise HomeInUse.by(self.path, f"process {self.lock_holder() or 'unknown'}") from error
+        file = self._lock_file()
+        deadline = time.monotonic() + _LOCK_TIMEOUT_S
+        while not _try_lock(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                file.close()
+                raise HomeInUse.by(self.path, f"process {self.lock_holder() or 'unknown'}")
+            time.sleep(0.01)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         return file
+
+    @contextmanager
+    def deploying(self) -> Iterator[None]:
+        """Waits until nobody else deploys to this chain: two deployers would take each other's nonces."""
+        with self._lock_file(_DEPLOY_LOCK_NAME) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def lock_holder(self) -> int | None:
         """The process that wrote the lock file last."""
@@ -66,11 +78,12 @@ class ChainHome:
             return None
 
     def is_locked(self) -> bool:
-        try:
-            self.lock().close()
-        except HomeInUse:
-            return True
-        return False
+        with self._lock_file() as file:
+            return not _try_lock(file, fcntl.LOCK_SH)
+
+    def _lock_file(self, name: str = _LOCK_NAME) -> IO[str]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return (self.path / name).open("a+")
 
     def announce(self, run: ChainRun) -> None:
         """Writes who runs the chain, in one step."""
@@ -97,3 +110,11 @@ class ChainHome:
             for file in gone:
                 file.unlink()
         return gone
+
+
+def _try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -65,13 +65,10 @@ def start_chain(
     """
     chain = ChainHome(home)
     chain.require_engine(engine)
-    found = _adopt(chain, port)
-    process = None
-    if found is None:
-        _replace(chain)
-        process, found = _spawn(chain, engine, port)
+    process, found = _adopt_or_spawn(chain, engine, port)
     try:
-        deployment = deploy(found.rpc_url, on_progress=on_progress)
+        with chain.deploying():
+            deployment = deploy(found.rpc_url, on_progress=on_progress)
     except BaseException:
         if process is not None:
             _end(process)
@@ -79,10 +76,19 @@ def start_chain(
     return RunningChain(found.rpc_url, found.pid, found.engine, deployment, process)
 
 
+def _adopt_or_spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Popen[str] | None, ChainRun]:
+    while True:
+        found = _adopt_or_free(chain, port)
+        if found is not None:
+            return None, found
+        with suppress(HomeInUse):  # another start took the home between our look and our child's: adopt its chain
+            return _spawn(chain, engine, port)
+
+
 def _adopt(chain: ChainHome, port: int) -> ChainRun | None:
-    """The chain that runs on this home with a living owner and answers as announced; None if there is none."""
+    """The chain of this locked home, if its owner lives and it answers as announced."""
     run = chain.announced()
-    if run is None or not chain.is_locked() or not (run.owner_pid is None or _alive(run.owner_pid)):
+    if run is None or not (run.owner_pid is None or _alive(run.owner_pid)):
         return None
     with suppress(ChainUnreachable, RpcRefused):
         if RpcClient(run.rpc_url).genesis_hash() == run.genesis_hash:
@@ -92,26 +98,30 @@ def _adopt(chain: ChainHome, port: int) -> ChainRun | None:
     return None
 
 
-def _replace(chain: ChainHome) -> None:
-    """Waits for a chain that is ending (its owner is gone); ends it if it does not."""
-    if _await_unlocked(chain, _ENDING_TIMEOUT_S):
-        return
+def _adopt_or_free(chain: ChainHome, port: int) -> ChainRun | None:
+    """The chain to adopt, or None once the home is free.
+
+    A chain may be starting (then it is waited for) or ending, its owner gone (then it is waited out, and killed if it
+    hangs).
+    """
+    deadline = time.monotonic() + _ENDING_TIMEOUT_S
+    while chain.is_locked():
+        found = _adopt(chain, port)
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            _kill_orphan(chain)
+        time.sleep(0.05)
+    return None
+
+
+def _kill_orphan(chain: ChainHome) -> None:
+    """Ends a chain that outlived its owner. Raises HomeInUse if the lock is anybody else's."""
     run, holder = chain.announced(), chain.lock_holder()
-    if run is None or run.pid != holder or (run.owner_pid is not None and _alive(run.owner_pid)):
+    if run is None or run.pid != holder or run.owner_pid is None or _alive(run.owner_pid):
         raise HomeInUse.by(chain.path, f"process {holder}")
     with suppress(ProcessLookupError):
         os.kill(run.pid, signal.SIGKILL)
-    if not _await_unlocked(chain, _ENDING_TIMEOUT_S):
-        raise HomeInUse.by(chain.path, f"process {holder}")
-
-
-def _await_unlocked(chain: ChainHome, timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while chain.is_locked():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Popen[str], ChainRun]:

@@ -32,7 +32,7 @@ class SeedDatanet:
 
 @dataclass(frozen=True, slots=True)
 class SeedAdapter:
-    """An adapter version to publish and its terms. `datanets`: names of what it learnt from, parts in ppm (Σ = 10^6)."""
+    """An adapter version to publish and its terms. `datanets`: names of what it learnt from, parts in ppm."""
 
     name: str
     owner: PrivateKey = field(repr=False)

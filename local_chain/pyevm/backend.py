@@ -39,7 +39,11 @@ class PyevmBackend:
     def start(self, port: int) -> None:
         listener = _listen(port)
         self._port = listener.getsockname()[1]
-        self._chain = self._worker.submit(PyevmChain, self.home / DATABASE_NAME).result()
+        try:
+            self._chain = self._worker.submit(PyevmChain, self.home / DATABASE_NAME).result()
+        except BaseException:
+            listener.close()
+            raise
         app = create_app(Methods(self._chain), self._worker)
         config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=2, ws="none")
         self._server = uvicorn.Server(config)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def test_a_running_chain_is_adopted_and_left_alone_by_stop(home: Path, engine: E
     first.stop()
     assert not answers(first.rpc_url)
     assert not second.running()
+
+
+def test_two_starts_at_once_share_one_chain(home: Path, engine: Engine) -> None:
+    with ThreadPoolExecutor(2) as starters:
+        chains = list(starters.map(lambda _: start_chain(home, engine), range(2)))
+
+    assert sorted(chain.adopted for chain in chains) == [False, True]
+    assert len({(chain.rpc_url, chain.pid, chain.deployment) for chain in chains}) == 1
+    for chain in chains:
+        chain.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
