@@ -74,9 +74,9 @@ def _requirements(document: Document, network: str, vault: Address, asset: Addre
     for accept in document.objects("accepts"):
         if accept.text("scheme") == SCHEME and accept.text("network") == network and accept.address("asset") == asset:
             if accept.address("payTo") != vault or accept.object("extra").address("receiverAuthorizer") != vault:
-                raise Malformed("x402 pays another address than the node's vault")
+                raise Malformed("accepts pays another address than the node's vault")
             return dict(accept.members)
-    raise Malformed(f"x402 offers no {SCHEME} on {network} in the node's asset")
+    raise Malformed(f"accepts offers no {SCHEME} on {network} in the node's asset")
 
 
 @dataclass(frozen=True, slots=True)
