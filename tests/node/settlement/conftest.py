@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.crypto import PrivateKey
 from node.store.database import Database
-from tests.node.settlement.market import Market, Town, fund, new_venue, open_market, running_town
+from tests.node.settlement.market import Market, Town, fund, new_stall, open_market, running_town
 
 
 @pytest.fixture
@@ -25,8 +24,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 @pytest.fixture
 async def market(town: Town, tmp_path: Path) -> AsyncIterator[Market]:
-    operator, payer = PrivateKey.generate(), PrivateKey.generate()
-    venue = new_venue(town, operator, payer)
-    async with open_market(town, tmp_path, venue, operator, payer) as opened:
+    async with open_market(town, tmp_path, new_stall(town)) as opened:
         await fund(opened)
         yield opened

@@ -80,6 +80,7 @@ class Market:
     metering: Metering
     payer: Payer
     served: list[IssuedReceipt] = field(default_factory=list)
+    charged_before: int = 0  # in earlier lives of this node
 
     @property
     def now(self) -> int:
@@ -96,7 +97,7 @@ class Market:
             deadline=self.now + 120,
             nonce=next(_fresh),
         )
-        charged = sum(one.receipt.fee for one in self.served)
+        charged = self.charged_before + sum(one.receipt.fee for one in self.served)
         headers = self.payer.headers(request, self.payer.voucher(charged + quote.max_fee))
         ask = self.payments.authenticate(headers, "POST", PATH, BODY, self.now)
         admission = await self.payments.admit(
@@ -120,8 +121,18 @@ class Market:
         return self.town.digests[adapter].hex()
 
 
-def new_venue(town: Town, operator: PrivateKey, payer: PrivateKey) -> Venue:
-    """Registers a vault and prices for `operator`, and gives `payer` tokens."""
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A vault with its operator, and a payer who holds tokens."""
+
+    venue: Venue
+    operator: PrivateKey
+    payer: PrivateKey
+
+
+def new_stall(town: Town) -> Stall:
+    """Registers a vault and prices for a new operator, and gives a new payer tokens."""
+    operator, payer = PrivateKey.generate(), PrivateKey.generate()
     deployment, web3 = town.chain.deployment, town.web3
     rich = Transactor(web3, dev_accounts()[2])
     rich.pay(operator.address, OPEN)
@@ -131,17 +142,19 @@ def new_venue(town: Town, operator: PrivateKey, payer: PrivateKey) -> Venue:
     node = to_address(nodes.functions.vaultOf(operator.address, deployment.open_token).call())
     prices = (2 * OPEN, OPEN, 8 * OPEN, 10**13)
     mine.call(nodes, "registerPriceList", node, ZERO_BYTES32, *prices, operator.address, 0)
-    return Venue(
+    venue = Venue(
         node, deployment.open_token, deployment.settlement, deployment.node_registry, deployment.asset_registry
     )
+    return Stall(venue, operator, payer)
 
 
 @asynccontextmanager
 async def open_market(
-    town: Town, home: Path, venue: Venue, operator: PrivateKey, payer: PrivateKey, policy: SidePolicy | None = None
+    town: Town, home: Path, stall: Stall, policy: SidePolicy | None = None, client: RpcClient | None = None
 ) -> AsyncIterator[Market]:
     """The node over `home`; the same home again is the same node after a restart."""
-    client = await RpcClient.connect(town.chain.rpc_url, CHAIN_ID)
+    client = client or await RpcClient.connect(town.chain.rpc_url, CHAIN_ID)
+    venue, operator, payer = stall.venue, stall.operator, stall.payer
     database = await Database.open(f"sqlite:///{home}/node.db")
     files = DatanetFiles(home / "datanets")
     for datanet in town.seeded.datanets:
@@ -160,9 +173,11 @@ async def open_market(
     payments = Payments(database, receiver, side.registrations, side.escrow)
     metering = Metering(database, receiver, side.registrations, operator)
     wallet = Payer(receiver, wallet=payer, session=payer)
-    yield Market(town, client, database, side, payments, metering, wallet)
-    await payments.close()
-    await database.close()
+    try:
+        yield Market(town, client, database, side, payments, metering, wallet)
+    finally:
+        await payments.close()
+        await database.close()
 
 
 async def fund(market: Market) -> None:
