@@ -52,6 +52,9 @@ class Settings(BaseModel):
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
+    settle_every_s: float = Field(600.0, gt=0, description="seconds between looks whether settling pays, above 0")
+    withdraw_delay_s: int = Field(86_400, ge=900, le=2_592_000, description="seconds from 900 to 2592000")
+    min_deposit: int = Field(10**16, ge=1, description="the least deposit that is relayed, in base units")
     database: SecretStr | None = Field(
         None, description="sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from contracts.crypto import Address
+from local_chain.deployment import Deployment
 from node.chain.registrations import ChainRegistrations
 from node.checkout import Checkout
 from node.config import Settings
@@ -17,6 +18,7 @@ from node.metering.receipts import Receipts
 from node.metrics import Metrics
 from node.payments.payments import Payments
 from node.runs import Runs
+from node.settlement.side import ChainSide
 from node.store.database import Database
 from serving.service import Service
 
@@ -39,6 +41,9 @@ class Paid:
 
     payments: Payments
     registrations: ChainRegistrations
+    side: ChainSide
+    rpc_url: str
+    deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,20 @@ def chat(
     *,
     model: Annotated[str | None, typer.Argument(help="A name from GET /v1/models; the base when left out.")] = None,
     prompt: Annotated[str | None, typer.Argument(help="The question; a conversation when left out.")] = None,
+    pay: Annotated[bool, typer.Option("--pay", help="Sign and pay; opens and funds a channel when needed.")] = False,
+    max_cost: Annotated[int | None, typer.Option(min=1, help="Sign for no more than this, in base units.")] = None,
+    account: Annotated[str | None, typer.Option(help="Who pays; default: payer.")] = None,
     node: Annotated[str | None, typer.Option(help="The node's URL.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Output tokens at most.")] = 128,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 always takes the likeliest token.")] = 0.0,
 ) -> None:
     """Ask a model: one question, or a conversation until Ctrl-D."""
     from node.cli.chat_session import Sampling, Session
+    from node.cli.wallet import wallet
 
     shared = context_of(context)
-    with Session.open(shared, node, Sampling(max_tokens, temperature)) as session:
+    auth = wallet(shared, account, max_cost) if pay else None
+    with Session.open(shared, node, Sampling(max_tokens, temperature), auth) as session:
         name = model or session.base_name()
         question = prompt if prompt is not None or sys.stdin.isatty() else sys.stdin.read().strip()
         if question is None:

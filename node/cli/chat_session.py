@@ -12,6 +12,7 @@ from rich.table import Table
 from node.cli.context import Context
 from node.cli.failures import ModelFailure, failure_of
 from node.cli.remote import Json, ask, check, public_url, reachable
+from node.client.auth import WalletAuth
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,19 @@ class Reply:
 class Session:
     """Asks one node. `pieces` must be read to its end before `reply` is asked for."""
 
-    def __init__(self, client: httpx2.Client, url: str, sampling: Sampling, *, checks_receipts: bool) -> None:
-        self._client, self._url, self._sampling = client, url, sampling
-        self._checks_receipts = checks_receipts
+    def __init__(self, client: httpx2.Client, url: str, sampling: Sampling, auth: WalletAuth | None) -> None:
+        self._client, self._url, self._sampling, self._auth = client, url, sampling, auth
         self._reply: Reply | None = None
 
     @classmethod
     @contextmanager
-    def open(cls, context: Context, node: str | None, sampling: Sampling) -> Iterator["Session"]:
-        """A session with the node that `context` and `--node` lead to."""
+    def open(
+        cls, context: Context, node: str | None, sampling: Sampling, auth: WalletAuth | None
+    ) -> Iterator["Session"]:
+        """A session with the node that `context` and `--node` lead to; with `auth` it pays and checks receipts."""
         url = public_url(context, node)
-        with httpx2.Client(timeout=httpx2.Timeout(300, connect=5)) as client:
-            yield cls(client, url, sampling, checks_receipts=False)
+        with httpx2.Client(auth=auth, timeout=httpx2.Timeout(300, connect=5)) as client:
+            yield cls(client, url, sampling, auth)
 
     def base_name(self) -> str:
         """The base model's name: the one without a parent."""
@@ -98,7 +100,7 @@ class Session:
         if "receipt" not in last:
             raise ModelFailure("The node broke off before its receipt.", "ask again; nothing is owed without a receipt")
         usage, receipt = cast(Json, last["usage"]), cast(Json, last["receipt"])
-        self._reply = Reply(model, "".join(texts), usage, receipt, self._checks_receipts)
+        self._reply = Reply(model, "".join(texts), usage, receipt, checked=self._auth is not None)
 
     def reply(self) -> Reply:
         """The last answer as a whole."""

@@ -1,0 +1,137 @@
+"""A node that is paid: chain, database and ledger around the engine."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from contracts.crypto import Bytes32
+from local_chain.accounts import dev_accounts
+from node import starter
+from node.chain.contracts import Contract
+from node.chain.rpc import RpcClient
+from node.compose.engine import Progress, running_service
+from node.compose.ground import Ground, dev_ground
+from node.compose.paid_checkout import PaidCheckout
+from node.compose.pulse import Pulse
+from node.config import Settings
+from node.dev_assets import starter_adapters, starter_datanets
+from node.dev_labels import dev_labels
+from node.dev_seed import Seeded, seed
+from node.metering.metering import Metering
+from node.payments.payments import Payments
+from node.payments.receiver import Receiver
+from node.settlement.datanets import DatanetFiles
+from node.settlement.side import ChainSide, Venue
+from node.store.database import Database
+from node.store.meta import ChainPin
+from node.world import Paid, World
+from serving.service import Service
+
+
+@asynccontextmanager
+async def dev_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
+    """The world of `start --dev`."""
+    async with AsyncExitStack() as stack:
+        rising = await stack.enter_async_context(dev_ground(settings, progress))
+        service = await stack.enter_async_context(running_service(settings, progress))
+        ground = await rising
+        database = await Database.open(settings.database_url, _pin(ground))
+        stack.push_async_callback(database.close)
+        seeded = await asyncio.to_thread(_seed, ground, service, progress)
+        datanets = DatanetFiles(settings.home / "datanets")
+        for one in seeded.datanets:
+            datanets.add(one.datanet_id, one.version, one.contributors)
+        parts = _Parts(settings, ground, service, database, seeded, datanets)
+        yield await stack.enter_async_context(_paid_world(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What stands before money can move."""
+
+    settings: Settings
+    ground: Ground
+    service: Service
+    database: Database
+    seeded: Seeded
+    datanets: DatanetFiles
+
+
+@asynccontextmanager
+async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
+    """Catches up with chain and database, gives back what a dead process held, and lets nobody in before."""
+    settings, ground, service, database = parts.settings, parts.ground, parts.service, parts.database
+    client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
+    venue = _venue(parts)
+    side = await ChainSide.open(
+        database=database,
+        client=client,
+        venue=venue,
+        signer=ground.operator,
+        base_digest=Bytes32(bytes.fromhex(service.base_digest)),
+        datanets=parts.datanets,
+        clock=lambda: int(time.time()),
+    )
+    receiver = await _receiver(client, venue, settings)
+    payments = Payments(database, receiver, side.registrations, side.escrow)
+    await payments.recover()
+    await payments.channels.refresh_all()
+    metering = Metering(database, receiver, side.registrations, ground.operator)
+    labels = dev_labels(parts.seeded, dev_accounts(), starter.pack())
+    checkout = PaidCheckout(payments, metering, side.registrations, service, labels)
+    pulse = Pulse(side, payments, settings.settle_every_s)
+    paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)
+    async with pulse.beating():
+        probes = {"chain": pulse.check}
+        yield World(settings, service, checkout, database, ground.operator.address, paid, labels, probes)
+        await payments.close()
+
+
+def _seed(ground: Ground, service: Service, progress: Progress) -> Seeded:
+    """Registers the node, and the starter pack if it is what we serve."""
+    accounts, pack = dev_accounts(), starter.pack()
+    served = {card.name: card.adapter for card in service.models() if card.adapter is not None}
+    ours = service.base_name == pack.base_name and all(adapter.name in served for adapter in pack.adapters)
+    digests = {name: Bytes32(bytes.fromhex(digest)) for name, digest in served.items()}
+    return seed(
+        ground.rpc_url,
+        ground.deployment,
+        base_digest=Bytes32(bytes.fromhex(service.base_digest)),
+        adapters=starter_adapters(pack, accounts, digests) if ours else (),
+        datanets=starter_datanets(pack, accounts) if ours else (),
+        progress=progress,
+    )
+
+
+def _pin(ground: Ground) -> ChainPin:
+    deployment = ground.deployment
+    genesis_hash = Bytes32(bytes.fromhex(deployment.genesis_hash.removeprefix("0x")))
+    return ChainPin(deployment.chain_id, genesis_hash, deployment.settlement)
+
+
+def _venue(parts: _Parts) -> Venue:
+    deployment = parts.ground.deployment
+    return Venue(
+        node=parts.seeded.node,
+        token=deployment.open_token,
+        settlement=deployment.settlement,
+        node_registry=deployment.node_registry,
+        asset_registry=deployment.asset_registry,
+    )
+
+
+async def _receiver(client: RpcClient, venue: Venue, settings: Settings) -> Receiver:
+    """Who is paid in what; the token's signing domain is read from the token (EIP-5267)."""
+    _, name, version, *_ = await Contract(client, "OpenToken", venue.token).read("eip712Domain")
+    return Receiver(
+        chain_id=client.chain_id,
+        settlement=venue.settlement,
+        vault=venue.node,
+        token=venue.token,
+        token_name=name,
+        token_version=version,
+        min_withdraw_delay_s=settings.withdraw_delay_s,
+        min_deposit=settings.min_deposit,
+    )
