@@ -3,12 +3,6 @@ pragma solidity 0.8.37;
 
 /// @dev The cheat codes of forge that these tests use.
 interface Vm {
-    struct Log {
-        bytes32[] topics;
-        bytes data;
-        address emitter;
-    }
-
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 time) external;
@@ -23,7 +17,5 @@ interface Vm {
     function expectRevert() external;
     function expectPartialRevert(bytes4 selector) external;
     function expectEmit() external;
-    function recordLogs() external;
-    function getRecordedLogs() external returns (Log[] memory);
-    function label(address account, string calldata name) external;
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
 }

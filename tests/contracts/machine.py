@@ -46,13 +46,12 @@ class Contract:
 
 
 class Machine:
-    """One EVM. Every call is a transaction of its own, so its gas includes the 21,000 and the calldata."""
+    """One EVM with a clock. Calls need no signature: the sender is whom the caller names."""
 
     def __init__(self) -> None:
         self._evm = pyrevm.EVM(pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), spec_id="PRAGUE", gas_limit=_GAS)
         self._errors: dict[bytes, str] = {}
         self.now = START
-        self.gas_used = 0
         self.warp(0)
 
     def warp(self, seconds: int) -> None:
@@ -84,8 +83,6 @@ class Machine:
             answer = self._evm.message_call(sender, contract.address, contract.calldata(function, *args), gas=_GAS)
         except RuntimeError as error:
             raise self._reverted(error) from error
-        assert self._evm.result is not None
-        self.gas_used = self._evm.result.gas_used
         types = contract.outputs(function)
         values = decode(types, bytes(answer))
         return values[0] if len(values) == 1 else values

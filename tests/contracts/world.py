@@ -1,4 +1,4 @@
-"""All contracts deployed as on a local chain, one registered node, and the moves that tests and gas figures share."""
+"""All contracts deployed as on a local chain, one registered node, and the moves that tests are made of."""
 
 from typing import Any
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {BatchHeader, Claim, ShareClaim} from "../src/interfaces/ISettlement.sol";
+import {StateTree} from "../src/libraries/StateTree.sol";
+import {Trees} from "./Trees.sol";
+import {World} from "./World.sol";
+
+/// @notice What each transaction costs, calldata and the 21,000 included, on cold storage: test/snapshots/gas.json.
+/// "first" writes storage that was zero, "later" changes what is there. Proofs are as deep as in a tree of 2,048 leaves.
+/// Regenerate with FORGE_SNAPSHOT_CHECK=false forge test --match-contract GasTest
+/// forge-config: default.isolate = true
+contract GasTest is World {
+    uint256 private constant _DEPTH = 11;
+
+    function record(string memory name) internal {
+        vm.snapshotGasLastCall("gas", name);
+    }
+
+    function test_Registrations() public {
+        registerNode(alice, address(open), operator);
+        record("registry.register");
+        vm.prank(owner);
+        registry.registerPriceList(address(vault), 0, 2 ether, 1 ether, 8 ether, 1e13, owner, 0);
+        record("registry.registerPriceList");
+        vm.prank(alice);
+        settlement.setPayout(bob);
+        record("settlement.setPayout");
+    }
+
+    function test_Channels() public {
+        IChannelEscrow.ChannelConfig[] memory configs = new IChannelEscrow.ChannelConfig[](11);
+        for (uint256 i = 0; i < configs.length; ++i) {
+            configs[i] = channelOf(address(vault));
+            configs[i].salt = bytes32(i);
+            deposit(configs[i], 100 ether);
+            if (i == 0) record("escrow.deposit first");
+        }
+        vm.warp(block.timestamp + 1);
+        deposit(configs[0], 100 ether);
+        record("escrow.deposit later");
+        claimVouchers(voucherClaim(configs[0], 10 ether, 5 ether, payerKey), "vault.claimVouchers 1 channel first");
+        claimVouchers(voucherClaim(configs[0], 20 ether, 15 ether, payerKey), "vault.claimVouchers 1 channel later");
+        vault.sweep();
+        record("vault.sweep first");
+        IChannelEscrow.VoucherClaim[] memory ten = new IChannelEscrow.VoucherClaim[](10);
+        for (uint256 i = 0; i < 10; ++i) {
+            ten[i] = voucherClaim(configs[i + 1], 10 ether, 5 ether, payerKey)[0];
+        }
+        claimVouchers(ten, "vault.claimVouchers 10 channels first");
+        vault.sweep();
+        record("vault.sweep later");
+        vm.prank(operator);
+        vault.refundChannel(configs[0], 1 ether);
+        record("vault.refundChannel");
+    }
+
+    function claimVouchers(IChannelEscrow.VoucherClaim[] memory claims, string memory name) internal {
+        vm.prank(operator);
+        vault.claimVouchers(claims);
+        record(name);
+    }
+
+    function test_BatchesAndClaims() public {
+        fund(vault, 100 ether);
+        (bytes memory proof, bytes32 root) = path(earned(alice, 10 ether));
+        postAndActivate(root, 40 ether, "first");
+        claim(Claim(address(vault), 1, ADDRESS, word(alice), 10 ether, proof));
+        record("settlement.claim first");
+        (proof, root) = path(earned(alice, 20 ether));
+        postAndActivate(root, 80 ether, "later");
+        claim(Claim(address(vault), 2, ADDRESS, word(alice), 20 ether, proof));
+        record("settlement.claim later");
+    }
+
+    function test_Shares() public {
+        bytes32[] memory contributors = new bytes32[](12);
+        for (uint64 i = 0; i < 12; ++i) {
+            contributors[i] = Trees.contributorLeaf(vm.addr(i + 1), i + 1);
+        }
+        bytes32 datanetId = assets.createDatanet("skin", "");
+        record("assets.createDatanet");
+        assets.publishDatanetVersion(datanetId, "content", Trees.listRoot(contributors), 78, 12);
+        record("assets.publishDatanetVersion");
+        ShareClaim memory entry;
+        (entry.node, entry.datanetId, entry.version) = (address(vault), datanetId, 1);
+        (entry.contributor, entry.weight, entry.index) = (vm.addr(6), 6, 5);
+        entry.weightProof = Trees.listProof(contributors, 5);
+        fund(vault, 100 ether);
+
+        bytes32 payee = keccak256(abi.encode(datanetId, uint32(1)));
+        for (uint64 epoch = 1; epoch <= 2; ++epoch) {
+            entry.epoch = epoch;
+            entry.cumulative = uint128(epoch) * 10 ether;
+            bytes32 root;
+            (entry.proof, root) = path(earned(DATANET, payee, entry.cumulative));
+            uint128 total = 4 * entry.cumulative;
+            post(nextHeader(vault, StateTree.stateRoot(root, total), total));
+            vm.warp(block.timestamp + DELAY);
+            settlement.activate(address(vault));
+            claimShare(entry);
+            record(epoch == 1 ? "settlement.claimShare first" : "settlement.claimShare later");
+        }
+    }
+
+    function postAndActivate(bytes32 treeRoot, uint128 total, string memory when) internal {
+        BatchHeader memory header = nextHeader(vault, StateTree.stateRoot(treeRoot, total), total);
+        vm.prank(operator);
+        settlement.post(header);
+        record(string.concat("settlement.post ", when));
+        vm.warp(block.timestamp + DELAY);
+        settlement.activate(address(vault));
+        record(string.concat("settlement.activate ", when));
+    }
+
+    /// @dev A proof among strangers: as many non-zero siblings as the tree is deep.
+    function path(Trees.Leaf memory leaf) internal view returns (bytes memory proof, bytes32 root) {
+        proof = abi.encodePacked(uint16(_DEPTH), (uint256(1) << _DEPTH) - 1);
+        for (uint256 i = 0; i < _DEPTH; ++i) {
+            proof = bytes.concat(proof, keccak256(abi.encode(i)));
+        }
+        root = this.rootOf(leaf.key, leaf.value, proof);
+    }
+
+    function rootOf(bytes32 key, uint256 value, bytes calldata proof) external pure returns (bytes32) {
+        return StateTree.rootOf(key, value, proof);
+    }
+}
