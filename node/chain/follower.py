@@ -38,6 +38,7 @@ class ChainFollower:
         self._events: list[ChainEvent] = []
         self._checkpoints: list[Checkpoint] = []
         self._head: Block | None = None
+        self.changes = 0  # grows whenever an event came or went, so that views know when they are old
 
     @classmethod
     async def open(cls, database: Database, client: ChainClient, watch: Watch) -> "ChainFollower":
@@ -92,6 +93,7 @@ class ChainFollower:
         rows = [_row(event.log) for event in kept]
         await self._database.write(lambda session: chain_events.extend(session, rows, checkpoint))
         self._events += kept
+        self.changes += bool(kept)
         self._checkpoints = [checkpoint, *self._checkpoints][: chain_events.KEPT_CHECKPOINTS]
         return bool(kept)
 
@@ -109,6 +111,7 @@ class ChainFollower:
         kept = self._position()
         await self._database.write(lambda session: chain_events.roll_back(session, kept))
         self._events = [event for event in self._events if event.log.block_number <= kept]
+        self.changes += 1
         return True
 
     def _parsed(self, logs: Sequence[Log]) -> list[ChainEvent]:

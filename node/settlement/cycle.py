@@ -11,6 +11,7 @@ from node.chain.registrations import ChainRegistrations
 from node.settlement.batcher import Batcher
 from node.settlement.book import Book
 from node.settlement.collection import Collection, Due
+from node.settlement.errors import TransactionFailed
 from node.settlement.gate import ProfitGate, Stakes, reason_to_wait
 from node.settlement.outbox import Outbox
 from node.settlement.progress import Progress, progress_of
@@ -132,10 +133,22 @@ class Cycle:
 
     async def _post_one(self, report: CycleReport, stored: StoredBatch) -> CycleReport:
         header = stored.header
-        intent = f"post:{header.epoch}:0x{stored.header_hash.hex()}"
-        sent = await self._send(intent, self._parts.settlement.post(header))
+        sent = await self._post_in_time(stored)
         posted = (*report.posted, (header.epoch, header.count, header.cum_total))
         return _with(replace(report, posted=posted), sent)
+
+    async def _post_in_time(self, stored: StoredBatch) -> Outgoing:
+        """Receipts are dated by the wall clock, which a chain's newest block lags behind: waits for that block."""
+        intent = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"
+        deadline = asyncio.get_running_loop().time() + self._policy.mining_timeout_s
+        while True:
+            try:
+                return await self._send(intent, self._parts.settlement.post(stored.header))
+            except TransactionFailed as error:
+                early = error.reason.startswith("InvalidClosingTime")
+                if not early or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(POLL_S)
 
     async def _claim(self, report: CycleReport) -> CycleReport:
         due = await self._due(await self.look())

@@ -70,6 +70,7 @@ class ChainSide:
         self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
         self._parts, self._database = parts, database
         self._treasury: Address | None = None
+        self._progress: tuple[int, Progress] | None = None
         self._seen_withdrawals: frozenset[Bytes32] = frozenset()
 
     @classmethod
@@ -127,7 +128,9 @@ class ChainSide:
     @property
     def progress(self) -> Progress:
         """What Settlement has recorded, as far as the follower has read."""
-        return progress_of(self.follower)
+        if self._progress is None or self._progress[0] != self.follower.changes:
+            self._progress = self.follower.changes, progress_of(self.follower)
+        return self._progress[1]
 
     async def status(self) -> SettleStatus:
         await self.book.refresh()

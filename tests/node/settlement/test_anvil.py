@@ -1,0 +1,44 @@
+"""The cycle on anvil, whose blocks can be taken back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_chain.anvil import find_anvil
+from node.chain.events import BatchPosted
+from node.settlement.outbox import OutboxPolicy
+from node.settlement.side import SidePolicy
+from tests.node.settlement.market import Town, fund, new_stall, open_market, running_town
+
+
+@pytest.fixture(scope="module")
+def anvil_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    find_anvil()  # says what to install where it is missing
+    with running_town(tmp_path_factory.mktemp("anvil") / "home", "anvil") as running:
+        yield running
+
+
+async def test_a_reorganised_batch_is_posted_again_and_paid_once(anvil_town: Town, tmp_path: Path) -> None:
+    policy = SidePolicy(outbox=OutboxPolicy(confirmations=3, poll_s=0.02))
+    async with open_market(anvil_town, tmp_path, new_stall(anvil_town), policy) as market:
+        await fund(market)
+        fee = (await market.serve()).receipt.fee
+        await market.side.cycle.run(market.now, force=True)
+        assert market.side.progress.last_epoch == 1
+
+        answer = anvil_town.web3.provider.make_request("anvil_reorg", [3, []])  # type: ignore[arg-type]
+        assert "error" not in answer
+        await market.side.tick()
+        lost = market.side.progress.last_epoch
+        for _ in range(4):
+            anvil_town.pass_time(6)
+            await market.side.tick()
+        report = await market.side.cycle.run(market.now, force=True)
+
+        posts = [one.event for one in market.side.follower.events if isinstance(one.event, BatchPosted)]
+        assert lost == 0
+        assert len(posts) == 1
+        assert report.active_epoch == 1
+        assert market.side.progress.credited == fee
+        assert [one.intent for one in await market.side.outbox.unfinished()] == ["activate:1"]  # not deep enough yet
