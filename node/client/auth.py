@@ -128,14 +128,14 @@ class WalletAuth(httpx2.Auth):
         if ask is None:
             yield request
             return
-        url = str(request.url.copy_with(raw_path=b"/")).rstrip("/")
-        if url in self._distrusted:
-            raise NodeDistrusted(url, self._distrusted[url])
-        channel = self._channels.get(url) or (yield from self._meet(url))
+        channel = yield from self._channel(origin(request.url))
         request.headers["Accept-Encoding"] = "identity"  # the answer is read along as it passes
         elsewhere = 0
         for attempt in (1, 2):
-            signed = yield from self._sign(channel, ask, elsewhere)
+            try:
+                signed = yield from self._sign(channel, ask, elsewhere)
+            except DepositTooSmall:
+                signed = None  # the node's 402 tells the numbers to whoever called
             response = yield from self._send(channel, request, signed)
             if signed is None or not response.is_error:
                 return
@@ -145,7 +145,25 @@ class WalletAuth(httpx2.Auth):
             self._quotes.clear()
             elsewhere = yield from channel.refresh()
 
-    def _meet(self, url: str) -> Flow[Channel]:
+    def sign(self, request: httpx2.Request) -> Flow[dict[str, str]]:
+        """The payment headers of a request that something else will send within minutes, such as curl.
+
+        Its receipt is not seen here. DepositTooSmall if the channel cannot cover it; ValueError if it needs no payment.
+        """
+        ask = Ask.of(request)
+        if ask is None:
+            raise ValueError(f"{request.method} {request.url.path} with this body is not paid for")
+        channel = yield from self._channel(origin(request.url))
+        signed = yield from self._sign(channel, ask, 0)
+        if signed is None:
+            raise NodeUnusable(channel.url, f"it does not serve {ask.model!r}")
+        return signed.headers
+
+    def _channel(self, url: str) -> Flow[Channel]:
+        if url in self._distrusted:
+            raise NodeDistrusted(url, self._distrusted[url])
+        if url in self._channels:
+            return self._channels[url]
         card = yield from fetch_card(url)
         if self._operator not in (None, card.operator):
             raise NodeUnusable(url, f"its operator is {card.operator}, expected {self._operator}")
@@ -153,7 +171,7 @@ class WalletAuth(httpx2.Auth):
         return self._channels.setdefault(url, Channel(url, card, self._signer, book, self._clock))
 
     def _send(self, channel: Channel, request: httpx2.Request, signed: Signed | None) -> Flow[httpx2.Response]:
-        """Without a signature the node is asked all the same: its 402 has the numbers."""
+        """Without a signature the node is asked all the same: its refusal says what is wrong."""
         for name in (PAYMENT_SIGNATURE, OPENLORA_REQUEST):
             request.headers.pop(name, None)
         if signed is None:
@@ -198,7 +216,7 @@ class WalletAuth(httpx2.Auth):
         return quote
 
     def _sign(self, channel: Channel, ask: Ask, elsewhere: int) -> Flow[Signed | None]:
-        """None if there is nothing to sign: an unknown model, or a channel that cannot cover the request."""
+        """None if the node does not serve the model. DepositTooSmall if the channel cannot cover the request."""
         quote = yield from self._quote(channel, ask)
         if quote is None:
             return None
@@ -208,14 +226,13 @@ class WalletAuth(httpx2.Auth):
         account = channel.book.read()
         if account is None or account.doubtful(self._clock()):
             elsewhere = max(elsewhere, (yield from channel.refresh()))
-        try:
-            return self._signed(channel, ask, quote, max_fee, elsewhere)
-        except DepositTooSmall as error:
-            if self._deposit is None:
-                return None
-            amount = max(self._deposit, error.required - error.balance, channel.card.min_deposit)
-            yield from channel.deposit(amount)
-            return self._signed(channel, ask, quote, max_fee, elsewhere)
+        while True:
+            try:
+                return self._signed(channel, ask, quote, max_fee, elsewhere)
+            except DepositTooSmall as shortfall:
+                if self._deposit is None:
+                    raise
+                yield from channel.top_up(shortfall, self._deposit)
 
     def _signed(self, channel: Channel, ask: Ask, quote: Quote, max_fee: int, elsewhere: int) -> Signed:
         now, card = int(self._clock()), channel.card
@@ -244,6 +261,11 @@ class WalletAuth(httpx2.Auth):
             prompt=ask.body,
         )
         return Signed(request.nonce, payment_headers(card, voucher, request, self._signer.sign(digest)), expectation)
+
+
+def origin(url: httpx2.URL) -> str:
+    """Where a node's own paths start: scheme, host and port of any of its URLs."""
+    return str(url.copy_with(raw_path=b"/")).rstrip("/")
 
 
 def _max_fee(ask: Ask, quote: Quote, context_tokens: int | None) -> int:

@@ -10,7 +10,7 @@ import httpx2
 from contracts.structs import InferenceRequest
 from node.client.account import Account, Overcharged, PendingDeposit, Promise
 from node.client.book import Book
-from node.client.errors import DepositRefused, NodeUnusable
+from node.client.errors import DepositRefused, DepositTooSmall, NodeUnusable
 from node.client.flows import Flow, parsed
 from node.client.node import NodeCard
 from node.client.wallet import Signer
@@ -74,6 +74,13 @@ class Channel:
         view = parsed(self.url, response, ChannelView.parse)
         self._learn(view)
         return view
+
+    def top_up(self, shortfall: DepositTooSmall, amount: int) -> Flow[None]:
+        """A deposit that covers the shortfall, at least `amount`; none if somebody else made one since."""
+        account = self.book.read()
+        if account is None or account.balance <= shortfall.balance:
+            missing = shortfall.required - shortfall.balance
+            yield from self.deposit(max(amount, missing, self.card.min_deposit))
 
     def _with_deposit(self, account: Account, amount: int) -> Account:
         now = int(self._clock())

@@ -3,6 +3,7 @@
 It is a transport, so clients reach it without a socket. Header and deposit parsing is the node's own.
 """
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -80,7 +81,10 @@ class NodeSide(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await request.aread()
-        return self._answer(request)
+        await asyncio.sleep(0.001)
+        answer = self._answer(request)
+        await asyncio.sleep(0.001)
+        return answer
 
     def paid(self) -> list[httpx2.Request]:
         return [request for request in self.requests if request.url.path.startswith("/v1/")]

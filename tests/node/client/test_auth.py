@@ -9,7 +9,8 @@ import pytest
 
 from contracts.crypto import PrivateKey, keccak
 from node.client.auth import WalletAuth
-from node.client.errors import CostAboveLimit, NodeUnusable
+from node.client.errors import CostAboveLimit, DepositTooSmall, NodeUnusable
+from node.client.flows import run
 from tests.node.client.answers import OPEN, OUTPUT
 from tests.node.client.conftest import PAYER
 from tests.node.client.node_side import URL, NodeSide, Refusal
@@ -243,6 +244,31 @@ def test_a_pending_withdrawal_lowers_what_is_promised(node: NodeSide, ask: Ask) 
 
     assert response.status_code == 200
     assert len(node.deposits) == 2
+
+
+def test_headers_can_be_signed_for_another_program_to_send(node: NodeSide, auth: WalletAuth, ask: Ask) -> None:
+    body = b'{"model": "dermatology", "prompt": "hello", "max_tokens": 4}'
+    with httpx2.Client(transport=node) as plain:
+        headers = run(plain, auth.sign(httpx2.Request("POST", f"{URL}/v1/completions", content=body)))
+        ask()  # what happens meanwhile takes nothing away from it
+        first = plain.post(f"{URL}/v1/completions", content=body, headers=headers)
+        with pytest.raises(AssertionError, match="used twice"):
+            plain.post(f"{URL}/v1/completions", content=body, headers=headers)
+
+    assert first.status_code == 200
+
+
+def test_nothing_is_signed_for_requests_that_cost_nothing(node: NodeSide, auth: WalletAuth) -> None:
+    with httpx2.Client(transport=node) as plain, pytest.raises(ValueError, match="GET /v1/models"):
+        run(plain, auth.sign(httpx2.Request("GET", f"{URL}/v1/models")))
+
+
+def test_an_empty_channel_signs_nothing(node: NodeSide, tmp_path: Path) -> None:
+    request = httpx2.Request("POST", f"{URL}/v1/completions", json={"model": "dermatology", "prompt": "hello"})
+
+    with httpx2.Client(transport=node) as plain, pytest.raises(DepositTooSmall) as refused:
+        run(plain, WalletAuth(PAYER, tmp_path).sign(request))
+    assert refused.value.balance == 0
 
 
 def test_an_operator_known_beforehand_is_insisted_on(node: NodeSide, tmp_path: Path) -> None:

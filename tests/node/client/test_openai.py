@@ -73,6 +73,7 @@ async def test_fifty_asynchronous_calls_at_once_share_one_channel(node: NodeSide
 
     assert {answer.choices[0].message.content for answer in answers} == {TEXT}
     assert sum(receipt.receipt.fee for receipt in auth.receipts) == node.line().charged
+    assert len(node.deposits) == 1
 
 
 def test_threads_and_wallet_objects_share_one_channel(node: NodeSide, tmp_path: Path) -> None:
