@@ -79,11 +79,6 @@ class AdapterSpec:
     """What one adapter does to the base: at least one module, in the base's layer order."""
 
     modules: tuple[ModuleSpec, ...]
-    base_model: str | None
-
-    @property
-    def rank(self) -> int:
-        return max(module.rank for module in self.modules)
 
     @classmethod
     def parse(cls, raw: bytes, base: BaseShape, adapter: str, *, max_rank: int = MAX_RANK) -> "AdapterSpec":
@@ -109,7 +104,7 @@ class AdapterSpec:
             raise AdapterIncompatible(
                 adapter, "target_modules", f"no layer of base {base.name!r} matches; its layers look like {example!r}"
             )
-        return cls(modules, config.base_model_name_or_path or None)
+        return cls(modules)
 
 
 def _config(raw: bytes, adapter: str) -> _Config:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import random
 import shutil
 import threading
 from pathlib import Path
@@ -403,3 +404,37 @@ async def test_a_source_that_is_not_understood_is_refused(source: str, open_stor
 def test_an_allowed_prefix_that_is_not_understood_is_refused(open_store: OpenStore) -> None:
     with pytest.raises(SourceRefused, match="file: or hf:"):
         open_store(allowed_sources=["ftp:"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_is_added_and_removed_at_once_names_bytes_and_disk_agree(
+    seed: int, open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    store = open_store()
+    sources = [f"file:{write_adapter(srv / str(i), seed=i)}" for i in range(3)]
+    names = ["a", "b", "c", "d"]
+
+    async def change() -> None:
+        try:
+            if rng.random() < 0.6:
+                await store.add(rng.choice(names), rng.choice(sources))
+            else:
+                await asyncio.to_thread(store.remove, rng.choice(names))
+        except (ModelNotFound, SourceUnavailable):
+            pass  # removed twice, or while it arrived
+
+    await asyncio.gather(*(change() for _ in range(60)))
+    store.close()
+
+    again = open_store()
+    assert again.versions() == store.versions()
+    for version in again.versions():
+        i = int(version.source[-1])
+        a = weights(seed=i)["base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"]
+        assert torch.equal(again.open_blob(version.digest).modules["layers.0.self_attn.q_proj"].a, a.T)
+    kept = {path.name for path in (tmp_path / "home" / "versions").iterdir()}
+    assert {version.digest for version in again.versions()} <= kept
+    for name in {version.name for version in again.versions()}:
+        again.remove(name)
+    assert again.disk_bytes() == 0
