@@ -81,13 +81,13 @@ class Metering:
         known = receipts.of_request(session, admission.request_id)
         if known is not None:
             return known, channels.get(session, admission.ask.request.channel_id)
-        held = reservations.end(session, admission.request_id)
+        held = reservations.take(session, admission.request_id)
         head = ledger.head(session, self._receiver.vault)
         finished_at = max(now, self._registrations.head_time(), admission.started_at, head.last_finished_at)
-        fee = self._charge(session, admission, end, held, finished_at)
-        channel = channels.get(session, admission.ask.request.channel_id)
         receipt = _draft(admission, end, commitments, finished_at)
-        if fee:
+        fee = self._due(admission, end, held, finished_at)
+        channel = channels.charge(session, receipt.channel_id, held=held.amount, fee=fee) if held and fee else None
+        if channel is not None:
             receipt = replace(
                 receipt,
                 seq=head.last_seq + 1,
@@ -96,6 +96,8 @@ class Metering:
                 voucher_max=channel.signed_max,
             )
             self._number(session, admission, receipt, channel, head)
+        else:
+            channel = _uncharged(session, admission, held, fee)
         check_form(receipt)
         signature = self._signer.sign(receipt.digest(self._receiver.domain))
         ask = admission.ask
@@ -105,23 +107,17 @@ class Metering:
         receipts.add(session, stored)
         return stored, channel
 
-    def _charge(
-        self, session: Session, admission: Admission, end: End, held: Reservation | None, finished_at: int
-    ) -> int:
-        """What the channel was charged: the fee, or 0 where nothing is due or nothing may be charged."""
-        due = fee_of(end, admission.sale)
-        if due == 0:
-            return 0
-        covered = held is not None and due <= held.amount
+    def _due(self, admission: Admission, end: End, held: Reservation | None, finished_at: int) -> int:
+        """What may be charged: the fee, or 0 where nothing is due or no valid receipt could show it."""
+        fee = fee_of(end, admission.sale)
+        covered = held is not None and fee <= held.amount
         valid = collectable(
             admission.sale, self._registrations, started_at=admission.started_at, finished_at=finished_at
         )
-        channel_id = admission.ask.request.channel_id
-        if covered and valid and channels.charge(session, channel_id, due):
-            return due
-        # the payer withdrew, the prices moved or a reservation was lost: the operator's risk, never the payer's
-        log.warning("fee_forgone", request_id=admission.request_id, fee=str(due), covered=covered, valid=valid)
-        return 0
+        if fee and not (covered and valid):
+            log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), covered=covered, valid=valid)
+            return 0
+        return fee
 
     def _number(
         self, session: Session, admission: Admission, receipt: UsageReceipt, channel: Channel, head: Head
@@ -132,6 +128,16 @@ class Metering:
         if admission.sale.terms is not None:
             preimages.keep(session, receipt.terms_hash, admission.sale.terms)
         ledger.advance(session, receipt.node, Head(receipt.seq, receipt.finished_at, head.charged + receipt.fee))
+
+
+def _uncharged(session: Session, admission: Admission, held: Reservation | None, fee: int) -> Channel:
+    """The channel once it has its reservation back, without a charge."""
+    channel_id = admission.ask.request.channel_id
+    if held is not None:
+        channels.unreserve(session, channel_id, held.amount)
+    if fee:  # the payer withdrew before the node could claim: the operator's risk
+        log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), escrowed=False)
+    return channels.get(session, channel_id)
 
 
 def _draft(admission: Admission, end: End, commitments: tuple[Bytes32, Bytes32], finished_at: int) -> UsageReceipt:

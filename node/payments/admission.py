@@ -4,7 +4,7 @@ capacity = min(signedMax, balance − pendingWithdraw) − charged − Σ reserv
 number of requests may run on one channel, and the order in which their vouchers arrive does not matter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -81,17 +81,22 @@ def reserve(session: Session, ask: SignedAsk, receiver: Receiver, reservation: R
     if ask.signer != channel.config.payer_authorizer:
         key = channel.config.payer_authorizer
         return PaymentInvalid(f"{OPENLORA_REQUEST}.signature", f"is by {ask.signer}; the channel's key is {key}")
-    if ask.voucher is not None:
-        voucher = ask.voucher
-        channels.raise_signed_max(session, channel.channel_id, voucher.voucher.max_claimable_amount, voucher.signature)
+    channel = _with_voucher(session, channel, ask)
     if nonces.used(session, channel.channel_id, request.nonce):
         return NonceUsed(channel.channel_id, request.nonce)
-    made = reservations.make(session, reservation)
-    current = channels.get(session, channel.channel_id)
-    if not made:
-        return shortfall(current, ask, receiver, reservation.amount)
+    if not reservations.make(session, reservation):
+        return shortfall(channel, ask, receiver, reservation.amount)
     nonces.use(session, channel.channel_id, request.nonce, request.deadline)
-    return current
+    return replace(channel, reserved=channel.reserved + reservation.amount)
+
+
+def _with_voucher(session: Session, channel: Channel, ask: SignedAsk) -> Channel:
+    """The channel once the voucher that came along is kept, if it is the newest."""
+    if ask.voucher is None or ask.voucher.voucher.max_claimable_amount <= channel.signed_max:
+        return channel
+    signed_max, signature = ask.voucher.voucher.max_claimable_amount, ask.voucher.signature
+    channels.raise_signed_max(session, channel.channel_id, signed_max, signature)
+    return replace(channel, signed_max=signed_max, signed_max_signature=signature)
 
 
 def shortfall(channel: Channel, ask: SignedAsk, receiver: Receiver, required: int) -> PaymentError:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, insert, literal, select, update
+from sqlalchemy import CursorResult, Update, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -65,11 +65,15 @@ class Channel:
 
 def add(session: Session, channel: Channel) -> None:
     """Stores a channel that is not stored yet."""
-    session.execute(insert(_T).values(_values(channel)))
+    session.execute(insert(_T), _values(channel))
+
+
+_FIND = select(_T).where(_C.channel_id == bindparam("which"))
 
 
 def find(session: Session, channel_id: Bytes32) -> Channel | None:
-    return _one(session, select(_T).where(_C.channel_id == channel_id))
+    row = session.execute(_FIND, {"which": channel_id}).mappings().one_or_none()
+    return None if row is None else _channel(row)
 
 
 def get(session: Session, channel_id: Bytes32) -> Channel:
@@ -111,11 +115,27 @@ def set_escrowed(
     session.execute(update(_T).where(newer).values(values))
 
 
+_RAISE = (
+    update(_T)
+    .where(_C.channel_id == bindparam("which"), _C.signed_max < bindparam("newer"))
+    .values(signed_max=bindparam("newer"), signed_max_signature=bindparam("signed"))
+)
+
+
 def raise_signed_max(session: Session, channel_id: Bytes32, signed_max: int, signature: bytes) -> bool:
     """Keeps a voucher if it promises more than the newest one; whether it did."""
-    newer = (_C.channel_id == channel_id) & (_C.signed_max < signed_max)
-    values = {"signed_max": signed_max, "signed_max_signature": signature}
-    return _changed(session, update(_T).where(newer).values(values))
+    return _changed(session, _RAISE, {"which": channel_id, "newer": signed_max, "signed": signature})
+
+
+_WANTED = bindparam("wanted", type_=Amount())
+_RESERVE = (
+    update(_T)
+    .where(
+        _C.channel_id == bindparam("which"),
+        plus(_C.charged, _C.reserved, _WANTED) <= least(_C.signed_max, minus_or_zero(_C.balance, _C.pending_withdraw)),
+    )
+    .values(reserved=plus(_C.reserved, _WANTED))
+)
 
 
 def reserve(session: Session, channel_id: Bytes32, amount: int) -> bool:
@@ -123,37 +143,37 @@ def reserve(session: Session, channel_id: Bytes32, amount: int) -> bool:
 
     One statement: rule and reservation cannot come apart.
     """
-    wanted = literal(amount, Amount())
-    ceiling = least(_C.signed_max, minus_or_zero(_C.balance, _C.pending_withdraw))
-    fits = plus(_C.charged, _C.reserved, wanted) <= ceiling
-    changed = update(_T).where(_C.channel_id == channel_id, fits).values(reserved=plus(_C.reserved, wanted))
-    return _changed(session, changed)
+    return _changed(session, _RESERVE, {"which": channel_id, "wanted": amount})
 
 
-def unreserve(session: Session, channel_id: Bytes32, amount: int) -> None:
-    """Gives `amount` back to the channel's capacity."""
-    held = literal(amount, Amount())
-    mine = (_C.channel_id == channel_id) & (_C.reserved >= held)
-    changed = update(_T).where(mine).values(reserved=minus_or_zero(_C.reserved, held))
-    assert _changed(session, changed), "more is released than was reserved"
+_HELD, _FEE = bindparam("held", type_=Amount()), bindparam("fee", type_=Amount())
+_UNRESERVE = (
+    update(_T)
+    .where(_C.channel_id == bindparam("which"), _C.reserved >= _HELD)
+    .values(reserved=minus_or_zero(_C.reserved, _HELD))
+)
+_CHARGE = (
+    _UNRESERVE.where(plus(_C.charged, _FEE) <= least(_C.signed_max, _C.balance))
+    .values(charged=plus(_C.charged, _FEE))
+    .returning(_T)
+)
 
 
-def charge(session: Session, channel_id: Bytes32, fee: int) -> bool:
-    """charged += fee iff that stays within min(signed_max, balance); whether it did."""
-    due = literal(fee, Amount())
-    fits = plus(_C.charged, due) <= least(_C.signed_max, _C.balance)
-    changed = update(_T).where(_C.channel_id == channel_id, fits).values(charged=plus(_C.charged, due))
-    return _changed(session, changed)
+def unreserve(session: Session, channel_id: Bytes32, held: int) -> None:
+    """Gives a reservation of `held` back to the channel's capacity."""
+    assert _changed(session, _UNRESERVE, {"which": channel_id, "held": held}), "more is released than was reserved"
 
 
-def _changed(session: Session, statement: Any) -> bool:
-    result: Any = session.execute(statement)
-    return bool(result.rowcount)
-
-
-def _one(session: Session, query: Select[Any]) -> Channel | None:
-    row = session.execute(query).mappings().one_or_none()
+def charge(session: Session, channel_id: Bytes32, *, held: int, fee: int) -> Channel | None:
+    """Gives `held` back and charges `fee` instead iff charged + fee ≤ min(signed_max, balance); None if not."""
+    row = session.execute(_CHARGE, {"which": channel_id, "held": held, "fee": fee}).mappings().one_or_none()
     return None if row is None else _channel(row)
+
+
+def _changed(session: Session, statement: Update, values: Mapping[str, object]) -> bool:
+    result = session.execute(statement, values)
+    assert isinstance(result, CursorResult)
+    return bool(result.rowcount)
 
 
 _CONFIG = ("payer", "payer_authorizer", "receiver", "receiver_authorizer", "token", "withdraw_delay", "salt")

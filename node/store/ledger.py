@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import CursorResult, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -33,17 +33,29 @@ class Head:
     charged: int
 
 
+_HEAD = select(_T).where(_T.c.node == bindparam("which"))
+_ADVANCE = (
+    update(_T)
+    .where(
+        _T.c.node == bindparam("which"),
+        _T.c.last_seq == bindparam("seq") - 1,
+        _T.c.last_finished_at <= bindparam("finished"),
+    )
+    .values(last_seq=bindparam("seq"), last_finished_at=bindparam("finished"), charged=bindparam("total"))
+)
+
+
 def head(session: Session, node: Address) -> Head:
-    row = session.execute(select(_T).where(_T.c.node == node)).mappings().one_or_none()
+    row = session.execute(_HEAD, {"which": node}).mappings().one_or_none()
     return Head(0, 0, 0) if row is None else Head(row["last_seq"], row["last_finished_at"], row["charged"])
 
 
 def advance(session: Session, node: Address, head: Head) -> None:
     """Makes `head` the head of the node's ledger; numbers follow one another and time does not run back."""
-    values = {"last_seq": head.last_seq, "last_finished_at": head.last_finished_at, "charged": head.charged}
-    follows = (_T.c.node == node) & (_T.c.last_seq == head.last_seq - 1)
-    in_order = follows & (_T.c.last_finished_at <= head.last_finished_at)
-    result = session.execute(update(_T).where(in_order).values(values))
-    if result.rowcount == 0:  # type: ignore[attr-defined]  # an UPDATE's result has it
+    given = {"which": node, "seq": head.last_seq, "finished": head.last_finished_at, "total": head.charged}
+    result = session.execute(_ADVANCE, given)
+    assert isinstance(result, CursorResult)
+    if result.rowcount == 0:
         assert head.last_seq == 1, f"receipt {head.last_seq} does not follow"
-        session.execute(insert(_T).values(node=node, **values))
+        values = {"last_seq": head.last_seq, "last_finished_at": head.last_finished_at, "charged": head.charged}
+        session.execute(insert(_T), {"node": node, **values})

@@ -1,6 +1,6 @@
 """Which signed requests were presented already. A nonce is remembered until its deadline, then the deadline refuses."""
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -21,15 +21,18 @@ class NonceRow(SQLModel, table=True):
 _T = NonceRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 
+_USED = select(_T.c.nonce).where(_T.c.channel_id == bindparam("which"), _T.c.nonce == bindparam("given"))
+
+
 def used(session: Session, channel_id: Bytes32, nonce: int) -> bool:
     """Whether a signed request with this nonce was let in."""
-    same = (_T.c.channel_id == channel_id) & (_T.c.nonce == nonce.to_bytes(32))
-    return session.execute(select(_T.c.nonce).where(same)).first() is not None
+    return session.execute(_USED, {"which": channel_id, "given": nonce.to_bytes(32)}).first() is not None
 
 
 def use(session: Session, channel_id: Bytes32, nonce: int, deadline: int) -> None:
     """Marks an unused nonce as used."""
-    session.execute(insert(_T).values(channel_id=channel_id, nonce=nonce.to_bytes(32), deadline=deadline))
+    values = {"channel_id": channel_id, "nonce": nonce.to_bytes(32), "deadline": deadline}
+    session.execute(insert(_T), values)
 
 
 def forget(session: Session, before: int) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import TypeVar
 
-from sqlalchemy import Text, insert, select
+from sqlalchemy import Text, bindparam, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -25,13 +25,16 @@ _T = PreimageRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _S = TypeVar("_S", bound=Struct)
 
 
+_FIND = select(_T.c.document).where(_T.c.struct_hash == bindparam("which"))
+
+
 def keep(session: Session, struct_hash: Bytes32, struct: Struct) -> None:
     """Stores a struct unless it is stored already."""
-    if session.execute(select(_T.c.struct_hash).where(_T.c.struct_hash == struct_hash)).first() is None:
+    if session.scalar(_FIND, {"which": struct_hash}) is None:
         document = json.dumps(struct.to_json(), separators=(",", ":"))
-        session.execute(insert(_T).values(struct_hash=struct_hash, document=document))
+        session.execute(insert(_T), {"struct_hash": struct_hash, "document": document})
 
 
 def find(session: Session, kind: type[_S], struct_hash: Bytes32) -> _S | None:
-    document = session.scalar(select(_T.c.document).where(_T.c.struct_hash == struct_hash))
+    document = session.scalar(_FIND, {"which": struct_hash})
     return None if document is None else kind.from_json(json.loads(document))

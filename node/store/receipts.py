@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -77,15 +77,20 @@ class StoredReceipt:
 
 def add(session: Session, stored: StoredReceipt) -> None:
     """Writes a new receipt."""
-    session.execute(insert(_T).values(_values(stored)))
+    session.execute(insert(_T), _values(stored))
 
 
 def find(session: Session, receipt_id: Bytes32) -> StoredReceipt | None:
-    return _one(session, select(_T).where(_C.receipt_id == receipt_id))
+    row = session.execute(select(_T).where(_C.receipt_id == receipt_id)).mappings().one_or_none()
+    return None if row is None else _stored(row)
+
+
+_OF_REQUEST = select(_T).where(_C.request_id == bindparam("which"))
 
 
 def of_request(session: Session, request_id: str) -> StoredReceipt | None:
-    return _one(session, select(_T).where(_C.request_id == request_id))
+    row = session.execute(_OF_REQUEST, {"which": request_id}).mappings().one_or_none()
+    return None if row is None else _stored(row)
 
 
 def numbered(session: Session, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
@@ -110,11 +115,6 @@ def latest(
         at, receipt_id = before
         query = query.where((_C.finished_at < at) | ((_C.finished_at == at) & (_C.receipt_id < receipt_id)))
     return _many(session, query)
-
-
-def _one(session: Session, query: Select[Any]) -> StoredReceipt | None:
-    row = session.execute(query).mappings().one_or_none()
-    return None if row is None else _stored(row)
 
 
 def _many(session: Session, query: Select[Any]) -> tuple[StoredReceipt, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -38,18 +38,25 @@ def make(session: Session, reservation: Reservation) -> bool:
     if not channels.reserve(session, reservation.channel_id, reservation.amount):
         return False
     values = {name: getattr(reservation, name) for name in ("request_id", "channel_id", "amount", "admitted_at")}
-    session.execute(insert(_T).values(values))
+    session.execute(insert(_T), values)
     return True
+
+
+_TAKE = delete(_T).where(_T.c.request_id == bindparam("which")).returning(_T)
+
+
+def take(session: Session, request_id: str) -> Reservation | None:
+    """Forgets the reservation, so that its holder alone answers for what it held; None if there is none."""
+    row = session.execute(_TAKE, {"which": request_id}).mappings().one_or_none()
+    return Reservation(**row) if row is not None else None
 
 
 def end(session: Session, request_id: str) -> Reservation | None:
     """Gives the capacity back and forgets the reservation; None if there is none."""
-    row = session.execute(select(_T).where(_T.c.request_id == request_id)).mappings().one_or_none()
-    if row is None:
-        return None
-    session.execute(delete(_T).where(_T.c.request_id == request_id))
-    channels.unreserve(session, row["channel_id"], row["amount"])
-    return Reservation(row["request_id"], row["channel_id"], row["amount"], row["admitted_at"])
+    held = take(session, request_id)
+    if held is not None:
+        channels.unreserve(session, held.channel_id, held.amount)
+    return held
 
 
 def end_all(session: Session) -> int:

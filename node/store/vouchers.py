@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -32,15 +32,18 @@ class KeptVoucher:
     signature: bytes
 
 
+_FIND = select(_T.c.signature).where(
+    _T.c.channel_id == bindparam("which"), _T.c.max_claimable_amount == bindparam("amount")
+)
+
+
 def keep(session: Session, voucher: KeptVoucher) -> None:
     """Stores a voucher unless the same amount is already kept for its channel."""
-    same = (_T.c.channel_id == voucher.channel_id) & (_T.c.max_claimable_amount == voucher.max_claimable_amount)
-    if session.execute(select(_T.c.channel_id).where(same)).first() is None:
+    if find(session, voucher.channel_id, voucher.max_claimable_amount) is None:
         values = {name: getattr(voucher, name) for name in ("channel_id", "max_claimable_amount", "signature")}
-        session.execute(insert(_T).values(values))
+        session.execute(insert(_T), values)
 
 
 def find(session: Session, channel_id: Bytes32, max_claimable_amount: int) -> KeptVoucher | None:
-    same = (_T.c.channel_id == channel_id) & (_T.c.max_claimable_amount == max_claimable_amount)
-    signature = session.scalar(select(_T.c.signature).where(same))
+    signature = session.scalar(_FIND, {"which": channel_id, "amount": max_claimable_amount})
     return None if signature is None else KeptVoucher(channel_id, max_claimable_amount, signature)

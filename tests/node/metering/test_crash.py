@@ -11,7 +11,7 @@ from tests.node.payments.payer import Payer
 from tests.node.payments.shop import RECEIVER, open_shop
 
 ROOT = Path(__file__).parents[3]
-KILLS = 4
+KILLS = 3
 
 
 def work_and_die(url: str, first: int, lifetime_s: float) -> list[dict[str, object]]:

@@ -203,4 +203,4 @@ class Books(RuleBasedStateMachine):
 
 
 def test_no_interleaving_breaks_the_books() -> None:
-    run_state_machine_as_test(Books, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Books, settings=settings(max_examples=15, stateful_step_count=25, deadline=None))

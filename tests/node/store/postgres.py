@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -46,7 +47,7 @@ def _serve(folder: Path) -> Iterator[str]:
         _wait_until_ready(server, port)
         yield f"postgresql://node@127.0.0.1:{port}/"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGQUIT)  # at once: nothing is kept
         server.wait()
 
 
