@@ -1,5 +1,6 @@
 """Follows the contracts' events: from a stored cursor onwards, block by block, undoing what a reorganisation undid."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,13 +32,14 @@ class Watch:
 
 
 class ChainFollower:
-    """The chain's events as far as they are read and stored. One task polls; everybody may look."""
+    """The chain's events as far as they are read and stored. Any number of tasks may poll and look."""
 
     def __init__(self, database: Database, client: ChainClient, watch: Watch) -> None:
         self._database, self._client, self._watch = database, client, watch
         self._events: list[ChainEvent] = []
         self._checkpoints: list[Checkpoint] = []
         self._head: Block | None = None
+        self._polling: asyncio.Future[bool] | None = None
         self.changes = 0  # grows whenever an event came or went, so that views know when they are old
 
     @classmethod
@@ -68,13 +70,22 @@ class ChainFollower:
         return tuple(event for event in self._events if event.log.block_number <= deepest)
 
     async def poll(self) -> bool:
-        """Reads up to the chain's head; whether any event came or went."""
+        """Reads up to the chain's head; whether any event came or went.
+
+        A poll that comes during another waits for it and then looks again: it may be asked about a newer block.
+        """
+        while self._polling is not None and not self._polling.done():
+            await asyncio.wait([self._polling])
+        self._polling = asyncio.ensure_future(self._poll())
+        return await asyncio.shield(self._polling)
+
+    async def _poll(self) -> bool:
         changed = await self._undo_reorganised()
         head = await self._client.head()
         while (position := self._position()) < head.number:
             changed |= await self._read(position + 1, min(position + BLOCK_RANGE, head.number))
         if self._checkpoints and self._checkpoints[0].block_hash != head.hash:
-            return await self.poll()  # the chain was reorganised between our questions
+            return await self._poll()  # the chain was reorganised between our questions
         self._head = head
         return changed
 

@@ -30,10 +30,14 @@ class _Sent:
 
 @dataclass(slots=True)
 class MemoryChain:
-    """Blocks, waiting transactions, and what the contracts do. `automine`: each transaction gets a block at once."""
+    """Blocks, waiting transactions, and what the contracts do. `automine`: each transaction gets a block at once.
+
+    coins: what every account holds, in wei.
+    """
 
     chain_id: int = 31337
     automine: bool = True
+    coins: int = 10**18
     now: int = 1_700_000_000
     contracts: dict[Address, Contract] = field(default_factory=dict)
     waiting: dict[Bytes32, _Sent] = field(default_factory=dict)
@@ -85,7 +89,7 @@ class MemoryChain:
         return b"\x00" if address in self.contracts else b""
 
     async def funds(self, address: Address) -> int:
-        return 10**18
+        return self.coins
 
     async def call(self, call: Call, sender: Address | None = None) -> bytes:
         return b""

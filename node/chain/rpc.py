@@ -1,8 +1,8 @@
 """The chain client over JSON-RPC: web3's HTTP provider, called in threads, every call bounded in time."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 from web3 import HTTPProvider
 from web3.exceptions import Web3Exception
@@ -22,6 +22,8 @@ from node.chain.errors import (
     WrongChain,
 )
 from node.chain.reverts import revert_reason
+
+_T = TypeVar("_T")
 
 CALL_TIMEOUT_S = 10.0
 FALLBACK_TIP_WEI = 1_000_000_000
@@ -46,7 +48,7 @@ class RpcClient:
     async def connect(cls, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> Self:
         """A client of the chain `chain_id`; ChainUnavailable or WrongChain otherwise."""
         client = cls(rpc_url, chain_id, timeout_s)
-        served = _number(await client._ask("eth_chainId"))
+        served = await client._get(_number, "eth_chainId")
         if served != chain_id:
             raise WrongChain(rpc_url, chain_id, served)
         return client
@@ -56,32 +58,31 @@ class RpcClient:
         return self._chain_id
 
     async def head(self) -> Block:
-        return _block(await self._ask("eth_getBlockByNumber", "latest", False))
+        return await self._get(_block, "eth_getBlockByNumber", "latest", False)
 
     async def block(self, number: int) -> Block | None:
-        found = await self._ask("eth_getBlockByNumber", hex(number), False)
-        return _block(found) if found is not None else None
+        return await self._get(_or_none(_block), "eth_getBlockByNumber", hex(number), False)
 
     async def code(self, address: Address) -> bytes:
-        return _bytes(await self._ask("eth_getCode", address, "latest"))
+        return await self._get(_bytes, "eth_getCode", address, "latest")
 
     async def funds(self, address: Address) -> int:
-        return _number(await self._ask("eth_getBalance", address, "latest"))
+        return await self._get(_number, "eth_getBalance", address, "latest")
 
     async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        return _bytes(await self._ask("eth_call", _message(call, sender), "latest"))
+        return await self._get(_bytes, "eth_call", _message(call, sender), "latest")
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
-        return _number(await self._ask("eth_estimateGas", _message(call, sender)))
+        return await self._get(_number, "eth_estimateGas", _message(call, sender))
 
     async def tip_fee(self) -> int:
         try:
-            return _number(await self._ask("eth_maxPriorityFeePerGas"))
+            return await self._get(_number, "eth_maxPriorityFeePerGas")
         except CallRefused:  # the method is optional
             return FALLBACK_TIP_WEI
 
     async def nonce(self, address: Address) -> int:
-        return _number(await self._ask("eth_getTransactionCount", address, "latest"))
+        return await self._get(_number, "eth_getTransactionCount", address, "latest")
 
     async def send_raw(self, raw: bytes) -> Bytes32:
         try:
@@ -97,8 +98,7 @@ class RpcClient:
         return await self._ask("eth_getTransactionByHash", _hex(transaction_hash)) is not None
 
     async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
-        found = await self._ask("eth_getTransactionReceipt", _hex(transaction_hash))
-        return _inclusion(found) if found is not None else None
+        return await self._get(_or_none(_inclusion), "eth_getTransactionReceipt", _hex(transaction_hash))
 
     async def logs(
         self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
@@ -109,26 +109,37 @@ class RpcClient:
             "fromBlock": hex(from_block),
             "toBlock": hex(to_block),
         }
-        return sorted((_log(one) for one in await self._ask("eth_getLogs", wanted)), key=lambda log: log.place)
+        found = await self._get(lambda rows: [_log(row) for row in rows], "eth_getLogs", wanted)
+        return sorted(found, key=lambda log: log.place)
+
+    async def _get(self, parse: Callable[[Any], _T], method: str, *params: Any) -> _T:
+        """The parsed result of one JSON-RPC call."""
+        answer = await self._ask(method, *params)
+        try:
+            return parse(answer)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ChainUnavailable(self._url, f"{method} was answered with something else") from error
 
     async def _ask(self, method: str, *params: Any) -> Any:
         """The result of one JSON-RPC call, or its error as one of ours."""
         request = asyncio.to_thread(self._provider.make_request, RPCEndpoint(method), list(params))
         try:
-            answer: Mapping[str, Any] = await asyncio.wait_for(request, self._timeout_s + 1)
+            answer: Any = await asyncio.wait_for(request, self._timeout_s + 1)
         except TimeoutError as error:
             raise ChainUnavailable(self._url, f"{method} took longer than {self._timeout_s} s") from error
         except (OSError, ValueError, Web3Exception) as error:  # requests' errors are OSErrors, no JSON is a ValueError
             raise ChainUnavailable(self._url, f"{method}: {type(error).__name__}") from error
-        if "error" in answer and answer["error"] is not None:
-            raise _error(method, answer["error"])
-        if "result" not in answer:
+        if not isinstance(answer, Mapping) or not answer.keys() & {"result", "error"}:
             raise ChainUnavailable(self._url, f"{method} was answered without a result")
-        return answer["result"]
+        if answer.get("error") is not None:
+            raise _error(method, answer["error"])
+        return answer.get("result")
 
 
-def _error(method: str, error: Mapping[str, Any]) -> ChainError:
+def _error(method: str, error: Any) -> ChainError:
     """JSON-RPC code 3, or data with a revert's message, is a contract's refusal (Geth's convention)."""
+    if not isinstance(error, Mapping):
+        return CallRefused(method, str(error))
     reason, data = str(error.get("message", error)), error.get("data")
     raw = data.get("data") if isinstance(data, Mapping) else data
     if error.get("code") == 3 or "revert" in reason.lower():
@@ -176,6 +187,10 @@ def _log(found: Mapping[str, Any]) -> Log:
         topics=tuple(_word(topic) for topic in found["topics"]),
         data=_bytes(found["data"]),
     )
+
+
+def _or_none(parse: Callable[[Any], _T]) -> Callable[[Any], _T | None]:
+    return lambda found: None if found is None else parse(found)
 
 
 def _number(text: Any) -> int:

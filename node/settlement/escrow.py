@@ -27,11 +27,14 @@ class ChainEscrow:
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
     ) -> str:
         call = self._contract.deposit(config, amount, collector_data)
+        intent = f"deposit:0x{authorization_nonce.hex()}"
         try:
-            sent = await self._outbox.send(f"deposit:0x{authorization_nonce.hex()}", call, self._timeout_s)
+            sent = await self._outbox.send(intent, call, self._timeout_s)
         except TransactionFailed as error:
             raise DepositFailed(error.reason) from error
         except TransactionPending as error:
+            if error.transaction_hash is None and await self._outbox.cancel(intent):
+                raise DepositFailed(error.note or "the chain takes no transactions now") from error
             transaction = "0x" + (error.transaction_hash or b"").hex()
             raise SettlementUnknown(config.channel_id(self._client.chain_id), transaction) from error
         assert sent.hash is not None

@@ -76,6 +76,11 @@ class Outbox:
             )
         )
 
+    async def cancel(self, intent: str) -> bool:
+        """Gives an intent up if it has no number yet; whether it was given up."""
+        now = self._clock()
+        return await self._database.write(lambda session: outbox.cancel(session, intent, now))
+
     async def find(self, intent: str) -> Outgoing | None:
         return await self._database.read(lambda session: outbox.find(session, intent))
 
@@ -89,7 +94,10 @@ class Outbox:
         return await self.wait(intent, timeout_s)
 
     async def wait(self, intent: str, timeout_s: float) -> Outgoing:
-        """Drives the outbox until `intent` is mined; TransactionFailed or, after `timeout_s`, TransactionPending."""
+        """Drives the outbox until `intent` is mined.
+
+        TransactionFailed if it is refused; TransactionPending after `timeout_s`, or at once if it cannot be sent now.
+        """
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             await self.advance()
@@ -99,7 +107,8 @@ class Outbox:
                 return found
             if found.state is State.FAILED:
                 raise TransactionFailed(intent, found.failure or "unknown")
-            if asyncio.get_running_loop().time() > deadline:
+            held_up = found.state is State.INTENDED and found.failure is not None
+            if held_up or asyncio.get_running_loop().time() > deadline:
                 raise TransactionPending(intent, found.hash, found.failure)
             await asyncio.sleep(self._policy.poll_s)
 
@@ -126,6 +135,10 @@ class Outbox:
         except CallRefused as error:
             return await self._change(transaction, State.INTENDED, failure=error.reason)
         fees = await self._fees()
+        held = await self._client.funds(self.sender)
+        if held < gas * fees.max_fee:
+            note = f"the operator {self.sender} holds {held} wei and may need {gas * fees.max_fee}; fund it"
+            return await self._change(transaction, State.INTENDED, failure=note)
         mined, now = await self._client.nonce(self.sender), self._clock()
 
         def store(session: Session) -> Outgoing:

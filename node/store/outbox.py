@@ -86,6 +86,13 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
     return made
 
 
+def cancel(session: Session, intent: str, now: int) -> bool:
+    """Fails an intent that has no number yet; whether there was one."""
+    waiting = (_T.c.intent == intent) & (_T.c.state == State.INTENDED)
+    result: Any = session.execute(update(_T).where(waiting).values(state=State.FAILED, changed_at=now))
+    return bool(result.rowcount)
+
+
 def restart(session: Session, transaction_id: int, now: int, **values: object) -> Outgoing:
     """Back to the intent: its number is gone, so its attempts can never be mined and are forgotten."""
     session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))

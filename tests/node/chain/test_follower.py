@@ -1,5 +1,6 @@
 """The follower: every event once, none after a reorganisation took it back, no question asked twice."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 
@@ -155,3 +156,15 @@ async def test_any_history_of_blocks_and_reorganisations_ends_in_the_chain_s_own
     expected = await chain.logs((SETTLEMENT,), WATCH.topics(), 0, 1_000)
     assert [one.log for one in follower.events] == expected
     assert [one.log for one in (await ChainFollower.open(database, chain, WATCH)).events] == expected
+
+
+async def test_tasks_that_poll_at_once_read_every_event_once(chain: CountingChain, database: Database) -> None:
+    follower = await ChainFollower.open(database, chain, WATCH)
+    await send(chain, 1)
+    first = asyncio.create_task(follower.poll())
+    await asyncio.sleep(0)
+    await send(chain, 2)
+
+    await asyncio.gather(first, follower.poll(), follower.poll())
+
+    assert amounts(follower) == [1, 2]

@@ -275,3 +275,32 @@ async def test_sent_but_not_confirmed_is_a_state_of_its_own(database: Database, 
     assert pending.value.transaction_hash in chain.waiting
     chain.mine()
     assert (await outbox.wait("post:1", timeout_s=5)).state is State.FINAL
+
+
+async def test_an_operator_without_funds_is_told_at_once_and_goes_on_when_funded(
+    database: Database, clock: Clock
+) -> None:
+    chain = MemoryChain(coins=100)
+    outbox = make(database, chain, clock)
+
+    with pytest.raises(TransactionPending, match="holds 100 wei"):
+        await outbox.send("post:1", Call(TARGET, b"post"), timeout_s=60)
+    chain.coins = 10**18
+    await outbox.advance()
+
+    assert calls(chain) == [b"post"]
+
+
+async def test_an_intent_is_given_up_only_before_it_has_a_number(database: Database, clock: Clock) -> None:
+    chain = MemoryChain(automine=False)
+    outbox = make(database, chain, clock)
+    await outbox.submit("deposit:1", Call(TARGET, b"one"))
+    await outbox.submit("deposit:2", Call(TARGET, b"two"))
+
+    assert await outbox.cancel("deposit:1")
+    await outbox.advance()
+    assert not await outbox.cancel("deposit:2")
+
+    chain.mine()
+    assert calls(chain) == [b"two"]
+    assert await state(outbox, "deposit:1") is State.FAILED
