@@ -62,14 +62,24 @@ def failure_of(code: str, message: str) -> Failure:
 
 
 _EXIT_CODE_OF_CLASS = {
+    "local_chain.errors.LocalChainError": 4,
     "node.config.SettingsError": 3,
     "node.home.HomeLocked": 3,
     "node.home.HomeUnusable": 3,
     "node.listeners.PortInUse": 3,
     "node.listeners.AddressUnusable": 3,
+    "node.store.errors.StoreError": 3,
+    "node.keystore.KeystoreError": 3,
+    "node.chain.errors.ChainError": 4,
+    "local_chain.errors.LocalChainError": 4,
+    "node.settlement.errors.SettlementError": 4,
+    "node.client.errors.ClientError": 5,
+    "node.payments.errors.PaymentError": 5,
     "serving.errors.ServingError": 6,
+    "node.client.errors.ReceiptRefused": 7,
+    "node.client.errors.NodeDistrusted": 7,
 }
-"""Failures that the parts of a node raise while it starts. By name: importing their classes would load those parts."""
+"""Expected failures of the parts. By name, because importing their classes would load those parts."""
 
 
 def exit_code_of(error: Exception) -> int | None:

@@ -18,7 +18,7 @@ from local_chain.home import ChainHome
 from local_chain.launcher import start_chain
 from node.cli import chain
 from node.cli.context import Context
-from node.cli.failures import UsageFailure
+from node.cli.failures import UsageFailure, exit_code_of
 
 REPOSITORY = Path(__file__).parents[3]
 UP_PROGRAM = """
@@ -125,3 +125,8 @@ def test_up_runs_until_interrupted_and_leaves_nothing_running(home: Path) -> Non
     assert not ChainHome(home / "chain").is_locked()
     with pytest.raises(ChainUnreachable):
         RpcClient(document["rpcUrl"]).chain_id()
+
+
+def test_every_failure_of_the_chain_exits_with_its_code() -> None:
+    for error in (ChainUnreachable("why"), HomeInUse("why")):
+        assert exit_code_of(error) == 4
