@@ -2,15 +2,45 @@
 
 from fastapi import FastAPI
 
-from node.api import adapters, adapters_admin, admin, completions, envelope, health, models, nodes, payments, receipts
+from node.api import (
+    adapters,
+    adapters_admin,
+    admin,
+    batches,
+    completions,
+    contributors,
+    datanets,
+    envelope,
+    health,
+    models,
+    nodes,
+    payments,
+    receipts,
+    settlement,
+)
 from node.version import VERSION
 from node.world import World
+
+_PUBLIC = (
+    completions,
+    models,
+    nodes,
+    payments,
+    adapters,
+    datanets,
+    receipts,
+    batches,
+    contributors,
+    adapters_admin,
+    health,
+)
+_OPERATOR = (admin, settlement, adapters_admin, health)
 
 
 def create_app(world: World) -> FastAPI:
     """What everybody may ask."""
     app = _app(world, "OpenLoRA node")
-    for part in (completions, models, nodes, payments, adapters, receipts, adapters_admin, health):
+    for part in _PUBLIC:
         app.include_router(part.router)
     return app
 
@@ -18,7 +48,7 @@ def create_app(world: World) -> FastAPI:
 def create_admin_app(world: World) -> FastAPI:
     """What only the operator may ask; every verb needs the bearer token."""
     app = _app(world, "OpenLoRA node, operator")
-    for part in (admin, adapters_admin, health):
+    for part in _OPERATOR:
         app.include_router(part.router)
     return app
 

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from local_chain.deployment import Deployment
+
+DEPLOYMENT = "deployment.json"
+
 
 class HomeLocked(Exception):
     """Another process owns the home."""
@@ -56,7 +60,7 @@ class Running:
     admin_url: str
     admin_token: str
     mode: str
-    chain_url: str | None = None
+    chain_url: str | None
 
     def write(self, home: Path) -> None:
         """Readable by the owner only, and whole at any moment."""
@@ -76,6 +80,11 @@ class Running:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return found
+
+
+def write_deployment(home: Path, deployment: Deployment) -> None:
+    """Keep where the contracts stand, so that commands in this home need not take a node's word for it."""
+    (home / DEPLOYMENT).write_text(json.dumps(deployment.to_json(), indent=2) + "\n")
 
 
 def forget(home: Path) -> None:

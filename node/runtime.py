@@ -96,7 +96,14 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         world.metrics.observe_engine(world.service.stats, world.service.models)
         for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):
             await stack.enter_async_context(Listener(app, socket).open())
-        running = Running(os.getpid(), url_of(public), url_of(operator), world.admin_token, settings.mode)
+        running = Running(
+            os.getpid(),
+            url_of(public),
+            url_of(operator),
+            world.admin_token,
+            settings.mode,
+            world.paid.rpc_url if world.paid else None,
+        )
         running.write(settings.home)
         stack.callback(forget, settings.home)
         yield Ready(running, world, process_age_s())

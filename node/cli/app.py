@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from node.cli import adapter, chat, config, node_state, start
+from node.cli import account, adapter, chain, chat, config, earnings, node_state, settle, start
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, exit_code_of
 from node.version import VERSION
@@ -25,7 +25,12 @@ app = typer.Typer(
 )
 app.command()(start.start)
 app.command()(chat.chat)
+app.add_typer(settle.app, name="settle")
+app.command()(earnings.earnings)
+app.command()(earnings.claim)
+app.add_typer(account.app, name="account")
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(chain.app, name="chain")
 app.command()(node_state.ps)
 app.command()(node_state.status)
 app.command()(node_state.doctor)

@@ -38,7 +38,11 @@ class Context:
 
     def emit(self, document: object) -> None:
         """The machine's form of a result, one JSON document on stdout."""
-        sys.stdout.write(json.dumps(document, indent=None if isinstance(document, str) else 2) + "\n")
+        self.write(json.dumps(document, indent=2) + "\n")
+
+    def write(self, text: str) -> None:
+        """`text` as it is, to stdout."""
+        sys.stdout.write(text)
         sys.stdout.flush()
 
 

@@ -55,6 +55,14 @@ def ask(
     return cast(Json, answer.json())
 
 
+def fetch(url: str, path: str) -> httpx2.Response:
+    """A document that is not JSON."""
+    with reachable(url):
+        answer = httpx2.get(url + path, timeout=60)
+    check(answer)
+    return answer
+
+
 def ask_operator(context: Context, method: str, path: str, body: object = None, timeout_s: float = 600) -> Json:
     """One JSON request to the admin listener of the node in the home."""
     node = running_node(context)

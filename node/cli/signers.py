@@ -1,22 +1,56 @@
 """Account names on the command line: keystores of the home, and on a development node its public accounts."""
 
+import sys
 from typing import TYPE_CHECKING
 
+import typer
+
 from node.cli.context import Context
-from node.cli.failures import ConfigurationFailure
+from node.cli.failures import UsageFailure
 from node.home import Running
 
 if TYPE_CHECKING:
-    from contracts.crypto import PrivateKey
-
-_DEV_INDEX = {"operator": 1, "payer": 2} | {f"contributor-{n + 1}": 10 + n for n in range(12)}
+    from contracts.crypto import Address, PrivateKey
 
 
 def signer(context: Context, name: str) -> "PrivateKey":
-    """The key behind an account name."""
-    running = Running.read(context.home)
-    if running is not None and running.mode == "dev" and name in _DEV_INDEX:
-        from local_chain.accounts import dev_accounts
+    """The key behind an account name; its keystore's password comes from the settings or is asked for."""
+    from node.keystore import Keystores
 
-        return dev_accounts()[_DEV_INDEX[name]]
-    raise ConfigurationFailure(f"There is no account {name!r} in {context.home}.", "python -m node account list")
+    key = _dev_key(context, name)
+    if key is not None:
+        return key
+    stores = Keystores(context.home / "keystores")
+    entry = stores.find(name)
+    return stores.unlock(entry.name, _password(context, entry.name))
+
+
+def address_of(context: Context, account: str) -> "Address":
+    """The address of an account: itself if it is one, else by name. No password is needed."""
+    from contracts.crypto import to_address
+    from node.keystore import Keystores
+
+    if account.startswith("0x"):
+        try:
+            return to_address(account)
+        except ValueError as error:
+            raise UsageFailure(str(error), "give an address or the name of an account") from error
+    key = _dev_key(context, account)
+    return key.address if key else Keystores(context.home / "keystores").find(account).address
+
+
+def _dev_key(context: Context, name: str) -> "PrivateKey | None":
+    from node.keystore import dev_account
+
+    running = Running.read(context.home)
+    return dev_account(name) if running is not None and running.mode == "dev" else None
+
+
+def _password(context: Context, name: str) -> str:
+    given = context.settings().password
+    if given is not None:
+        return given.get_secret_value()
+    if not sys.stdin.isatty():
+        raise UsageFailure(f"the account {name!r} needs its password", "set OPENLORA_PASSWORD_FILE")
+    password: str = typer.prompt(f"Password of {name}", hide_input=True, err=True)
+    return password

@@ -19,6 +19,7 @@ from node.config import Settings
 from node.dev_assets import starter_adapters, starter_datanets
 from node.dev_labels import dev_labels
 from node.dev_seed import Seeded, seed
+from node.home import write_deployment
 from node.metering.metering import Metering
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
@@ -37,6 +38,7 @@ async def dev_world(settings: Settings, progress: Progress) -> AsyncIterator[Wor
         rising = await stack.enter_async_context(dev_ground(settings, progress))
         service = await stack.enter_async_context(running_service(settings, progress))
         ground = await rising
+        write_deployment(settings.home, ground.deployment)
         database = await Database.open(settings.database_url, _pin(ground))
         stack.push_async_callback(database.close)
         seeded = await asyncio.to_thread(_seed, ground, service, progress)

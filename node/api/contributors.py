@@ -1,0 +1,79 @@
+"""What an address earned through this node, and what it may claim on-chain."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+
+from contracts.crypto import Bytes32
+from node.api.nodes import paid_side
+from node.api.payments import address_of
+from node.settlement.earnings import Earnings
+from node.world import TheWorld, World
+
+router = APIRouter(prefix="/contributors", tags=["Contributors"])
+_PAGE = 500
+
+
+Grouped = Literal["adapter", "datanet"] | None
+Bucketed = Literal["day"] | None
+
+
+@router.get("/{address}/earnings")
+async def earnings(
+    address: str,
+    world: TheWorld,
+    *,
+    group_by: Grouped = None,
+    bucket: Bucketed = None,
+    from_: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    to: AwareDatetime | None = None,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+) -> dict[str, object]:
+    """Totals accrued, posted, claimable and claimed, and a series of what accrued; its rows come in pages."""
+    found = await _earnings(world, address, group_by, bucket, (from_, to))
+    names = _adapter_names(world)
+    rows = [
+        group.to_json() | {"adapter": names.get(group.adapter_key), "amount": str(amount)}
+        for group, amount in found.series
+    ]
+    following = str(cursor + limit) if cursor + limit < len(rows) else None
+    asset = paid_side(world, "earnings").payments.receiver.token
+    return found.to_json() | {"asset": asset, "series": rows[cursor : cursor + limit], "next": following}
+
+
+@router.get("/{address}/claims")
+async def claims(address: str, world: TheWorld) -> dict[str, object]:
+    """What may be claimed now, with the proofs that Settlement asks for."""
+    side = paid_side(world, "claims").side
+    return (await side.claims(address_of(address, "address"))).to_json()
+
+
+@router.get("/{address}/export.csv")
+async def export(
+    address: str,
+    world: TheWorld,
+    group_by: Grouped = None,
+    bucket: Bucketed = None,
+) -> Response:
+    """The whole series as CSV."""
+    found = await _earnings(world, address, group_by, bucket, (None, None))
+    name = f'attachment; filename="earnings-{found.address}.csv"'
+    return Response(found.to_csv(), media_type="text/csv", headers={"Content-Disposition": name})
+
+
+async def _earnings(
+    world: World, address: str, group_by: Grouped, bucket: Bucketed, span: tuple[datetime | None, datetime | None]
+) -> Earnings:
+    from_, to = (int(moment.timestamp()) if moment else None for moment in span)
+    side = paid_side(world, "earnings").side
+    by = address_of(address, "address")
+    return await side.earnings(by, group_by=group_by, bucket=bucket, from_=from_, to=to)
+
+
+def _adapter_names(world: World) -> dict[Bytes32 | None, str]:
+    """The names under which adapters are served, by adapter key."""
+    key_of = paid_side(world, "earnings").registrations.adapter_key_of
+    return {key_of(card.adapter): card.name for card in world.service.models() if card.adapter is not None}

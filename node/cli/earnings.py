@@ -1,0 +1,108 @@
+"""`earnings` and `claim`: what an account earned through a node, and taking it out."""
+
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+from rich.table import Table
+
+from node.cli.context import Context, context_of
+from node.cli.failures import FundsFailure
+from node.cli.money import amount
+
+if TYPE_CHECKING:
+    from contracts.crypto import Address
+    from node.settlement.claims import ClaimPlan
+
+Account = Annotated[str | None, typer.Option(help="The name of an account, or an address.")]
+Node = Annotated[str | None, typer.Option(help="The node's URL.")]
+_QUERY = {"day": "bucket=day", "adapter": "group_by=adapter", "datanet": "group_by=datanet"}
+
+
+def earnings(
+    context: typer.Context,
+    *,
+    account: Account = None,
+    by: Annotated[Literal["day", "adapter", "datanet"] | None, typer.Option(help="How to split the sum.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write the series as CSV.")] = False,
+    node: Node = None,
+) -> None:
+    """Show what an account earned: accrued, posted, claimable, claimed."""
+    from node.cli.remote import ask, fetch, public_url
+
+    shared = context_of(context)
+    address = _address(shared, account)
+    url, query = public_url(shared, node), f"?{_QUERY[by]}" if by else ""
+    if csv:
+        shared.write(fetch(url, f"/contributors/{address}/export.csv{query}").text)
+        return
+    found = ask(url, "GET", f"/contributors/{address}/earnings{query}")
+    if shared.as_json:
+        shared.emit(found)
+        return
+    table = Table("", "OPEN", box=None, pad_edge=False, show_header=False)
+    for name, total in cast(dict[str, str], found["totals"]).items():
+        table.add_row(name, amount(total))
+    for row in cast(list[dict[str, object]], found["series"]) if by else []:
+        what = row["day"] or row["adapter"] or row["datanetId"] or row["role"]
+        table.add_row(f"  {what}", amount(row["amount"]))
+    shared.console.print(address)
+    shared.console.print(table)
+
+
+def claim(
+    context: typer.Context,
+    *,
+    account: Account = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be paid.")] = False,
+    node: Node = None,
+) -> None:
+    """Take out everything an account may claim. It pays the gas; the contracts check every proof."""
+    from node.cli.remote import ask, public_url
+    from node.settlement.claims import ClaimPlan
+
+    shared = context_of(context)
+    address = _address(shared, account)
+    plan = ClaimPlan.from_json(ask(public_url(shared, node), "GET", f"/contributors/{address}/claims"))
+    if not plan.entries:
+        raise FundsFailure(
+            f"Nothing can be claimed by {address} now.", "settle now --wait makes posted earnings claimable"
+        )
+    if dry_run:
+        result: dict[str, object] = {"address": address, "amount": str(plan.amount), "transactions": []}
+    else:
+        result = _send(shared, account, plan)
+    if shared.as_json:
+        shared.emit(result)
+    else:
+        shared.console.print(f"{'would pay' if dry_run else 'paid'} {amount(result['amount'])} to {address}")
+        for transaction in cast(list[str], result["transactions"]):
+            shared.console.print(f"  transaction {transaction}")
+
+
+def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, object]:
+    """What the claims really paid, read from the token contract."""
+    import asyncio
+
+    from node.chain.contracts import TokenContract
+    from node.cli.chain_access import connect
+    from node.cli.signers import signer
+    from node.settlement.direct import send_calls
+
+    async def work() -> dict[str, object]:
+        client, deployment = await connect(shared)
+        token = TokenContract(client, deployment.open_token)
+        key = signer(shared, shared.settings(account=account).account)
+        before = await token.balance_of(plan.address)
+        mined = await send_calls(client, key, plan.calls(client, deployment.settlement))
+        paid = await token.balance_of(plan.address) - before
+        hashes = ["0x" + one.transaction_hash.hex() for one in mined]
+        return {"address": plan.address, "amount": str(paid), "transactions": hashes}
+
+    with shared.errors.status("Claiming"):
+        return asyncio.run(work())
+
+
+def _address(shared: Context, account: str | None) -> "Address":
+    from node.cli.signers import address_of
+
+    return address_of(shared, shared.settings(account=account).account)

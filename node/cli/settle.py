@@ -1,0 +1,86 @@
+"""`settle`: how the running node stands with the chain, and settling now."""
+
+from typing import Annotated, cast
+
+import typer
+
+from node.cli.context import Context, context_of
+from node.cli.money import amount
+
+app = typer.Typer(help="Post receipts, claim vouchers, sweep: see and drive settlement.", no_args_is_help=True)
+_WAIT_S = 300
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Show what is not posted, what is at risk, and what is on its way."""
+    from node.cli.remote import ask_operator
+
+    shared = context_of(context)
+    _show_status(shared, ask_operator(shared, "GET", "/admin/settle"))
+
+
+@app.command()
+def now(
+    context: typer.Context,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the newest batch is active.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+) -> None:
+    """Settle whatever it costs: post, claim vouchers, sweep the vault, activate."""
+    from node.cli.remote import ask_operator
+
+    shared = context_of(context)
+    path = f"/admin/settle/now?dry_run={str(dry_run).lower()}&wait_s={_WAIT_S if wait else 0}"
+    with shared.errors.status("Settling"):
+        report = ask_operator(shared, "POST", path)
+    if shared.as_json:
+        shared.emit(report)
+    else:
+        _show_report(shared, report)
+
+
+@app.command()
+def retry(context: typer.Context) -> None:
+    """Look again after every transaction under way, and send what the chain has forgotten."""
+    from node.cli.remote import ask_operator
+
+    shared = context_of(context)
+    _show_status(shared, ask_operator(shared, "POST", "/admin/settle/retry"))
+
+
+def _show_report(shared: Context, report: dict[str, object]) -> None:
+    would = "would be " if report["dryRun"] else ""
+    say = shared.console.print
+    for batch in cast(list[dict[str, object]], report["posted"]):
+        say(f"{would}posted   epoch {batch['epoch']}: {batch['receipts']} receipts, {amount(batch['cumTotal'])} in all")
+    for claim in cast(list[dict[str, object]], report["claimed"]):
+        say(f"{would}claimed  {amount(claim['amount'])} from channel {str(claim['channelId'])[:18]}…")
+    for refused in cast(list[dict[str, object]], report["refused"]):
+        say(f"refused  channel {str(refused['channelId'])[:18]}…: {refused['reason']}")
+    if report["swept"] != "0":
+        say(f"{would}swept    {amount(report['swept'])} to Settlement")
+    if report["shortfall"] != "0":
+        say(f"short    the newest batch exceeds what was credited by {amount(report['shortfall'])}")
+    if report["waits"]:
+        say(f"waits    {report['waits']}")
+    say(f"active   epoch {report['activeEpoch']} of {report['lastEpoch']}{_window(report)}")
+
+
+def _show_status(shared: Context, status: dict[str, object]) -> None:
+    if shared.as_json:
+        shared.emit(status)
+        return
+    say = shared.console.print
+    say(f"unposted  {status['unpostedReceipts']} receipts, {amount(status['unpostedValue'])}")
+    say(f"at risk   {amount(status['atRiskValue'])} charged and not yet claimed from channels")
+    say(f"credited  {amount(status['credited'])}")
+    say(f"active    epoch {status['activeEpoch']} of {status['lastEpoch']}{_window(status)}")
+    for pending in cast(list[dict[str, object]], status["pending"]):
+        say(f"pending   {pending['intent']}: {pending['state']} {pending['note'] or ''}")
+
+
+def _window(state: dict[str, object]) -> str:
+    from datetime import UTC, datetime
+
+    until = cast(int, state["activeFrom"])
+    return f", the next from {datetime.fromtimestamp(until, UTC):%H:%M:%S} UTC" if until else ""
