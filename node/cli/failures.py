@@ -62,7 +62,6 @@ def failure_of(code: str, message: str) -> Failure:
 
 
 _EXIT_CODE_OF_CLASS = {
-    "local_chain.errors.LocalChainError": 4,
     "node.config.SettingsError": 3,
     "node.home.HomeLocked": 3,
     "node.home.HomeUnusable": 3,
