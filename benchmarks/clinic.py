@@ -1,93 +1,145 @@
-"""`python -m benchmarks.clinic`: what three departments cost in memory, as three dedicated models and as one node.
+"""`python -m benchmarks.clinic`: what three departments cost, as three dedicated models and as one node.
 
-dedicated: one process for each department, its adapter merged into its own copy of the base model.
-shared: one process, one base model, three adapters beside it.
+dedicated: three nodes, each serving one department's model: base and adapter merged into one full copy.
+one node: the same program with one base model and three adapters.
 
-weight_bytes are the bytes of all parameters held; rss_bytes is what the operating system says the processes hold after
-an answer each (the Python runtime and torch included, which outweigh a model this small). Writes
-benchmarks/results/clinic.json.
+The question is each department's own example. Latency is of one caller; throughput is of three callers, one for each
+department, at the same time. Memory is what the operating system says the serving processes hold afterwards: Python
+and torch included, which outweigh a model this small. Writes benchmarks/results/clinic.json.
 """
 
-import argparse
-import json
-import subprocess
-import sys
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import record
+import httpx2
+
+from benchmarks.nodes import running_node
+from benchmarks.record import write
+from node.starter import StarterAdapter, StarterPack, pack
+
+QUESTIONS = 60
+WARM_UP = 5
+OUTPUT_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Footprint:
-    """Of one process, or summed over several."""
+class Desk:
+    """Where one department is asked: a node's URL, the model's name there, and a question it can answer."""
+
+    url: str
+    model: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One way of serving all departments."""
 
     processes: int
     weight_bytes: int
     rss_bytes: int
-
-    def __add__(self, other: "Footprint") -> "Footprint":
-        return Footprint(
-            self.processes + other.processes,
-            self.weight_bytes + other.weight_bytes,
-            self.rss_bytes + other.rss_bytes,
-        )
+    latency_ms: float
+    answers_per_s: float
 
 
-def hold(departments: list[str], *, merged: bool) -> Footprint:
-    """Loads the departments into this process in bf16, answers one question each, and measures."""
+def merged(starter: StarterPack, adapter: StarterAdapter, folder: Path) -> Path:
+    """A full model with the adapter's weights in it, in bf16, as a folder that a node can serve."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from node.starter import pack
-
-    starter = pack()
-    paths = {adapter.name: adapter.path for adapter in starter.adapters}
-    tokenizer = AutoTokenizer.from_pretrained(starter.base)
-    base = AutoModelForCausalLM.from_pretrained(starter.base, dtype=torch.bfloat16)
-    model = PeftModel.from_pretrained(base, paths[departments[0]], adapter_name=departments[0])
-    for name in departments[1:]:
-        model.load_adapter(paths[name], adapter_name=name)
-    held = model.to(torch.bfloat16)
-    if merged:
-        held = model.merge_and_unload()
-    ids = tokenizer("Who are you?", return_tensors="pt")["input_ids"]
-    for name in departments:
-        if not merged:
-            held.set_adapter(name)
-        held.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
-    weight_bytes = sum(p.numel() * p.element_size() for p in {p.data_ptr(): p for p in held.parameters()}.values())
-    return Footprint(1, weight_bytes, _rss_bytes())
+    home = folder / adapter.name
+    base = AutoModelForCausalLM.from_pretrained(starter.base, dtype=torch.float32)
+    PeftModel.from_pretrained(base, adapter.path).merge_and_unload().to(torch.bfloat16).save_pretrained(home)
+    AutoTokenizer.from_pretrained(starter.base).save_pretrained(home)
+    return home
 
 
-def _rss_bytes() -> int:
-    """Resident memory of this process, as Linux reports it."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
+def dedicated(starter: StarterPack) -> Figures:
+    """Three nodes, a whole model each."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openlora-clinic-")))
+        homes = [merged(starter, adapter, folder) for adapter in starter.adapters]
+        nodes = [stack.enter_context(running_node("--free", "--base", str(home))) for home in homes]
+        desks = [
+            Desk(node.url, _base_name(node.url), adapter.example)
+            for node, adapter in zip(nodes, starter.adapters, strict=True)
+        ]
+        latency_ms, answers_per_s = ask_all(desks)
+        weights = sum((home / "model.safetensors").stat().st_size for home in homes)
+        return Figures(3, weights, sum(node.rss_bytes() for node in nodes), latency_ms, answers_per_s)
 
 
-def _measure(departments: list[str], *, merged: bool) -> Footprint:
-    """`hold` in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.clinic", "--hold", *departments] + (["--merged"] if merged else [])
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Footprint(**json.loads(done.stdout.splitlines()[-1]))
+def one_node(starter: StarterPack) -> Figures:
+    """One node with the starter pack."""
+    with running_node("--free") as node:
+        desks = [Desk(node.url, adapter.name, adapter.example) for adapter in starter.adapters]
+        latency_ms, answers_per_s = ask_all(desks)
+        files = [starter.base / "model.safetensors"]
+        files += [adapter.path / "adapter_model.safetensors" for adapter in starter.adapters]
+        weights = sum(file.stat().st_size for file in files)
+        return Figures(1, weights, node.rss_bytes(), latency_ms, answers_per_s)
+
+
+def ask_all(desks: Sequence[Desk]) -> tuple[float, float]:
+    """Median milliseconds of a question asked alone, and answers per second when every desk has a caller."""
+    with httpx2.Client(timeout=60) as client:
+        for desk in desks * WARM_UP:
+            ask(client, desk)
+        alone = [ask(client, desks[number % len(desks)]) for number in range(QUESTIONS)]
+
+    def caller(desk: Desk) -> None:
+        with httpx2.Client(timeout=60) as client:
+            for _ in range(QUESTIONS):
+                ask(client, desk)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(desks)) as pool:
+        list(pool.map(caller, desks))
+    return statistics.median(alone) * 1000, QUESTIONS * len(desks) / (time.perf_counter() - started)
+
+
+def ask(client: httpx2.Client, desk: Desk) -> float:
+    """Seconds until the whole answer was there."""
+    body = {
+        "model": desk.model,
+        "messages": [{"role": "user", "content": desk.question}],
+        "max_tokens": OUTPUT_TOKENS,
+        "temperature": 0,
+    }
+    started = time.perf_counter()
+    client.post(f"{desk.url}/v1/chat/completions", json=body).raise_for_status()
+    return time.perf_counter() - started
+
+
+def rows(separate: Figures, together: Figures) -> list[dict[str, str]]:
+    """The table of the README."""
+    shown = {
+        "processes": lambda f: str(f.processes),
+        "weights": lambda f: f"{f.weight_bytes / 1e6:.1f} MB",
+        "resident memory": lambda f: f"{f.rss_bytes / 1e6:,.0f} MB",
+        "one question, median": lambda f: f"{f.latency_ms:.0f} ms",
+        "three callers at once": lambda f: f"{f.answers_per_s:.0f} answers/s",
+    }
+    return [{"what": what, "dedicated": show(separate), "one_node": show(together)} for what, show in shown.items()]
+
+
+def _base_name(url: str) -> str:
+    models = httpx2.get(f"{url}/v1/models").json()["data"]
+    return next(str(model["id"]) for model in models if model["parent"] is None)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hold", nargs="+", help="measure these departments in this process and print it")
-    parser.add_argument("--merged", action="store_true")
-    options = parser.parse_args()
-    if options.hold:
-        print(json.dumps(asdict(hold(options.hold, merged=options.merged))))
-        return
-    names = ["dermatology", "cardiology", "nutrition"]
-    dedicated = Footprint(0, 0, 0)
-    for name in names:
-        dedicated += _measure([name], merged=True)
-    shared = _measure(names, merged=False)
-    print(record.write("clinic", {"dtype": "bf16", "dedicated": asdict(dedicated), "shared": asdict(shared)}))
+    starter = pack()
+    separate, together = dedicated(starter), one_node(starter)
+    figures = {"dedicated": asdict(separate), "one_node": asdict(together), "rows": rows(separate, together)}
+    print(write("clinic", figures).read_text())
 
 
 if __name__ == "__main__":
