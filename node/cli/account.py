@@ -45,12 +45,12 @@ def import_(
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the accounts of this home, and the development accounts under --dev."""
+    """List the accounts of this home, and the public ones while its node runs with --dev."""
     from node.keystore import dev_account, dev_names
 
     shared = context_of(context)
     rows = [_row(entry) for entry in keystores(shared).entries()]
-    if shared.settings().dev:
+    if _in_development(shared):
         keys = [(name, dev_account(name)) for name in dev_names()]
         rows += [{"name": name, "address": key.address, "path": None} for name, key in keys if key is not None]
     if shared.as_json:
@@ -68,12 +68,20 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
     from node.keystore import dev_account
 
     shared = context_of(context)
-    key = dev_account(name) if shared.settings().dev else None
+    key = dev_account(name) if _in_development(shared) else None
     row = _row(keystores(shared).find(name)) if key is None else {"name": name, "address": key.address, "path": None}
     if shared.as_json:
         shared.emit(row)
     else:
         shared.console.print(row["address"])
+
+
+def _in_development(shared: Context) -> bool:
+    """Whether this home's node uses the public development keys."""
+    from node.home import Running
+
+    running = Running.read(shared.home)
+    return shared.settings().dev or (running is not None and running.mode == "dev")
 
 
 def keystores(shared: Context) -> "Keystores":

@@ -1,6 +1,7 @@
 """The `account` verbs, run as a user runs them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from node import keystore
 from node.cli import account
 from node.cli.context import Context
 from node.cli.failures import UsageFailure
+from node.home import Running
 from node.keystore import AccountExists, AccountUnknown, Keystores, PasswordUnusable, WrongPassword
 
 KEY = PrivateKey(keccak(b"key"))
@@ -116,3 +118,10 @@ def test_development_accounts_are_listed_and_shown_under_dev_only(home: Path) ->
     assert rows(invoke(home, "list", as_json=True)) == []
     with pytest.raises(AccountUnknown):
         invoke(home, "show", "payer")
+
+
+def test_development_accounts_belong_to_the_home_of_a_development_node(home: Path) -> None:
+    home.mkdir()
+    Running(os.getpid(), "http://127.0.0.1:1", "http://127.0.0.1:2", "token", "dev", None).write(home)
+
+    assert invoke(home, "show", "contributor-1").stdout.strip() == dev_accounts()[10].address
