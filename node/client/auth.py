@@ -73,8 +73,8 @@ class WalletAuth(httpx2.Auth):
     """Signs every inference ahead for the most it may cost, and checks every receipt.
 
     state: a folder that remembers channels; share it between processes that share the key. deposit: base units put
-    into the channel whenever it runs short (None: never; the node then answers 402). max_cost: the most one request
-    may cost.
+    into the channel whenever it runs short, and no more at once (None: never; the node then answers 402). max_cost:
+    the most one request may cost.
     operator: who must sign receipts, if it is known from elsewhere than the node. Verified receipts are kept in
     `receipts` and given to `on_receipt`. After a wrong receipt the node is not paid again by this object.
     """

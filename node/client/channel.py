@@ -76,11 +76,15 @@ class Channel:
         return view
 
     def top_up(self, shortfall: DepositTooSmall, amount: int) -> Flow[None]:
-        """A deposit that covers the shortfall, at least `amount`; none if somebody else made one since."""
+        """A deposit of `amount` for the shortfall; none if somebody else made one since, or if it would not do.
+
+        It is never more than `amount`, whatever the node asks: prices come from the node.
+        """
+        if shortfall.required - shortfall.balance > amount:
+            raise shortfall
         account = self.book.read()
         if account is None or account.balance <= shortfall.balance:
-            missing = shortfall.required - shortfall.balance
-            yield from self.deposit(max(amount, missing, self.card.min_deposit))
+            yield from self.deposit(amount)
 
     def _with_deposit(self, account: Account, amount: int) -> Account:
         now = int(self._clock())

@@ -105,6 +105,13 @@ def test_a_channel_that_runs_short_is_topped_up(node: NodeSide, tmp_path: Path) 
     assert node.line().charged <= node.line().signed_max <= node.line().balance
 
 
+def test_a_dear_node_gets_no_larger_deposit_than_the_caller_allows(node: NodeSide, ask: Ask) -> None:
+    node.prices = replace(node.prices, output_per_m=10**30)
+
+    assert ask().status_code == 402
+    assert node.deposits == []
+
+
 def test_a_request_above_the_callers_limit_is_not_signed(node: NodeSide, tmp_path: Path) -> None:
     auth = WalletAuth(PAYER, tmp_path, deposit=OPEN, max_cost=10**13)
 
