@@ -1,13 +1,12 @@
 """Every test of the store that asks for `database_url` runs on both databases."""
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from node.store.database import Database
-from tests.node.store.postgres import create_database, running_server
+from tests.node.store.postgres import empty, running_server
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +15,18 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    empty(postgres_server)
+    return postgres_server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/node.db"
-    server: str = request.getfixturevalue("postgres_server")
-    return create_database(server, f"node_{uuid.uuid4().hex}")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ UNPRIVILEGED = "nobody"
 
 @contextmanager
 def running_server() -> Iterator[str]:
-    """The URL of a fresh server on 127.0.0.1, without the name of a database."""
+    """The URL of an empty database on a fresh server on 127.0.0.1."""
     with tempfile.TemporaryDirectory(prefix="openlora-postgres-") as folder:
         yield from _serve(Path(folder))
 
@@ -45,17 +45,17 @@ def _serve(folder: Path) -> Iterator[str]:
     )
     try:
         _wait_until_ready(server, port)
-        yield f"postgresql://node@127.0.0.1:{port}/"
+        yield f"postgresql://node@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGQUIT)  # at once: nothing is kept
         server.wait()
 
 
-def create_database(server_url: str, name: str) -> str:
-    """The URL of a new, empty database."""
-    with psycopg.connect(server_url + "postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server_url + name
+def empty(url: str) -> None:
+    """Takes everything out of a database: faster than making another one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
 
 
 def _binaries(folder: Path) -> Path:

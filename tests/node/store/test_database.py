@@ -138,17 +138,14 @@ async def test_a_database_stays_with_its_chain_and_settlement(database_url: str)
             await Database.open(database_url, other)
 
 
-async def test_a_second_writer_on_postgresql_is_refused(postgres_server: str, tmp_path: Path) -> None:
-    from tests.node.store.postgres import create_database
-
-    url = create_database(postgres_server, "shared")
-    first = await Database.open(url)
+async def test_a_second_writer_on_postgresql_is_refused(postgres_url: str) -> None:
+    first = await Database.open(postgres_url)
 
     with pytest.raises(DatabaseInUse, match="Another node process"):
-        await Database.open(url)
+        await Database.open(postgres_url)
 
     await first.close()
-    await (await Database.open(url)).close()
+    await (await Database.open(postgres_url)).close()
 
 
 @pytest.mark.parametrize(
