@@ -213,14 +213,21 @@ class Engine:
                     sequence.stage = Stage.ENDED
                     events.append(self._end(sequence, outcome, told))
                 case Call(_, done) | Unload(_, done):
-                    done.set_exception(NotReady(error))
+                    self._refuse(done, error)
         for unload in self._unloading:
-            unload.done.set_exception(NotReady(error))
+            self._refuse(unload.done, error)
+        for done, _ in self._answers:
+            done.set_exception(NotReady(error))
         for sequence in self.scheduler.sequences:
             sequence.stage = Stage.ENDED  # its pages and slot are not given back: this engine is never used again
             events.append(self._end(sequence, outcome, told))
         self._deliver(events)
         self._stopped()
+
+    @staticmethod
+    def _refuse(done: "Future[None]", error: str) -> None:
+        if done.set_running_or_notify_cancel():  # else its caller has stopped waiting
+            done.set_exception(NotReady(error))
 
     def _snapshot(self) -> EngineStats:
         scheduler = self.scheduler

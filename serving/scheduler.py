@@ -72,11 +72,14 @@ class Scheduler:
         for adapter, waiting in self._loading.items():
             if self.slots.is_loading(adapter) or self.slots.is_resident(adapter):
                 continue
+            if not self.slots.could_hold(adapter, waiting[0].adapter_bytes):
+                continue  # pinned since it was accepted: it waits for an unpin, others need not
             if not self.slots.reserve(adapter, waiting[0].adapter_bytes):
                 blocked_since = waiting[0].arrived_at
                 break
             started.append(adapter)
-        self._closed_to_new = set(self.slots.resident) if now - blocked_since > PATIENCE_S else set()
+        closing = now - blocked_since > PATIENCE_S
+        self._closed_to_new = set(self.slots.resident - self.slots.pinned) if closing else set()
         for adapter in [each for each in self._loading if self.slots.is_resident(each)]:
             if adapter not in self._closed_to_new:
                 self._make_all_ready(adapter)

@@ -87,7 +87,8 @@ class Service:
         self._streams: dict[str, TokenStream] = {}
         self._accepting = True
         self._stopped = asyncio.Event()
-        self._seconds_per_request = 1.0
+        self._run_s = 1.0
+        """How long requests take from their first token to their last, as a moving average."""
         slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
@@ -130,9 +131,7 @@ class Service:
             raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
         adapter = request.prepared.adapter
         nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
-        waiting = sum(not stream.started for stream in self._streams.values())
-        if waiting >= self._config.max_queue:
-            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._seconds_per_request)))
+        self._check_queue()
         sampling = request.sampling
         sequence = Sequence(
             request,
@@ -223,10 +222,12 @@ class Service:
 
     def _deliver(self, events: list[TokenEvent]) -> None:
         """On the engine thread: one wake-up of the event loop per step."""
-        self._loop.call_soon_threadsafe(self._dispatch, events)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._dispatch, events)
 
     def _tell_stopped(self) -> None:
-        self._loop.call_soon_threadsafe(self._dispatch_stopped)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._dispatch_stopped)
 
     def _dispatch(self, events: list[TokenEvent]) -> None:
         for event in events:
@@ -236,12 +237,20 @@ class Service:
             stream.put(event)
             if event.end is not None:
                 del self._streams[event.request_id]
+                self._run_s += (stream.run_s - self._run_s) / 16
 
     def _dispatch_stopped(self) -> None:
         for stream in self._streams.values():
             stream.fail("The engine stopped because of an internal error.")
         self._streams.clear()
         self._stopped.set()
+
+    def _check_queue(self) -> None:
+        """Raises Overloaded, with the time that those who wait will need, if the queue is full."""
+        waiting = sum(not stream.started for stream in self._streams.values())
+        if waiting >= self._config.max_queue:
+            running = max(1, len(self._streams) - waiting)
+            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._run_s / running)))
 
     def _check_accepting(self) -> None:
         if not self.is_ready:

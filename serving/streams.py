@@ -1,6 +1,7 @@
 """What a caller holds of a request: a stream of events that always ends in one End."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from serving.types import AdapterDigest, End, Outcome, TokenEvent, Usage
@@ -17,8 +18,8 @@ class TokenStream(AsyncIterator[TokenEvent]):
         self.request_id = request_id
         self.adapter = adapter
         self.end: End | None = None
-        self.started = False
-        """Whether the engine has sent anything yet."""
+        self._started_at: float | None = None
+        self._ended_at = 0.0
         self._abort = abort
         self._events: asyncio.Queue[TokenEvent] = asyncio.Queue()
         self._ended = asyncio.Event()
@@ -28,11 +29,22 @@ class TokenStream(AsyncIterator[TokenEvent]):
         """Takes an event from the engine; everything after the End is ignored."""
         if self.end is not None:
             return
-        self.started = True
+        self._ended_at = time.monotonic()
+        self._started_at = self._started_at or self._ended_at
         self._events.put_nowait(event)
         if event.end is not None:
             self.end = event.end
             self._ended.set()
+
+    @property
+    def started(self) -> bool:
+        """Whether the engine has sent anything yet."""
+        return self._started_at is not None
+
+    @property
+    def run_s(self) -> float:
+        """From the first event to the last so far."""
+        return 0.0 if self._started_at is None else self._ended_at - self._started_at
 
     def fail(self, error: str) -> None:
         """Ends the stream for an engine that can no longer do it."""

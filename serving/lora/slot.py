@@ -1,7 +1,7 @@
 """One adapter on the device."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -22,12 +22,12 @@ class LoraPair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """An adapter version's weights by module name, in the model's dtype on the model's device."""
+    """An adapter version's weights by module name, in the model's dtype on the model's device.   rank: the largest."""
 
     digest: AdapterDigest
     modules: Mapping[str, LoraPair]
     nbytes: int
+    rank: int = field(init=False)
 
-    @property
-    def rank(self) -> int:
-        return max(pair.rank for pair in self.modules.values())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rank", max(pair.rank for pair in self.modules.values()))

@@ -1,6 +1,5 @@
 """A folder in Hugging Face layout to a model that is ready to serve, checked against its own reference forward."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.lora.linear import LoraLinear, LoraStep
 from serving.models import attention
 from serving.models.backbone import Backbone
+from serving.models.memory import available_bytes
 from serving.models.probe import choose_device, choose_dtype
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import BaseDigest
@@ -215,7 +215,7 @@ def free_bytes(device: torch.device) -> int:
     """Memory of the device that nobody uses at the moment."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return available_bytes()
 
 
 def _eos_ids(model: PreTrainedModel) -> frozenset[int]:

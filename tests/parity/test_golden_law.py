@@ -1,6 +1,7 @@
 """The golden law: an adapter is applied exactly as PEFT would apply it, whatever else is in the batch."""
 
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,6 +63,24 @@ def test_every_token_has_the_logits_peft_computes_for_its_adapter(
         assert (got - expected).abs().max().item() <= LOGIT_TOLERANCE
         ties += greedy_differences(expected, outputs[sequence.request_id])
     assert ties <= 0.005 * len(asked) * NEW_TOKENS
+
+
+def test_in_bf16_logits_stay_within_a_twentieth_of_their_range(tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base")
+    folders = {f"a{i}": save_adapter(tmp_path / f"a{i}", base, variant, seed=i) for i, variant in enumerate(VARIANT_OF)}
+    driver = StepDriver(base, tmp_path, dtype="bf16")
+    for name, folder in folders.items():
+        driver.add(name, folder)
+    reference = peft_reference(base, folders)
+    rng = random.Random(5)
+    sequences = [driver.sequence(name, name, [rng.randrange(5, VOCAB) for _ in range(20)], 8) for name in folders]
+
+    driver.run(sequences)
+
+    for sequence in sequences:
+        expected = teacher_forced(reference, sequence.request_id, sequence.token_ids, sequence.prompt_len)
+        got = torch.stack(driver.logits[sequence.request_id])
+        assert (got - expected).abs().max().item() <= 0.05 * (expected.max() - expected.min()).item()
 
 
 def teacher_forced(reference: PeftModel, adapter: str | None, token_ids: list[int], prompt_len: int) -> torch.Tensor:

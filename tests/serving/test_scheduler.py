@@ -30,15 +30,25 @@ class World:
         self.loading: list[AdapterDigest] = []
         self.now = 0.0
         self.count = 0
+        self.nbytes: dict[AdapterDigest, int] = {}
 
-    def submit(self, adapter: str | None = None, prompt: int = 4, output: int = 4, tenant: str = "t") -> Sequence:
+    def submit(
+        self,
+        adapter: str | None = None,
+        prompt: int = 4,
+        output: int = 4,
+        tenant: str = "t",
+        nbytes: int = ADAPTER_BYTES,
+    ) -> Sequence:
         self.count += 1
         digest = AdapterDigest(adapter) if adapter else None
+        if digest:
+            self.nbytes[digest] = nbytes
         request = GenerationRequest(
             f"r{self.count}", Prepared("m", digest, (5,) * prompt, output), SamplingParams(), tenant, output
         )
         text = OutputText(VOCABULARY.incremental_text(), StopStrings(()))
-        sequence = Sequence(request, 0, text, self.now, ADAPTER_BYTES if digest else 0)
+        sequence = Sequence(request, 0, text, self.now, nbytes if digest else 0)
         self.scheduler.submit(sequence)
         return sequence
 
@@ -49,7 +59,7 @@ class World:
         while finish_loads and self.loading:
             digest = self.loading.pop()
             pair = LoraPair(torch.zeros(4, 4), torch.zeros(4, 4))
-            self.scheduler.adapter_ready(Slot(digest, {"m": pair}, ADAPTER_BYTES), 0.01)
+            self.scheduler.adapter_ready(Slot(digest, {"m": pair}, self.nbytes[digest]), 0.01)
         batch = self.scheduler.next_batch()
         for row in batch.rows if batch else ():
             row.sequence.computed_len = row.end
@@ -168,6 +178,7 @@ def test_of_idle_adapters_the_least_worthy_per_byte_leaves() -> None:
 
 def test_pinned_adapters_stay_and_what_cannot_fit_beside_them_is_refused() -> None:
     world = World(adapters_fit=2)
+    world.nbytes[AdapterDigest("p")] = ADAPTER_BYTES
     world.scheduler.pin(AdapterDigest("p"), ADAPTER_BYTES)
     world.step()
     for adapter in ("a", "b", "c"):
@@ -179,6 +190,22 @@ def test_pinned_adapters_stay_and_what_cannot_fit_beside_them_is_refused() -> No
     world.scheduler.pin(AdapterDigest("c"), ADAPTER_BYTES)
     with pytest.raises(InvalidRequest):
         world.submit("a")
+
+
+def test_what_a_later_pin_keeps_out_waits_without_holding_up_other_loads() -> None:
+    world = World(adapters_fit=2)
+    world.submit("a", output=30)
+    world.step()
+    large = world.submit("large", nbytes=2 * ADAPTER_BYTES)
+    world.scheduler.pin(AdapterDigest("a"), ADAPTER_BYTES)
+    small = world.submit("small")
+
+    assert small in world.step()
+
+    world.slots.unpin(AdapterDigest("a"))
+    for _ in range(60):
+        world.step()
+    assert large.stage is Stage.ENDED
 
 
 def test_a_request_that_could_never_fit_is_refused_at_once() -> None:

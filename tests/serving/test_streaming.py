@@ -1,6 +1,8 @@
 """What reaches a reader of a stream: text, stops, seeds."""
 
 import asyncio
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from serving.errors import ChatTemplateFailed, InvalidRequest
 from serving.service import Service
 from serving.types import ChatMessage, ChatPrompt, GenerationRequest, Outcome, SamplingParams, TokenPrompt
 from tests.serving.asking import GREEDY, ask, collect, start
+from tests.serving.conftest import Folders
 from tests.serving.tiny import tokenizer
 
 
@@ -82,6 +85,16 @@ async def test_chat_messages_cannot_forge_a_turn(service: Service) -> None:
 
     assert tokenizer().convert_ids_to_tokens(control) == ["<|bos|>", "<|user|>", "<|end|>", "<|assistant|>"]
     assert forged in tokenizer().decode(prepared.prompt_ids)
+
+
+async def test_an_adapters_own_chat_template_is_honoured(service: Service, folders: Folders, tmp_path: Path) -> None:
+    folder = shutil.copytree(folders.adapters["a0"], tmp_path / "templated")
+    (folder / "chat_template.jinja").write_text("Q: {{ messages[0].content }} A:")
+    await service.add_adapter("templated", f"file:{folder}")
+
+    prepared = await service.prepare("templated", ChatPrompt((ChatMessage("user", "why?"),)), 4)
+
+    assert tokenizer().decode(prepared.prompt_ids) == "Q: why? A:"
 
 
 async def test_an_empty_chat_is_refused(service: Service) -> None:
