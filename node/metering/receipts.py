@@ -1,4 +1,4 @@
-"""Reading receipts back: one by one for whoever asks, and in the order of their numbers for batches."""
+"""Reading receipts back for whoever asks. Batches read them in the order of their numbers, in `node.settlement`."""
 
 from dataclasses import dataclass
 
@@ -57,10 +57,6 @@ class Receipts:
             lambda session: receipts.latest(session, payer=payer, before=before, limit=limit)
         )
 
-    async def numbered(self, from_seq: int, limit: int) -> tuple[EvidencedReceipt, ...]:
-        """Receipts `from_seq`, `from_seq` + 1, … with their evidence."""
-        return await self._database.read(lambda session: numbered(session, from_seq, limit))
-
     async def evidence(self, receipt_id: Bytes32) -> EvidencedReceipt | None:
         """One receipt with its evidence; None if it does not exist or has no number."""
         return await self._database.read(lambda session: _evidence_of(session, receipt_id))
@@ -68,11 +64,6 @@ class Receipts:
     async def head(self, node: Address) -> Head:
         """How far the ledger of this vault has come."""
         return await self._database.read(lambda session: ledger.head(session, node))
-
-
-def numbered(session: Session, from_seq: int, limit: int) -> tuple[EvidencedReceipt, ...]:
-    """As `Receipts.numbered`, within a transaction of the caller's."""
-    return tuple(_evidenced(session, stored) for stored in receipts.numbered(session, from_seq, limit))
 
 
 def _evidence_of(session: Session, receipt_id: Bytes32) -> EvidencedReceipt | None:

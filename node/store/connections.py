@@ -1,5 +1,6 @@
 """Opening the two kinds of database the node can keep money in, so that a commit is on disk when it returns."""
 
+import importlib.util
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,8 @@ def parse_url(url: str) -> URL:
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         if not parsed.database:
             raise DatabaseRefused(shown, "it names no database")
+        if importlib.util.find_spec("psycopg") is None:
+            raise DatabaseRefused(shown, "its driver is missing: pip install 'openlora-node[postgres]'")
         return parsed.set(drivername="postgresql+psycopg")
     raise DatabaseRefused(shown, f"{parsed.drivername} is not supported")
 

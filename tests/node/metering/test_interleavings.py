@@ -24,6 +24,7 @@ from contracts.crypto import Bytes32
 from contracts.structs import UsageReceipt
 from node.payments.admission import Admission
 from node.payments.errors import ChannelUnknown, PaymentRequired, VoucherStale
+from node.settlement.records import reading
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, NOW, PATH, Payer
 from tests.node.payments.shop import PRICES, RECEIVER, TERMS, Shop, ended, open_shop
@@ -167,7 +168,7 @@ class Books(RuleBasedStateMachine):
     def _judge(self) -> None:
         """Every numbered receipt is a valid transition, from the first to the last: they tile, in order, gap-free."""
         state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-        for one in self.runner.run(self.shop.receipts.numbered(1, 10_000)):
+        for one in self.runner.run(self.shop.database.read(reading(1, 10_000))):
             evidence = Evidence(
                 config=one.config,
                 voucher_signature=one.voucher_signature,

@@ -11,6 +11,7 @@ from contracts.crypto import ZERO_BYTES32, recover
 from contracts.encoding import commitment
 from node.metering.issued import IssuedReceipt
 from node.payments.admission import Admission, capacity
+from node.settlement.records import reading
 from node.store.errors import StoreClosed
 from serving.types import Outcome
 from tests.node.payments.payer import NOW, Payer
@@ -183,8 +184,8 @@ async def test_what_was_recorded_passes_the_judge(shop: Shop, payer: Payer) -> N
         await record(shop, await shop.admit(ask, f"r{i}"), output_tokens=i + 1)
 
     state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-    page = await shop.receipts.numbered(1, 4)
-    for one in page + await shop.receipts.numbered(5, 4):
+    page = await shop.database.read(reading(1, 4))
+    for one in page + await shop.database.read(reading(5, 4)):
         evidence = Evidence(
             config=one.config,
             voucher_signature=one.voucher_signature,
