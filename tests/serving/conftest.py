@@ -12,7 +12,6 @@ from serving.config import ServingConfig
 from serving.service import Service
 from tests.serving.tiny import save_adapter, save_base
 
-
 settings.register_profile("no-timing", deadline=None)  # a busy machine is not a failure
 settings.load_profile("no-timing")
 
