@@ -1,6 +1,5 @@
 """Follows the contracts' events: from a stored cursor onwards, block by block, undoing what a reorganisation undid."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from contracts.crypto import Address, Bytes32
 from node.chain import events
 from node.chain.client import Block, ChainClient, Log
 from node.chain.events import ChainEvent
+from node.single_flight import SingleFlight
 from node.store import chain_events
 from node.store.chain_events import Checkpoint, StoredEvent
 from node.store.database import Database
@@ -39,7 +39,7 @@ class ChainFollower:
         self._events: list[ChainEvent] = []
         self._checkpoints: list[Checkpoint] = []
         self._head: Block | None = None
-        self._polling: asyncio.Future[bool] | None = None
+        self.poll = SingleFlight(self._poll)
         self.changes = 0  # grows whenever an event came or went, so that views know when they are old
 
     @classmethod
@@ -69,17 +69,8 @@ class ChainFollower:
         deepest = self.head.number - self._watch.confirmations
         return tuple(event for event in self._events if event.log.block_number <= deepest)
 
-    async def poll(self) -> bool:
-        """Reads up to the chain's head; whether any event came or went.
-
-        A poll that comes during another waits for it and then looks again: it may be asked about a newer block.
-        """
-        while self._polling is not None and not self._polling.done():
-            await asyncio.wait([self._polling])
-        self._polling = asyncio.ensure_future(self._poll())
-        return await asyncio.shield(self._polling)
-
     async def _poll(self) -> bool:
+        """Reads up to the chain's head; whether any event came or went."""
         changed = await self._undo_reorganised()
         head = await self._client.head()
         while (position := self._position()) < head.number:

@@ -16,7 +16,7 @@ from node.chain.client import Call, ChainClient, Inclusion
 from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
-from node.settlement.single_flight import SingleFlight
+from node.single_flight import SingleFlight
 from node.store import outbox
 from node.store.database import Database
 from node.store.outbox import Attempt, Outgoing, State

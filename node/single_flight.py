@@ -1,0 +1,34 @@
+"""One run at a time of something that many ask for, and nobody gets an answer older than the question."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+class SingleFlight(Generic[_T]):
+    """Runs a coroutine function, never twice at once.
+
+    Callers that come during a run share the one after it, whose view is as new as their question. A caller that is
+    cancelled stops no run.
+    """
+
+    def __init__(self, run: Callable[[], Awaitable[_T]]) -> None:
+        self._run = run
+        self._current: asyncio.Future[_T] | None = None
+        self._next: asyncio.Future[_T] | None = None
+
+    async def __call__(self) -> _T:
+        if self._next is not None:  # has not begun yet
+            return await asyncio.shield(self._next)
+        if self._current is not None and not self._current.done():
+            self._next = asyncio.ensure_future(self._after(self._current))
+            return await asyncio.shield(self._next)
+        self._current = asyncio.ensure_future(self._run())
+        return await asyncio.shield(self._current)
+
+    async def _after(self, running: "asyncio.Future[_T]") -> _T:
+        await asyncio.wait([running])
+        self._current, self._next = self._next, None
+        return await self._run()
