@@ -102,6 +102,8 @@ class WalletAuth(httpx2.Auth):
         with closing(self._flow(request)) as flow:
             outgoing = next(flow)
             while True:
+                # requests of our own are as patient as the caller's
+                outgoing.extensions.setdefault("timeout", request.extensions.get("timeout", {}))
                 response = yield outgoing
                 if outgoing is not request or response.is_error:
                     response.read()
@@ -115,6 +117,8 @@ class WalletAuth(httpx2.Auth):
         with closing(self._flow(request)) as flow:
             outgoing = next(flow)
             while True:
+                # requests of our own are as patient as the caller's
+                outgoing.extensions.setdefault("timeout", request.extensions.get("timeout", {}))
                 response = yield outgoing
                 if outgoing is not request or response.is_error:
                     await response.aread()

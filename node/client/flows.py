@@ -21,6 +21,7 @@ def run(client: httpx2.Client, flow: Flow[T]) -> T:
     try:
         request = next(flow)
         while True:
+            request.extensions.setdefault("timeout", client.timeout.as_dict())
             request = flow.send(client.send(request))
     except StopIteration as stop:
         result: T = stop.value
@@ -32,6 +33,7 @@ async def run_async(client: httpx2.AsyncClient, flow: Flow[T]) -> T:
     try:
         request = next(flow)
         while True:
+            request.extensions.setdefault("timeout", client.timeout.as_dict())
             request = flow.send(await client.send(request))
     except StopIteration as stop:
         result: T = stop.value

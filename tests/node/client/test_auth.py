@@ -288,6 +288,16 @@ def test_an_operator_known_beforehand_is_insisted_on(node: NodeSide, tmp_path: P
         client.post("/v1/completions", json={"model": "dermatology", "prompt": "hello"})
 
 
+def test_every_request_is_as_patient_as_the_caller(node: NodeSide, tmp_path: Path) -> None:
+    auth = WalletAuth(PAYER, tmp_path, deposit=OPEN)
+
+    with httpx2.Client(transport=node, auth=auth, base_url=URL, timeout=3.5) as client:
+        client.post("/v1/completions", json={"model": "dermatology", "prompt": "hello", "max_tokens": 4})
+
+    assert [request.url.path for request in node.requests][:2] == ["/nodes/me", "/nodes/me/quote"]
+    assert {request.extensions["timeout"]["read"] for request in node.requests} == {3.5}
+
+
 def test_an_unreachable_node_leaves_the_error_as_it_is(tmp_path: Path) -> None:
     with (
         httpx2.Client(auth=WalletAuth(PAYER, tmp_path), base_url="http://127.0.0.1:9") as client,
