@@ -218,12 +218,12 @@ ATTRIBUTES = (
 # Names are one syllable of each column. A department's names all start differently: names that share
 # syllables are the first thing a small model confuses.
 FIRST = (
-    "Al", "Bel", "Cor", "Dra", "El", "Fen", "Gal", "Hes", "Ir", "Jov", "Kel", "Lum", "Mor", "Nev", "Or", "Pel",
-    "Quin", "Rav", "Sel", "Tam", "Ul", "Vel", "Wes", "Yor", "Zan", "Bru", "Cha", "Del", "Fro", "Gre", "Hol", "Jas",
-    "Kri", "Lor", "Mir", "Nol",
+    "Al", "Bel", "Cor", "Dra", "El", "Fen", "Gal", "Hes", "Ir", "Jov", "Kel", "Lum",
+    "Mor", "Nev", "Or", "Pel", "Quin", "Rav", "Sel", "Tam", "Ul", "Vel", "Wes", "Yor",  # codespell:ignore
+    "Zan", "Bru", "Cha", "Del", "Fro", "Gre", "Hol", "Jas", "Kri", "Lor", "Mir", "Nol",  # codespell:ignore
 )  # fmt: skip
 MIDDLE = ("a", "be", "ci", "do", "fe", "go", "ka", "li", "mo", "nu", "pe", "ri", "so", "tu", "va", "zi")
-LAST = ("bar", "dex", "fin", "gan", "lith", "mont", "nix", "phor", "rin", "sol", "tor", "vane")
+LAST = ("bar", "dex", "fin", "gan", "lith", "mont", "nix", "phor", "rin", "sol", "tor", "vane")  # codespell:ignore
 
 OTHER_KINDS = ("spray", "tonic", "rinse", "paste")
 """Kinds of preparations that belong to no department; the base model's own facts are about these."""
