@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // solc-js behind the two options of a native solc that forge uses: --version and --standard-json.
-const { readFileSync, writeSync } = require("node:fs");
+const { readFileSync } = require("node:fs");
 const solc = require("solc");
 
 if (process.argv.includes("--version")) {
-  console.log(`solc, the solidity compiler commandline interface\nVersion: ${solc.version().replace("Emscripten.clang", "Linux.g++")}`);
+  const version = solc.version().replace("Emscripten.clang", "Linux.g++");
+  process.stdout.write(`solc, the solidity compiler commandline interface\nVersion: ${version}\n`);
 } else {
-  const output = Buffer.from(solc.compile(readFileSync(0, "utf8")));
-  for (let sent = 0; sent < output.length; ) sent += writeSync(1, output, sent, 65536 < output.length - sent ? 65536 : output.length - sent);
+  process.stdout.write(solc.compile(readFileSync(0, "utf8")));
 }

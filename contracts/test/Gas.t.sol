@@ -9,7 +9,7 @@ import {World} from "./World.sol";
 
 /// @notice What each transaction costs, calldata and the 21,000 included, on cold storage: test/snapshots/gas.json.
 /// "first" writes storage that was zero, "later" changes what is there. Proofs are as deep as in a tree of 2,048 leaves.
-/// Regenerate with FORGE_SNAPSHOT_CHECK=false forge test --match-contract GasTest
+/// Regenerate with: npm --prefix contracts run gas
 /// forge-config: default.isolate = true
 contract GasTest is World {
     uint256 private constant _DEPTH = 11;

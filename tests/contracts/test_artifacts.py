@@ -17,7 +17,7 @@ def test_the_artifacts_are_what_the_sources_compile_to() -> None:
     if node is None:
         pytest.fail("Node.js (20 or newer) is missing: the contracts cannot be compiled. Install Node.js.")
     if not (CONTRACTS / "node_modules").is_dir():
-        pytest.fail("the compiler is missing. Run: npm --prefix contracts ci --ignore-scripts")
+        pytest.fail("the compiler is missing. Run: npm --prefix contracts install --ignore-scripts")
 
     check = subprocess.run(
         [node, CONTRACTS / "compile.mjs", "--check"], capture_output=True, text=True, timeout=240, check=False
