@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from node.cli import account, adapter, chain, chat, config, earnings, node_state, settle, start
+from node.cli import account, adapter, chain, chat, config, earnings, node_state, pay, receipts, settle, start
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, exit_code_of
 from node.version import VERSION
@@ -25,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(start.start)
 app.command()(chat.chat)
+app.add_typer(pay.app, name="pay")
+app.add_typer(receipts.app, name="receipts")
 app.add_typer(settle.app, name="settle")
 app.command()(earnings.earnings)
 app.command()(earnings.claim)
@@ -48,11 +49,7 @@ def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, show tracebacks.")] = False,
 ) -> None:
     """These options may stand anywhere on the line."""
-    shared = Context({"config": config_file, "home": home}, as_json, verbose)
-    if no_color:
-        shared.console = Console(highlight=False, soft_wrap=True, color_system=None)
-        shared.errors = Console(stderr=True, highlight=False, soft_wrap=True, color_system=None)
-    context.obj = shared
+    context.obj = Context({"config": config_file, "home": home}, as_json, verbose, not no_color)
 
 
 @app.command()

@@ -1,89 +1,115 @@
-"""What `start` shows: bars while things load, then where the node is and what to type next."""
+"""What `start` says once the node is ready: where it is, whose keys it uses, and what to type next."""
 
-import threading
-from types import TracebackType
-from typing import Self
+from rich.markup import escape
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-from node.cli.context import Context
+from contracts.crypto import ZERO_BYTES32
+from local_chain.accounts import DEV_MNEMONIC
+from node import starter
+from node.cli.money import amount
+from node.keystore import dev_account, dev_names
 from node.runtime import Ready
 from node.version import VERSION
+from node.world import Paid
+from serving.types import ModelCard
 
-
-class Screen:
-    """The terminal of one start. `progress` may be called from any thread."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._tasks: dict[str, TaskID] = {}
-        self._lock = threading.Lock()
-        columns = (TextColumn("  {task.description:<34}"), BarColumn(30), TimeElapsedColumn())
-        self._bars = Progress(
-            *columns, console=context.errors, disable=context.as_json or not context.errors.is_terminal
-        )
-
-    def __enter__(self) -> Self:
-        if not self._context.as_json:
-            self._context.console.print(f"OpenLoRA node {VERSION}")
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def progress(self, what: str, fraction: float) -> None:
-        with self._lock:
-            if what not in self._tasks:
-                self._tasks[what] = self._bars.add_task(what, total=1.0)
-            self._bars.update(self._tasks[what], completed=fraction)
-
-    def ready(self, ready: Ready) -> None:
-        self._bars.stop()
-        if self._context.as_json:
-            self._context.emit(document(ready))
-            return
-        for line in lines(ready):
-            self._context.console.print(line)
-
-    def draining(self, requests: int, timeout_s: float) -> None:
-        if not self._context.as_json:
-            waiting = f"{requests} running requests get up to {timeout_s:g} s" if requests else "nothing is running"
-            self._context.console.print(f"Draining: {waiting}. Press Ctrl-C again to force.")
+_SHOWN_ADAPTERS = 8
 
 
 def document(ready: Ready) -> dict[str, object]:
     """The machine's form of the banner."""
-    running = ready.running
-    return {
+    running, paid = ready.running, ready.world.paid
+    told: dict[str, object] = {
         "event": "ready",
+        "version": VERSION,
         "pid": running.pid,
         "mode": running.mode,
         "url": running.url,
         "adminUrl": running.admin_url,
+        "home": str(ready.world.settings.home),
         "models": [card.name for card in ready.world.service.models()],
         "readySeconds": round(ready.took_s, 2),
+    }
+    if paid is None:
+        return told
+    return told | {
+        "chainUrl": paid.rpc_url,
+        "chainId": paid.deployment.chain_id,
+        "node": paid.payments.receiver.vault,
+        "contracts": paid.deployment.to_json(),
     }
 
 
 def lines(ready: Ready) -> list[str]:
-    """The banner, one line each, in rich's markup."""
-    running, service = ready.running, ready.world.service
-    adapters = [card for card in service.models() if card.adapter is not None]
-    shown = ", ".join(card.name for card in adapters[:8]) + (f" and {len(adapters) - 8} more" if adapters[8:] else "")
-    example = adapters[0].name if adapters else service.base_name
-    hardware = f"{service.device_name}, {service.dtype_name}"
+    """The banner, one line each, in rich's markup. "Ready in N s" comes last."""
+    world, paid = ready.world, ready.world.paid
+    adapters = [card for card in world.service.models() if card.adapter is not None]
+    said = [""]
+    if paid is not None:
+        said += [*_accounts(ready), *_contracts(paid)] if ready.running.mode == "dev" else _contracts(paid)
+    said += [*_models(ready, adapters), *(_prices(paid) if paid else []), *_urls(ready), *_next(ready, adapters)]
+    if ready.running.mode == "dev":
+        said += ["", "[bold red]DEV KEYS[/]: everybody knows these keys. Never send anything of value to them."]
+    return [*said, "", f"Ready in {ready.took_s:.1f} s"]
+
+
+def _accounts(ready: Ready) -> list[str]:
+    keys = [(name, dev_account(name)) for name in dev_names()]
+    rows = [f"  {name:<15} {key.address}  0x{key.secret.hex()}" for name, key in keys if key is not None]
+    return ["Accounts (public development keys)", *rows, f"  mnemonic        {DEV_MNEMONIC}", ""]
+
+
+def _contracts(paid: Paid) -> list[str]:
+    deployment, receiver = paid.deployment, paid.payments.receiver
+    named = {
+        "OpenToken": deployment.open_token,
+        "NodeRegistry": deployment.node_registry,
+        "AssetRegistry": deployment.asset_registry,
+        "Settlement": deployment.settlement,
+        "this node": receiver.vault,
+    }
+    chain = f"Chain     {paid.rpc_url}, chain id {deployment.chain_id}"
+    return [chain, *(f"  {name:<15} {address}" for name, address in named.items()), ""]
+
+
+def _models(ready: Ready, adapters: list[ModelCard]) -> list[str]:
+    service = ready.world.service
+    names = ", ".join(escape(card.name) for card in adapters[:_SHOWN_ADAPTERS])
+    more = f" and {len(adapters) - _SHOWN_ADAPTERS} more" if adapters[_SHOWN_ADAPTERS:] else ""
+    hardware = f"{service.device_name}, {service.dtype_name}, {service.context_tokens} tokens"
     return [
-        "",
-        f"  Base      {service.base_name} ({hardware}, {service.context_tokens} tokens)",
-        f"  Adapters  {shown or 'none yet: python -m node adapter add SRC'}",
-        f"  API       {running.url}/v1",
-        f"  Docs      {running.url}/docs",
-        f"  Operator  {running.admin_url} (token in {ready.world.settings.home}/run.json)",
-        "",
-        f'  Try       python -m node chat {example} "Hello"',
-        "",
-        f"Ready in {ready.took_s:.1f} s",
+        f"Base      {escape(service.base_name)} ({hardware})",
+        f"Adapters  {names + more or 'none yet: python -m node adapter add SRC'}",
     ]
+
+
+def _prices(paid: Paid) -> list[str]:
+    registered = paid.registrations.price_list_at(ZERO_BYTES32, paid.registrations.head_time())
+    if registered is None:
+        return ["Prices    none registered yet: nothing can be sold"]
+    listed = registered.value
+    parts = (("prompt", listed.prompt_per_m), ("cached", listed.cached_per_m), ("output", listed.output_per_m))
+    return ["Prices    " + ", ".join(f"{amount(price)} {name}" for name, price in parts) + " per million tokens"]
+
+
+def _urls(ready: Ready) -> list[str]:
+    running = ready.running
+    home = escape(str(ready.world.settings.home))
+    return [
+        f"API       {running.url}/v1",
+        f"Docs      {running.url}/docs",
+        f"Operator  {running.admin_url} (token in {home}/run.json)",
+        "",
+    ]
+
+
+def _next(ready: Ready, adapters: list[ModelCard]) -> list[str]:
+    """A line to paste into another terminal."""
+    settings = ready.world.settings
+    pack = starter.pack()
+    examples = {adapter.name: adapter.example for adapter in pack.adapters} if settings.base == "starter" else {}
+    card = next((one for one in adapters if one.name in examples), adapters[0] if adapters else None)
+    model = card.name if card else ready.world.service.base_name
+    pay = "" if ready.world.paid is None else " --pay"
+    home = "" if settings.home == type(settings).model_fields["home"].default else f" --home {settings.home}"
+    question = examples.get(model, "Hello")
+    return [escape(f'Try       python -m node chat {model} "{question}"{pay}{home}')]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node.cli.context import Context, context_of
+from node.cli.money import base_units
 
 if TYPE_CHECKING:
     from node.cli.chat_session import Session
@@ -19,7 +20,7 @@ def chat(
     model: Annotated[str | None, typer.Argument(help="A name from GET /v1/models; the base when left out.")] = None,
     prompt: Annotated[str | None, typer.Argument(help="The question; a conversation when left out.")] = None,
     pay: Annotated[bool, typer.Option("--pay", help="Sign and pay; opens and funds a channel when needed.")] = False,
-    max_cost: Annotated[int | None, typer.Option(min=1, help="Sign for no more than this, in base units.")] = None,
+    max_cost: Annotated[str | None, typer.Option(help="Sign for no more: base units, or such as 0.01OPEN.")] = None,
     account: Annotated[str | None, typer.Option(help="Who pays; default: payer.")] = None,
     node: Annotated[str | None, typer.Option(help="The node's URL.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Output tokens at most.")] = 128,
@@ -30,7 +31,7 @@ def chat(
     from node.cli.wallet import wallet
 
     shared = context_of(context)
-    auth = wallet(shared, account, max_cost) if pay else None
+    auth = wallet(shared, account, base_units(max_cost) if max_cost else None) if pay else None
     with Session.open(shared, node, Sampling(max_tokens, temperature), auth) as session:
         name = model or session.base_name()
         question = prompt if prompt is not None or sys.stdin.isatty() else sys.stdin.read().strip()

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from node.cli.context import Context
 from node.cli.failures import ModelFailure, failure_of
+from node.cli.money import amount
 from node.cli.remote import Json, ask, check, public_url, reachable
 from node.client.auth import WalletAuth
 
@@ -45,10 +46,9 @@ class Reply:
         signed = cast(Json, self.receipt["receipt"])
         table = Table("receipt", str(self.receipt["id"]), box=None, pad_edge=False, header_style="dim", style="dim")
         table.add_row("tokens", f"{signed['tokensIn']} in, {signed['tokensCached']} cached, {signed['tokensOut']} out")
-        fee = int(cast(str, signed["fee"]))
-        table.add_row("fee", f"{fee} ({fee / 10**18:.9f} OPEN)" if fee else "0 (free)")
+        table.add_row("fee", "free" if signed["fee"] == "0" else amount(signed["fee"]))
         for line in cast(list[Json], self.receipt["lines"]):
-            table.add_row(f"  {line['label']}", str(line["amount"]))
+            table.add_row(f"  {line['label']}", amount(line["amount"]))
         table.add_row("signature", "checked: by this node's operator" if self.checked else "not checked")
         return table
 

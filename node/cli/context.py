@@ -20,8 +20,12 @@ class Context:
     flags: dict[str, object] = field(default_factory=dict)
     as_json: bool = False
     verbose: bool = False
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
-    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, soft_wrap=True))
+    colors: bool = True
+    console: Console = field(init=False)
+    errors: Console = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.console, self.errors = _console(self, stderr=False), _console(self, stderr=True)
 
     def load(self, **flags: object) -> "Loaded":
         """The settings with this command's own flags. SettingsError names every problem."""
@@ -44,6 +48,15 @@ class Context:
         """`text` as it is, to stdout."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _console(context: Context, *, stderr: bool) -> Console:
+    """Into a file or a pipe, lines are as long as they must be: an id that is cut short is useless there."""
+    into_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if into_terminal else 1000
+    return Console(
+        stderr=stderr, highlight=False, soft_wrap=True, width=width, color_system="auto" if context.colors else None
+    )
 
 
 def context_of(context: typer.Context) -> Context:

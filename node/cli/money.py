@@ -1,6 +1,12 @@
-"""Amounts as people read them."""
+"""Amounts as people read and write them."""
+
+import re
+from decimal import Decimal
+
+from node.cli.failures import UsageFailure
 
 _UNIT = 10**18
+_WRITTEN = re.compile(r"(\d+(?:\.\d{1,18})?)\s*open", re.IGNORECASE)
 
 
 def amount(base_units: object) -> str:
@@ -8,3 +14,13 @@ def amount(base_units: object) -> str:
     whole, rest = divmod(int(str(base_units)), _UNIT)
     decimals = f"{rest:018d}".rstrip("0")
     return f"{whole}.{decimals} OPEN" if decimals else f"{whole} OPEN"
+
+
+def base_units(text: str) -> int:
+    """Base units from a whole number, or from an amount with its unit: 1.5OPEN."""
+    if text.isdecimal():
+        return int(text)
+    written = _WRITTEN.fullmatch(text.strip())
+    if written is None:
+        raise UsageFailure(f"{text!r} is no amount", "give base units, or an amount with its unit such as 1.5OPEN")
+    return int(Decimal(written[1]) * _UNIT)

@@ -25,7 +25,7 @@ def start(
     database: Annotated[str | None, typer.Option(help="sqlite:///PATH or a PostgreSQL URL.")] = None,
 ) -> None:
     """Run a node. Ctrl-C drains: running streams finish, nothing durable is lost."""
-    from node.cli.banner import Screen
+    from node.cli.screen import Screen
     from node.logs import configure
     from node.runtime import run
 

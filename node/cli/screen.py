@@ -1,0 +1,54 @@
+"""The terminal of one start: bars while things load, then the banner."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from node.cli.banner import document, lines
+from node.cli.context import Context
+from node.runtime import Ready
+from node.version import VERSION
+
+
+class Screen:
+    """Where a start is watched. `progress` may be called from any thread."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+        columns = (TextColumn("  {task.description:<40}"), BarColumn(30), TimeElapsedColumn())
+        hidden = context.as_json or not context.errors.is_terminal
+        self._bars = Progress(*columns, console=context.errors, disable=hidden)
+
+    def __enter__(self) -> Self:
+        if not self._context.as_json:
+            self._context.console.print(f"OpenLoRA node {VERSION}")
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def progress(self, what: str, fraction: float) -> None:
+        with self._lock:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=1.0)
+            self._bars.update(self._tasks[what], completed=fraction)
+
+    def ready(self, ready: Ready) -> None:
+        self._bars.stop()
+        if self._context.as_json:
+            self._context.emit(document(ready))
+            return
+        for line in lines(ready):
+            self._context.console.print(line)
+
+    def draining(self, requests: int, timeout_s: float) -> None:
+        if not self._context.as_json:
+            waiting = f"{requests} running requests get up to {timeout_s:g} s" if requests else "nothing is running"
+            self._context.console.print(f"Draining: {waiting}. Press Ctrl-C again to force.")
