@@ -69,7 +69,7 @@ class NodeSide(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.valid_for_s = 60.0
         self.edit: Callable[[dict[str, Any]], None] = lambda document: None
         self.cut_after: int | None = None
-        self.refuse: list[Refusal] = []
+        self.refuse: list[Exception] = []
         self.show_vouchers = True
         self.piece = 7
         self._context_tokens, self._nonces, self._seq = context_tokens, set[int](), 0
