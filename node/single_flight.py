@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -27,6 +28,14 @@ class SingleFlight(Generic[_T]):
             return await asyncio.shield(self._next)
         self._current = asyncio.ensure_future(self._run())
         return await asyncio.shield(self._current)
+
+    async def close(self) -> None:
+        """Cancels what runs and waits until it has ended."""
+        for running in (self._next, self._current):
+            if running is not None and not running.done():
+                running.cancel()
+                with suppress(asyncio.CancelledError):
+                    await running
 
     async def _after(self, running: "asyncio.Future[_T]") -> _T:
         await asyncio.wait([running])

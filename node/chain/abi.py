@@ -11,10 +11,7 @@ from eth_utils.abi import collapse_if_tuple
 from contracts.artifacts import load
 from contracts.crypto import Bytes32, keccak
 from node.chain.client import Log
-
-
-class UnexpectedAnswer(ValueError):
-    """What came back is not encoded as the contract's ABI says."""
+from node.chain.errors import UnexpectedAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ class ContractMissing(ChainError):
         self.name, self.address = name, address
 
 
+class UnexpectedAnswer(ChainError):
+    """What came back is not encoded as the contract's ABI says: another contract stands there."""
+
+
 class CallRefused(ChainError):
     """The endpoint understood the call and refuses it, for a reason other than a revert."""
 

@@ -89,6 +89,7 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         probes = {"chain": pulse.check}
         yield World(settings, service, checkout, database, ground.operator.address, paid, labels, probes)
         await payments.close()
+    await side.close()
 
 
 def _seed(ground: Ground, service: Service, progress: Progress) -> Seeded:

@@ -100,6 +100,12 @@ class Cycle:
         self._running = asyncio.ensure_future(self._run(now, force=force, dry_run=dry_run, wait_s=wait_s))
         return await asyncio.shield(self._running)
 
+    async def close(self) -> None:
+        """Cuts off the cycle that runs, if any; the next one completes it."""
+        if self._running is not None and not self._running.done():
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
     async def look(self) -> Progress:
         """Catches up with chain and receipts; LedgerConflict if the chain has a batch that is not ours."""
         parts = self._parts

@@ -125,6 +125,12 @@ class ChainSide:
         fresh, self._seen_withdrawals = withdrawing - self._seen_withdrawals, withdrawing
         return fresh
 
+    async def close(self) -> None:
+        """Ends what runs; what is on its way stays in the outbox. Call it before the database closes."""
+        await self.cycle.close()
+        for running in (self.outbox.advance, self.follower.poll, self.book.refresh):
+            await running.close()
+
     @property
     def progress(self) -> Progress:
         """What Settlement has recorded, as far as the follower has read."""

@@ -65,3 +65,19 @@ async def test_a_caller_that_is_cancelled_stops_no_run() -> None:
     impatient.cancel()
 
     await asyncio.wait_for(finished.wait(), 5)
+
+
+async def test_closing_ends_what_runs_and_what_waits() -> None:
+    started, flight = [], SingleFlight(lambda: forever(started))
+    asked = [asyncio.ensure_future(flight()) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    await flight.close()
+
+    assert started == ["once"]
+    assert all(isinstance(one, asyncio.CancelledError) for one in await asyncio.gather(*asked, return_exceptions=True))
+
+
+async def forever(started: list[str]) -> None:
+    started.append("once")
+    await asyncio.Event().wait()

@@ -11,7 +11,7 @@ from eth_abi.abi import encode
 
 from contracts.crypto import Bytes32, PrivateKey, keccak, to_address
 from node.chain import errors
-from node.chain.abi import UnexpectedAnswer, abi_of
+from node.chain.abi import abi_of
 from node.chain.client import Call
 from node.chain.contracts import SettlementContract
 from node.chain.reverts import error_selector, revert_reason
@@ -132,7 +132,7 @@ async def test_a_contract_that_is_not_there_is_named() -> None:
 
 async def test_a_contract_that_answers_otherwise_is_noticed() -> None:
     async with endpoint(lambda method, params: {"result": "0x01"}) as client:
-        with pytest.raises(UnexpectedAnswer):
+        with pytest.raises(errors.UnexpectedAnswer):
             await SettlementContract(client, CALL.to).ledger(SOMEBODY)
 
 

@@ -177,6 +177,7 @@ async def open_market(
         yield Market(town, client, database, side, payments, metering, wallet)
     finally:
         await payments.close()
+        await side.close()
         await database.close()
 
 
