@@ -2,6 +2,7 @@
 
 import importlib.util
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ BUSY_TIMEOUT_S = 10
 READERS = 4
 WRITER_LOCK = 0x6F70656E6C6F7261
 """PostgreSQL advisory lock held by the process that writes: the bytes of "openlora"."""
+WRITER_WAIT_S = 2.0
+"""How long the server may take to notice that the process that held the lock is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +136,26 @@ def _postgresql(url: URL, *, writes: bool) -> Engine:
 
         @event.listens_for(engine, "connect")
         def lock(connection: Any, record: object) -> None:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (WRITER_LOCK,))
-                taken = cursor.fetchone()[0]
-            connection.commit()
-            if not taken:
+            if not _take_writer_lock(connection):
                 raise DatabaseInUse(
                     f"Another node process writes to {url.render_as_string(hide_password=True)}. Stop it first, "
                     "or give this node a database of its own."
                 )
 
     return engine
+
+
+def _take_writer_lock(connection: Any) -> bool:
+    """Holds WRITER_LOCK as long as the connection lives; False if another process does."""
+    deadline = time.monotonic() + WRITER_WAIT_S
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (WRITER_LOCK,))
+            taken: bool = cursor.fetchone()[0]
+            connection.commit()
+            if taken or time.monotonic() >= deadline:
+                return taken
+            time.sleep(0.05)
 
 
 def ping(connections: Connections) -> None:
