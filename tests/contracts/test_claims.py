@@ -17,49 +17,48 @@ from tests.contracts.test_structs import ADDRESSES, WORDS
 from tests.contracts.world import DELAY_S, World
 
 AMOUNTS = st.integers(1, 10**24)
-WORLD = World()
 PEOPLE = ADDRESSES.filter(lambda address: int(address, 16) > 0xFFFF)
 EARNED = st.dictionaries(st.one_of(PEOPLE.map(Payee.of_address), st.just(TREASURY)), AMOUNTS, min_size=1, max_size=25)
 CHARGED = st.dictionaries(WORDS, AMOUNTS, max_size=25)
 
 
-def activate(tree: StateTree, total: int) -> None:
+def activate(world: World, tree: StateTree, total: int) -> None:
     """Posts `tree` as epoch 1, fully credited, and lets its window pass."""
-    WORLD.fund(WORLD.vault, total)
-    WORLD.post(tree, total)
-    WORLD.machine.warp(DELAY_S)
+    world.fund(world.vault, total)
+    world.post(tree, total)
+    world.machine.warp(DELAY_S)
 
 
 @settings(max_examples=40, deadline=None)
 @given(EARNED, CHARGED)
 def test_every_payee_of_any_tree_claims_exactly_what_it_earned(
-    earned: dict[Payee, int], charged: dict[Bytes32, int]
+    world: World, earned: dict[Payee, int], charged: dict[Bytes32, int]
 ) -> None:
-    with WORLD.machine.discarding():
+    with world.machine.discarding():
         leaves = {earned_key(payee): amount for payee, amount in earned.items()}
         tree = StateTree.of(leaves | {charged_key(channel): amount for channel, amount in charged.items()})
-        activate(tree, sum(earned.values()))
+        activate(world, tree, sum(earned.values()))
 
-        paid = WORLD.claim(*[WORLD.claim_entry(tree, 1, payee) for payee in earned])
+        paid = world.claim(*[world.claim_entry(tree, 1, payee) for payee in earned])
 
         assert paid == sum(earned.values())
         for payee, amount in earned.items():
-            to = WORLD.treasury.address if payee == TREASURY else payee.address
-            assert WORLD.balance(to) == amount
+            to = world.treasury.address if payee == TREASURY else payee.address
+            assert world.balance(to) == amount
 
 
 @settings(max_examples=40, deadline=None)
 @given(EARNED, CHARGED, st.data())
 def test_settlement_takes_a_proof_iff_python_does(
-    earned: dict[Payee, int], charged: dict[Bytes32, int], data: st.DataObject
+    world: World, earned: dict[Payee, int], charged: dict[Bytes32, int], data: st.DataObject
 ) -> None:
-    with WORLD.machine.discarding():
+    with world.machine.discarding():
         leaves = {earned_key(payee): amount for payee, amount in earned.items()}
         tree = StateTree.of(leaves | {charged_key(channel): amount for channel, amount in charged.items()})
         total = sum(earned.values())
-        activate(tree, total)
+        activate(world, tree, total)
         payee = data.draw(st.sampled_from(sorted(earned)))
-        node, epoch, kind, payee_id, amount, proof = WORLD.claim_entry(tree, 1, payee)
+        node, epoch, kind, payee_id, amount, proof = world.claim_entry(tree, 1, payee)
         proof = data.draw(mutations_of(proof))
 
         try:
@@ -68,7 +67,7 @@ def test_settlement_takes_a_proof_iff_python_does(
             taken = False
 
         with expectation(taken):
-            assert WORLD.claim((node, epoch, kind, payee_id, amount, proof)) == amount
+            assert world.claim((node, epoch, kind, payee_id, amount, proof)) == amount
 
 
 def expectation(taken: bool) -> AbstractContextManager[object]:
@@ -91,43 +90,47 @@ def flip(data: bytes, bit: int) -> bytes:
 
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), AMOUNTS)
-def test_contributors_share_by_weight_and_only_dust_stays(weights: dict[Address, int], amount: int) -> None:
-    with WORLD.machine.discarding():
+def test_contributors_share_by_weight_and_only_dust_stays(
+    world: World, weights: dict[Address, int], amount: int
+) -> None:
+    with world.machine.discarding():
         contributors = Contributors.of(weights.items())
-        datanet_id = WORLD.publish_datanet(contributors.root, contributors.total_weight, len(weights))
+        datanet_id = world.publish_datanet(contributors.root, contributors.total_weight, len(weights))
         payee = Payee(PayeeKind.DATANET, datanet_payee(datanet_id, 1))
         tree = StateTree.of({earned_key(payee): amount})
-        activate(tree, amount)
+        activate(world, tree, amount)
 
-        paid = WORLD.claim_share(*[share_entry(contributors, datanet_id, tree, payee, who) for who in weights])
+        paid = world.claim_share(*[share_entry(world, contributors, datanet_id, tree, payee, who) for who in weights])
 
         for who, weight in weights.items():
-            assert WORLD.balance(who) == amount * weight // contributors.total_weight
+            assert world.balance(who) == amount * weight // contributors.total_weight
         assert 0 <= amount - paid < len(weights)
 
 
 def share_entry(
-    contributors: Contributors, datanet_id: Bytes32, tree: StateTree, payee: Payee, who: Address
+    world: World, contributors: Contributors, datanet_id: Bytes32, tree: StateTree, payee: Payee, who: Address
 ) -> tuple[object, ...]:
     proof = contributors.prove(who)
-    return (*datanet_head(datanet_id, tree, payee), who, proof.contributor.weight, proof.index, list(proof.path))
+    return (*datanet_head(world, datanet_id, tree, payee), who, proof.contributor.weight, proof.index, list(proof.path))
 
 
-def datanet_head(datanet_id: Bytes32, tree: StateTree, payee: Payee) -> tuple[object, ...]:
+def datanet_head(world: World, datanet_id: Bytes32, tree: StateTree, payee: Payee) -> tuple[object, ...]:
     """The part of a share claim that shows what the Datanet earned."""
     at = earned_key(payee)
-    return (WORLD.vault.address, 1, datanet_id, 1, tree.get(at), tree.prove(at))
+    return (world.vault.address, 1, datanet_id, 1, tree.get(at), tree.prove(at))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), st.data())
-def test_settlement_takes_a_weight_iff_python_does(weights: dict[Address, int], data: st.DataObject) -> None:
-    with WORLD.machine.discarding():
+def test_settlement_takes_a_weight_iff_python_does(
+    world: World, weights: dict[Address, int], data: st.DataObject
+) -> None:
+    with world.machine.discarding():
         contributors = Contributors.of(weights.items())
-        datanet_id = WORLD.publish_datanet(contributors.root, contributors.total_weight, len(weights))
+        datanet_id = world.publish_datanet(contributors.root, contributors.total_weight, len(weights))
         payee = Payee(PayeeKind.DATANET, datanet_payee(datanet_id, 1))
         tree = StateTree.of({earned_key(payee): 10**24})
-        activate(tree, 10**24)
+        activate(world, tree, 10**24)
         who = data.draw(st.sampled_from(sorted(weights)))
         honest = contributors.prove(who)
         index = data.draw(st.sampled_from([honest.index, 0, len(weights) - 1, len(weights)]))
@@ -136,10 +139,11 @@ def test_settlement_takes_a_weight_iff_python_does(weights: dict[Address, int], 
         taken = verify_path(contributors.root, len(weights), index, Contributor(who, weight).leaf, path)
 
         with expectation(taken):
-            paid = WORLD.claim_share((*datanet_head(datanet_id, tree, payee), who, weight, index, list(path)))
+            paid = world.claim_share((*datanet_head(world, datanet_id, tree, payee), who, weight, index, list(path)))
             assert paid == 10**24 * weight // contributors.total_weight
 
 
+@settings(deadline=None)
 @given(st.dictionaries(PEOPLE, AMOUNTS, max_size=5), AMOUNTS)
 def test_the_root_that_counts_binds_the_total(earned: dict[Address, int], total: int) -> None:
     tree = StateTree.of({earned_key(Payee.of_address(who)): amount for who, amount in earned.items()})

@@ -8,7 +8,7 @@ from eth_account.messages import encode_defunct
 from eth_keys.datatypes import Signature
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak as reference_keccak
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.crypto import InvalidSignature, PrivateKey, keccak, recover, to_address, to_bytes32
@@ -18,11 +18,13 @@ SECRETS = st.integers(1, ORDER - 1).map(lambda number: number.to_bytes(32))
 DIGESTS = st.binary(min_size=32, max_size=32)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_keccak_is_ethereum_s(data: bytes) -> None:
     assert keccak(data) == reference_keccak(data)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=20, max_size=20))
 def test_addresses_carry_the_eip_55_checksum(raw: bytes) -> None:
     expected = str(to_checksum_address("0x" + raw.hex()))
@@ -36,6 +38,7 @@ def test_what_is_not_an_address_is_refused(text: str) -> None:
         to_address(text)
 
 
+@settings(deadline=None)
 @given(SECRETS, DIGESTS)
 def test_signatures_are_those_of_eth_account_and_recover_their_signer(secret: bytes, digest: bytes) -> None:
     key, account = PrivateKey(secret), Account.from_key(secret)
@@ -46,6 +49,7 @@ def test_signatures_are_those_of_eth_account_and_recover_their_signer(secret: by
     assert recover(digest, key.sign(digest)) == key.address
 
 
+@settings(deadline=None)
 @given(SECRETS, st.text(max_size=50))
 def test_what_eth_account_signs_is_recovered(secret: bytes, text: str) -> None:
     account = Account.from_key(secret)
@@ -55,6 +59,7 @@ def test_what_eth_account_signs_is_recovered(secret: bytes, text: str) -> None:
     assert recover(signed.message_hash, signed.signature) == account.address
 
 
+@settings(deadline=None)
 @given(SECRETS, DIGESTS, DIGESTS)
 def test_a_signature_names_another_signer_for_another_digest(secret: bytes, digest: bytes, other: bytes) -> None:
     key = PrivateKey(secret)
@@ -64,6 +69,7 @@ def test_a_signature_names_another_signer_for_another_digest(secret: bytes, dige
         assert recover(other, key.sign(digest)) != key.address
 
 
+@settings(deadline=None)
 @given(SECRETS, DIGESTS)
 def test_the_other_signature_of_the_same_key_is_refused(secret: bytes, digest: bytes) -> None:
     signature = Signature(PrivateKey(secret).sign(digest)[:64] + bytes([PrivateKey(secret).sign(digest)[64] - 27]))

@@ -3,7 +3,7 @@
 import pytest
 from eth_abi.abi import encode
 from eth_abi.packed import encode_packed
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.crypto import Bytes32, keccak
@@ -13,6 +13,7 @@ WORDS = st.binary(min_size=32, max_size=32).map(Bytes32)
 VERSIONS = st.integers(0, 2**32 - 1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.lists(WORDS, max_size=4))
 def test_a_tagged_hash_is_packed(tag: int, words: list[Bytes32]) -> None:
     assert tagged_hash(tag, *words) == keccak(encode_packed(["uint8"] + ["bytes32"] * len(words), [tag, *words]))
@@ -23,6 +24,7 @@ def test_a_tagged_hash_takes_whole_words_only() -> None:
         tagged_hash(0, bytes(20))
 
 
+@settings(deadline=None)
 @given(WORDS, VERSIONS, WORDS, WORDS)
 def test_an_adapter_key_names_id_version_weights_and_base(
     one: Bytes32, version: int, two: Bytes32, base: Bytes32
@@ -32,21 +34,25 @@ def test_an_adapter_key_names_id_version_weights_and_base(
     assert adapter_key(one, version, two, base) == keccak(encoded)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.binary())
 def test_a_request_hash_covers_method_path_and_raw_body(method: str, path: str, body: bytes) -> None:
     assert request_hash(method, path, body) == keccak(encode(["string", "string", "bytes"], [method, path, body]))
 
 
+@settings(deadline=None)
 @given(WORDS, VERSIONS)
 def test_a_datanet_payee_names_id_and_version(datanet_id: Bytes32, version: int) -> None:
     assert datanet_payee(datanet_id, version) == keccak(encode(["bytes32", "uint32"], [datanet_id, version]))
 
 
+@settings(deadline=None)
 @given(WORDS, st.binary())
 def test_a_commitment_is_salt_then_content(salt: Bytes32, content: bytes) -> None:
     assert commitment(salt, content) == keccak(salt + content)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**256 - 1))
 def test_an_integer_is_one_word(value: int) -> None:
     assert uint_word(value) == encode(["uint256"], [value])

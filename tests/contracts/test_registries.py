@@ -17,12 +17,7 @@ UINT96 = st.integers(0, 2**96 - 1)
 PPM = st.integers(0, 1_000_000)
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(WORDS, UINT96, UINT96, UINT96, UINT96)
 def test_a_price_list_has_the_hash_that_python_gives_it(
     world: World, adapter: Bytes32, prompt: int, cached: int, output: int, minimum: int
@@ -38,7 +33,7 @@ def test_a_price_list_has_the_hash_that_python_gives_it(
     assert until == 2**64 - 1
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 500_000), PPM, WORDS, st.lists(st.integers(1, 100), max_size=16), st.data())
 def test_terms_have_the_hash_that_python_gives_them(
     world: World, royalty: int, evidence: int, manifest: Bytes32, parts: list[int], data: st.DataObject
@@ -76,7 +71,7 @@ def links(world: World, parts: list[int]) -> tuple[DatanetLink, ...]:
     return tuple(DatanetLink(datanet_id, 1, share) for datanet_id, share in zip(ids, shares, strict=True))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(values_of(BatchHeader))
 def test_a_header_has_the_hash_that_python_gives_it(world: World, drawn: BatchHeader) -> None:
     machine = world.machine

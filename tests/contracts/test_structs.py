@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from eth_account.messages import _hash_eip191_message, encode_typed_data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import structs, x402
@@ -75,6 +75,7 @@ def message(value: Struct) -> dict[str, Any]:
     return found
 
 
+@settings(deadline=None)
 @given(ANY, DOMAINS)
 def test_a_digest_is_the_one_that_wallets_sign(value: Struct, domain: Domain) -> None:
     signable = encode_typed_data(full_message=typed_data(value, domain))
@@ -84,16 +85,19 @@ def test_a_digest_is_the_one_that_wallets_sign(value: Struct, domain: Domain) ->
     assert domain.separator() == signable.header
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_a_struct_survives_json(value: Struct) -> None:
     assert type(value).from_json(value.to_json()) == value
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_a_struct_survives_the_abi(value: Struct) -> None:
     assert type(value).from_abi(value.abi_tuple()) == value
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_a_value_out_of_range_has_no_hash(value: Struct) -> None:
     for field in structs.layout(type(value)):

@@ -48,11 +48,13 @@ def test_the_addresses_and_bounds_are_the_sdk_s() -> None:
     assert x402.MAX_WITHDRAW_DELAY_S == constants.MAX_WITHDRAW_DELAY
 
 
+@settings(deadline=None)
 @given(CONFIGS, st.integers(1, 2**63))
 def test_a_channel_id_is_the_sdk_s(config: x402.ChannelConfig, chain_id: int) -> None:
     assert "0x" + config.channel_id(chain_id).hex() == utils.compute_channel_id(sdk_config(config), chain_id)
 
 
+@settings(deadline=None)
 @given(WORDS, AMOUNTS, st.integers(0, 2**256 - 1))
 def test_vouchers_and_refunds_are_signed_as_the_sdk_signs_them(channel_id: Bytes32, amount: int, nonce: int) -> None:
     domain = x402.x402_domain(CHAIN_ID)
@@ -63,6 +65,7 @@ def test_vouchers_and_refunds_are_signed_as_the_sdk_signs_them(channel_id: Bytes
     assert x402.Refund(channel_id, nonce, amount).digest(domain) == sdk_digest(constants.REFUND_TYPES, refund, CHAIN_ID)
 
 
+@settings(deadline=None)
 @given(WORDS, st.integers(0, 2**256 - 1))
 def test_a_deposit_nonce_is_the_sdk_s(channel_id: Bytes32, salt: int) -> None:
     expected = encoding.build_erc3009_deposit_nonce("0x" + channel_id.hex(), hex(salt))
@@ -106,12 +109,7 @@ def test_multicall_has_the_entry_that_the_sdk_reads_with() -> None:
     assert json.dumps(shape(ours)) == json.dumps(shape(entry))
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World()
-
-
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(CONFIGS, AMOUNTS, st.integers(0, 2**256 - 1))
 def test_the_escrow_computes_the_same_ids_and_digests(
     world: World, config: x402.ChannelConfig, amount: int, nonce: int
@@ -127,7 +125,7 @@ def test_the_escrow_computes_the_same_ids_and_digests(
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(CONFIGS, AMOUNTS, AMOUNTS), max_size=4))
 def test_a_claim_batch_has_the_sdk_s_digest(world: World, rows: list[tuple[x402.ChannelConfig, int, int]]) -> None:
     claims = [((config.abi_tuple(), maximum), b"", total) for config, maximum, total in rows]
