@@ -53,10 +53,9 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
     digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction))
     on_progress("Loading the base model", 0.0)
-    spelled = str(config.base).removeprefix("hf:").partition("@")[0] if str(config.base) != str(folder) else folder.name
-    name = config.base_name or Path(spelled).name
     vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)
+    _check_vocabulary(vocabulary, model)
     state, lora = attention.AttentionState(), LoraStep()
     modules, unserved = _prepare_layers(model, state, lora)
     on_progress("Loading the base model", 0.8)
@@ -64,16 +63,10 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     bytes_per_page = page_bytes(state.shapes, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)
     backbone = Backbone(model, state, lora, KvCache(state.shapes, pages, model.dtype, device))
+    name, aliases = _names(config, folder)
     prefix = f"{model.base_model_prefix}."
-    shape = BaseShape(
-        name=name,
-        modules={full.removeprefix(prefix): linear for full, linear in modules.items()},
-        prefix=prefix,
-        unserved=unserved,
-        aliases=frozenset(
-            each for each in (spelled, str(folder), getattr(model.config, "_name_or_path", None)) if each
-        ),
-    )
+    short = {full.removeprefix(prefix): linear for full, linear in modules.items()}
+    shape = BaseShape(name=name, modules=short, prefix=prefix, unserved=unserved, aliases=aliases)
     on_progress("Loading the base model", 1.0)
     return BaseModel(
         name=name,
@@ -92,6 +85,13 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     )
 
 
+def _names(config: ServingConfig, folder: Path) -> tuple[str, frozenset[str]]:
+    """What clients call the base, and what else an adapter's config may call it."""
+    hub_id = None if Path(config.base).is_dir() else str(config.base).removeprefix("hf:").partition("@")[0]
+    name = config.base_name or Path(hub_id or folder).name
+    return name, frozenset(each for each in (hub_id, str(folder)) if each)
+
+
 def _load_vocabulary(folder: Path) -> Vocabulary:
     if not (folder / "tokenizer.json").is_file():
         raise BaseModelUnusable(f"{folder} has no tokenizer.json. Save the tokenizer as a fast one.")
@@ -99,6 +99,16 @@ def _load_vocabulary(folder: Path) -> Vocabulary:
         return Vocabulary.of(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BaseModelUnusable(f"The tokenizer in {folder} cannot be loaded: {error}") from error
+
+
+def _check_vocabulary(vocabulary: Vocabulary, model: PreTrainedModel) -> None:
+    """A token without an embedding would end the engine when somebody first writes it."""
+    embedding = model.get_input_embeddings().weight
+    assert isinstance(embedding, torch.Tensor)
+    if vocabulary.size > embedding.shape[0]:
+        raise BaseModelUnusable(
+            f"The tokenizer has {vocabulary.size} tokens, but the model has embeddings for {embedding.shape[0]} only."
+        )
 
 
 def _load_model(folder: Path, config: ServingConfig) -> tuple[PreTrainedModel, torch.device]:
