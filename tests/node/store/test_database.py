@@ -8,7 +8,14 @@ from sqlalchemy.orm import Session
 from contracts.crypto import Address, Bytes32, keccak
 from node.store.connections import parse_url
 from node.store.database import Database
-from node.store.errors import DatabaseInUse, DatabaseRefused, StorageFull, StoreClosed, WrongChain
+from node.store.errors import (
+    DatabaseInUse,
+    DatabaseRefused,
+    StorageFull,
+    StorageUnavailable,
+    StoreClosed,
+    WrongChain,
+)
 from node.store.meta import ChainPin, MetaRow
 
 META = MetaRow.__table__
@@ -225,3 +232,18 @@ def test_a_word_has_32_bytes() -> None:
 
     with pytest.raises(ValueError, match="expected 32 bytes"):
         Word().process_bind_param(Bytes32(b"short"), None)  # type: ignore[arg-type]
+
+
+async def test_a_server_that_drops_the_connection_is_found_again(postgres_url: str) -> None:
+    database = await Database.open(postgres_url)
+    await database.write(lambda session: put(session, "before"))
+
+    def cut_own_line(session: Session) -> None:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(StorageUnavailable):
+        await database.write(cut_own_line)
+    await database.write(lambda session: put(session, "after"))
+
+    assert await database.read(names) == ["after", "before"]
+    await database.close()
