@@ -8,7 +8,7 @@ import {NodeVault} from "../src/NodeVault.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
-import {Claim, ISettlement} from "../src/interfaces/ISettlement.sol";
+import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {BlockingToken, FeeToken, LyingToken, ReentrantToken} from "./HostileTokens.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
@@ -71,6 +71,30 @@ contract HostileTokensTest is World {
         vm.prank(bob);
         settlement.setPayout(alice);
         equal(claim(claims[1]), 50, "or paid elsewhere");
+    }
+
+    function test_ABlockedContributorLosesNothing() public {
+        BlockingToken token = new BlockingToken(payer, 1_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        fund(node, 200);
+        bytes32 datanetId = assets.createDatanet("skin", "");
+        assets.publishDatanetVersion(datanetId, "content", Trees.contributorLeaf(alice, 1), 1, 1);
+        bytes32 payee = keccak256(abi.encode(datanetId, uint32(1)));
+        Trees.Leaf[] memory leaves = two(50, 50);
+        leaves[0] = earned(DATANET, payee, 150);
+        postActive(node, leaves, 200);
+        bytes memory proof = Trees.stateProof(leaves, 0);
+        ShareClaim memory entry = ShareClaim(address(node), 1, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0));
+        token.setReverts(alice, true);
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(node), payee, 1, Settlement.TransferFailed.selector);
+
+        equal(claimShare(entry), 0, "not paid");
+
+        equal(settlement.sharePaid(address(node), datanetId, 1, alice), 0, "not booked as paid");
+        equal(settlement.claimed(address(node), DATANET, payee), 0, "nor the Datanet's");
+        token.setReverts(alice, false);
+        equal(claimShare(entry), 150, "unblocked later");
     }
 
     function test_AReentrantTokenCannotBeClaimedTwice() public {
