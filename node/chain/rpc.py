@@ -1,6 +1,7 @@
 """The chain client over JSON-RPC: web3's HTTP provider, called in threads, every call bounded in time."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -24,6 +25,9 @@ from node.chain.errors import (
 from node.chain.reverts import revert_reason
 
 _T = TypeVar("_T")
+
+# py_ecc, which web3 imports, lifts the limit to 100,000; deeply nested JSON then overflows the C stack of the process
+sys.setrecursionlimit(min(sys.getrecursionlimit(), 10_000))
 
 CALL_TIMEOUT_S = 10.0
 FALLBACK_TIP_WEI = 1_000_000_000

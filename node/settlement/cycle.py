@@ -179,7 +179,7 @@ class Cycle:
             ready = self._ready(progress)
             if ready > progress.active_epoch:
                 call = self._parts.settlement.activate(self._parts.book.ledger.node)
-                report = _with(report, await self._send(f"activate:{ready}", call))
+                report = _with(report, await self._send(f"activate:{progress.active_epoch}-{ready}", call))
                 progress = await self.look()
             shortfall = max(0, self._posted_total(progress) - progress.credited)
             waiting = progress.active_epoch < progress.last_epoch and not shortfall

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -170,3 +172,11 @@ async def test_blocks_and_inclusions_are_read_whole() -> None:
     assert (head.number, head.timestamp, head.base_fee) == (16, 32, 7)
     assert found is not None
     assert (found.succeeded, found.gas_used, found.gas_price, found.block_number) == (False, 21_000, 8, 16)
+
+
+def test_deeply_nested_json_cannot_crash_a_process_that_talks_to_a_chain() -> None:
+    hostile = 'import json, node.chain.rpc\ntry: json.loads("[" * 200_000)\nexcept RecursionError: print("refused")'
+
+    done = subprocess.run([sys.executable, "-c", hostile], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "refused\n")

@@ -41,4 +41,4 @@ async def test_a_reorganised_batch_is_posted_again_and_paid_once(anvil_town: Tow
         assert len(posts) == 1
         assert report.active_epoch == 1
         assert market.side.progress.credited == fee
-        assert [one.intent for one in await market.side.outbox.unfinished()] == ["activate:1"]  # not deep enough yet
+        assert [one.intent for one in await market.side.outbox.unfinished()] == ["activate:0-1"]  # not deep enough yet
