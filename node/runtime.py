@@ -15,7 +15,7 @@ import structlog
 
 from node.app import create_admin_app, create_app
 from node.compose.free import free_world
-from node.compose.paid import dev_world
+from node.compose.paid import dev_world, registered_world
 from node.config import Settings
 from node.home import Running, forget, owned
 from node.listeners import Listener, bind, url_of
@@ -91,7 +91,7 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         # bound first: a taken port should not cost the minutes that a model takes to load
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
         operator = stack.enter_context(contextlib.closing(bind("127.0.0.1", settings.admin_port, "--admin-port")))
-        build = free_world if settings.free else dev_world
+        build = {"free": free_world, "dev": dev_world, "paid": registered_world}[settings.mode]
         world = await stack.enter_async_context(build(settings, screen.progress))
         world.metrics.observe_engine(world.service.stats, world.service.models)
         for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):

@@ -5,7 +5,9 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
 
+from node.store.errors import StoreError
 from node.version import VERSION
 from node.world import Check, TheWorld, World
 
@@ -34,8 +36,20 @@ async def readyz(world: TheWorld) -> Response:
 
 async def readiness(world: World) -> dict[str, Check]:
     draining = world.runs.draining
-    checks = {"accepting": Check(not draining, "draining" if draining else "takes new requests")}
+    checks = {
+        "accepting": Check(not draining, "draining" if draining else "takes new requests"),
+        "engine": Check(world.service.is_ready, "runs" if world.service.is_ready else "has stopped; see the log"),
+        "database": await _database(world),
+    }
     return checks | {name: await probe() for name, probe in world.probes.items()}
+
+
+async def _database(world: World) -> Check:
+    try:
+        await world.database.read(lambda session: session.execute(text("SELECT 1")).scalar_one())
+    except StoreError as error:
+        return Check(False, str(error))
+    return Check(True, "answers")
 
 
 @router.get("/metrics")

@@ -67,6 +67,8 @@ _EXIT_CODE_OF_CLASS = {
     "node.home.HomeUnusable": 3,
     "node.listeners.PortInUse": 3,
     "node.listeners.AddressUnusable": 3,
+    "node.compose.ground.NodeNotRegistered": 3,
+    "node.compose.ground.OperatorUnfunded": 5,
     "node.store.errors.StoreError": 3,
     "node.keystore.KeystoreError": 3,
     "node.chain.errors.ChainError": 4,

@@ -14,6 +14,7 @@ def start(
     free: Annotated[bool, typer.Option("--free", help="Serve without chain or payment, on loopback.")] = False,
     base: Annotated[str | None, typer.Option(help="The base model: starter, a folder, or a hub model.")] = None,
     adapter: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SRC", help="Serve this adapter too.")] = None,
+    chain_rpc: Annotated[str | None, typer.Option(help="Serve for payment on the chain at this URL.")] = None,
     host: Annotated[str | None, typer.Option(help="The address of the public listener.")] = None,
     port: Annotated[int | None, typer.Option(help="Its port; 0 takes any.")] = None,
     admin_port: Annotated[int | None, typer.Option(help="The operator's port on loopback; 0 takes any.")] = None,
@@ -25,16 +26,19 @@ def start(
     database: Annotated[str | None, typer.Option(help="sqlite:///PATH or a PostgreSQL URL.")] = None,
 ) -> None:
     """Run a node. Ctrl-C drains: running streams finish, nothing durable is lost."""
+    from node.cli.operator import start_settings
     from node.cli.screen import Screen
     from node.logs import configure
     from node.runtime import run
 
     shared = context_of(context)
-    settings = shared.settings(
+    settings = start_settings(
+        shared,
         dev=dev or None,
         free=free or None,
         base=base,
         adapters=adapter or None,
+        chain_rpc=chain_rpc,
         host=host,
         port=port,
         admin_port=admin_port,

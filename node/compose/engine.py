@@ -30,7 +30,7 @@ async def running_service(settings: Settings, progress: Progress) -> AsyncIterat
 def serving_config(settings: Settings) -> ServingConfig:
     pack = starter.pack() if settings.base == "starter" else None
     sources = settings.adapter_sources
-    if pack and not any(source.startswith("file:") for source in sources):
+    if pack:
         sources = (*sources, f"file:{starter.HOME}")
     return ServingConfig(
         base=pack.base if pack else _base(settings.base),

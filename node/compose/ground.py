@@ -1,19 +1,42 @@
 """Where a paid node stands: a chain with the contracts on it, and the key that signs for the node there."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from contracts.crypto import PrivateKey
+from contracts.crypto import Address, PrivateKey, to_address
 from local_chain.accounts import dev_accounts
 from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
+from node.chain.contracts import Contract
+from node.chain.rpc import RpcClient
 from node.compose.engine import Progress
-from node.config import Settings
+from node.config import Problem, Settings, SettingsError
+from node.home import DEPLOYMENT
+from node.keystore import Keystores
 
 _OPERATOR = 1
+SETTLEMENT_GAS = 300_000
+"""What posting, claiming one channel and sweeping take together, roughly."""
+
+
+class NodeNotRegistered(Exception):
+    """The operator has no vault for the token on this chain."""
+
+    def __init__(self, operator: Address, chain_id: int) -> None:
+        super().__init__(f"{operator} has registered no node on chain {chain_id}: call NodeRegistry.register first.")
+
+
+class OperatorUnfunded(Exception):
+    """The operator cannot pay for gas, so it could neither take deposits nor settle."""
+
+    def __init__(self, operator: Address, held: int, needed: int) -> None:
+        super().__init__(
+            f"The operator {operator} holds {held} wei, and one settlement costs {needed}. Send it coin for gas."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +65,36 @@ async def dev_ground(settings: Settings, progress: Progress) -> AsyncIterator["a
 async def _risen(starting: "asyncio.Task[RunningChain]") -> Ground:
     chain = await asyncio.shield(starting)
     return Ground(chain.rpc_url, chain.deployment, dev_accounts()[_OPERATOR])
+
+
+async def given_ground(settings: Settings) -> Ground:
+    """The chain of `--chain-rpc`. Raises SettingsError for what is missing, and what keystore and client raise."""
+    path = settings.deployment or settings.home / DEPLOYMENT
+    try:
+        deployment = Deployment.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        fix = "name the JSON file with the contracts' addresses on that chain"
+        raise SettingsError([Problem("deployment", str(path), str(error), fix)]) from error
+    if settings.operator_password is None:
+        fix = "set OPENLORA_OPERATOR_PASSWORD_FILE to a file that holds it"
+        message = f"the account {settings.operator_account!r} needs its password"
+        raise SettingsError([Problem("operator_password", "default", message, fix)])
+    password = settings.operator_password.get_secret_value()
+    stores = Keystores(settings.home / "keystores")
+    operator = await asyncio.to_thread(stores.unlock, settings.operator_account, password)
+    assert settings.chain_rpc is not None, "the mode is chosen by it"
+    return Ground(settings.chain_rpc, deployment, operator)
+
+
+async def registered_node(ground: Ground) -> Address:
+    """The vault under which the operator's node is registered; it also has gas. Otherwise the error says what to do."""
+    client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
+    operator, deployment = ground.operator.address, ground.deployment
+    registry = Contract(client, "NodeRegistry", deployment.node_registry)
+    node = to_address((await registry.read("vaultOf", operator, deployment.open_token))[0])
+    if not (await registry.read("isNode", node))[0]:
+        raise NodeNotRegistered(operator, deployment.chain_id)
+    needed = SETTLEMENT_GAS * ((await client.head()).base_fee + await client.tip_fee())
+    if (held := await client.funds(operator)) < needed:
+        raise OperatorUnfunded(operator, held, needed)
+    return node

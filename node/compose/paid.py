@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from contracts.crypto import Bytes32
+from attribution.split import Payee
+from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
 from node import starter
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
 from node.compose.engine import Progress, running_service
-from node.compose.ground import Ground, dev_ground
+from node.compose.gas import GasProbe
+from node.compose.ground import Ground, dev_ground, given_ground, registered_node
 from node.compose.paid_checkout import PaidCheckout
 from node.compose.pulse import Pulse
 from node.config import Settings
@@ -20,6 +22,7 @@ from node.dev_assets import starter_adapters, starter_datanets
 from node.dev_labels import dev_labels
 from node.dev_seed import Seeded, seed
 from node.home import write_deployment
+from node.labels import Labels
 from node.metering.metering import Metering
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
@@ -33,7 +36,7 @@ from serving.service import Service
 
 @asynccontextmanager
 async def dev_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
-    """The world of `start --dev`."""
+    """The world of `start --dev`: a chain of our own, seeded with the node and the starter pack."""
     async with AsyncExitStack() as stack:
         rising = await stack.enter_async_context(dev_ground(settings, progress))
         service = await stack.enter_async_context(running_service(settings, progress))
@@ -45,7 +48,22 @@ async def dev_world(settings: Settings, progress: Progress) -> AsyncIterator[Wor
         datanets = DatanetFiles(settings.home / "datanets")
         for one in seeded.datanets:
             datanets.add(one.datanet_id, one.version, one.contributors)
-        parts = _Parts(settings, ground, service, database, seeded, datanets)
+        labels = dev_labels(seeded, dev_accounts(), starter.pack())
+        parts = _Parts(settings, ground, seeded.node, service, database, labels)
+        yield await stack.enter_async_context(_paid_world(parts))
+
+
+@asynccontextmanager
+async def registered_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
+    """The world of `start --chain-rpc`: a chain that others run, on which this node is registered."""
+    async with AsyncExitStack() as stack:
+        ground = await given_ground(settings)
+        node = await registered_node(ground)
+        database = await Database.open(settings.database_url, _pin(ground))
+        stack.push_async_callback(database.close)
+        service = await stack.enter_async_context(running_service(settings, progress))
+        labels = Labels({Payee.of_address(ground.operator.address): "operator"})
+        parts = _Parts(settings, ground, node, service, database, labels)
         yield await stack.enter_async_context(_paid_world(parts))
 
 
@@ -55,41 +73,41 @@ class _Parts:
 
     settings: Settings
     ground: Ground
+    node: Address
     service: Service
     database: Database
-    seeded: Seeded
-    datanets: DatanetFiles
+    labels: Labels
 
 
 @asynccontextmanager
 async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
     """Catches up with chain and database, gives back what a dead process held, and lets nobody in before."""
     settings, ground, service, database = parts.settings, parts.ground, parts.service, parts.database
-    client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
-    venue = _venue(parts)
-    side = await ChainSide.open(
-        database=database,
-        client=client,
-        venue=venue,
-        signer=ground.operator,
-        base_digest=Bytes32(bytes.fromhex(service.base_digest)),
-        datanets=parts.datanets,
-        clock=lambda: int(time.time()),
-    )
-    receiver = await _receiver(client, venue, settings)
-    payments = Payments(database, receiver, side.registrations, side.escrow)
-    await payments.recover()
-    await payments.channels.refresh_all()
-    metering = Metering(database, receiver, side.registrations, ground.operator)
-    labels = dev_labels(parts.seeded, dev_accounts(), starter.pack())
-    checkout = PaidCheckout(payments, metering, side.registrations, service, labels)
-    pulse = Pulse(side, payments, settings.settle_every_s)
-    paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)
-    async with pulse.beating():
-        probes = {"chain": pulse.check}
-        yield World(settings, service, checkout, database, ground.operator.address, paid, labels, probes)
-        await payments.close()
-    await side.close()
+    async with AsyncExitStack() as stack:
+        client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
+        venue = _venue(parts)
+        side = await ChainSide.open(
+            database=database,
+            client=client,
+            venue=venue,
+            signer=ground.operator,
+            base_digest=Bytes32(bytes.fromhex(service.base_digest)),
+            datanets=DatanetFiles(settings.home / "datanets"),
+            clock=lambda: int(time.time()),
+        )
+        stack.push_async_callback(side.close)
+        receiver = await _receiver(client, venue, settings)
+        payments = Payments(database, receiver, side.registrations, side.escrow)
+        stack.push_async_callback(payments.close)
+        await payments.recover()
+        await payments.channels.refresh_all()
+        metering = Metering(database, receiver, side.registrations, ground.operator)
+        checkout = PaidCheckout(payments, metering, side.registrations, service, parts.labels)
+        pulse = Pulse(side, payments, settings.settle_every_s)
+        await stack.enter_async_context(pulse.beating())
+        paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)
+        probes = {"chain": pulse.check, "gas": GasProbe(client, ground.operator.address).check}
+        yield World(settings, service, checkout, database, ground.operator.address, paid, parts.labels, probes)
 
 
 def _seed(ground: Ground, service: Service, progress: Progress) -> Seeded:
@@ -117,7 +135,7 @@ def _pin(ground: Ground) -> ChainPin:
 def _venue(parts: _Parts) -> Venue:
     deployment = parts.ground.deployment
     return Venue(
-        node=parts.seeded.node,
+        node=parts.node,
         token=deployment.open_token,
         settlement=deployment.settlement,
         node_registry=deployment.node_registry,

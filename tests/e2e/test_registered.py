@@ -1,0 +1,55 @@
+"""A node on a chain that others run: registered before, with the operator's key in a keystore."""
+
+import json
+from pathlib import Path
+
+import httpx2
+
+from contracts.crypto import Bytes32
+from local_chain.accounts import dev_accounts
+from local_chain.deploy import deploy
+from local_chain.pyevm.backend import PyevmBackend
+from node import starter
+from node.dev_assets import starter_adapters, starter_datanets
+from node.dev_seed import seed
+from node.keystore import Keystores
+from serving.adapters.digests import adapter_digest, base_digest
+from tests.e2e.node_process import command, started
+
+
+def test_keystores_pay_a_node_on_another_s_chain(tmp_path: Path) -> None:
+    (tmp_path / "chain").mkdir()
+    backend = PyevmBackend(tmp_path / "chain")
+    backend.start(0)
+    try:
+        prepare(tmp_path, backend)
+        with started(tmp_path / "node", "--chain-rpc", backend.rpc_url) as node:
+            me = httpx2.get(node.url + "/nodes/me").json()
+            paid = command(tmp_path / "payer", "--json", "chat", "cardiology", "Hello", "--pay", "--node", node.url)
+            assert me["mode"] == "paid"
+            assert "DEV KEYS" not in node.output
+            assert paid.returncode == 0, paid.stderr
+            assert json.loads(paid.stdout)["receiptChecked"] is True
+    finally:
+        backend.stop()
+
+
+def prepare(folder: Path, backend: PyevmBackend) -> None:
+    """Contracts and registrations on the chain; a home for the operator and one for the payer, each with its key."""
+    accounts, pack = dev_accounts(), starter.pack()
+    deployment = deploy(backend.rpc_url)
+    digests = {adapter.name: Bytes32(bytes.fromhex(adapter_digest(adapter.path))) for adapter in pack.adapters}
+    seed(
+        backend.rpc_url,
+        deployment,
+        base_digest=Bytes32(bytes.fromhex(base_digest(pack.base))),
+        adapters=starter_adapters(pack, accounts, digests),
+        datanets=starter_datanets(pack, accounts),
+    )
+    for name, account, key in (("node", "operator", accounts[1]), ("payer", "payer", accounts[2])):
+        home = folder / name
+        Keystores(home / "keystores", scrypt_n=2).add(account, key, "correct horse")
+        (home / "password").write_text("correct horse\n")
+        secret = "operator_password_file" if name == "node" else "password_file"
+        (home / "node.toml").write_text(f'{secret} = "{home / "password"}"\n')
+        (home / "deployment.json").write_text(json.dumps(deployment.to_json()))
