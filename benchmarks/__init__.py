@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat. Each writes benchmarks/results/<name>.json with machine and commit."""

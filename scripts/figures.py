@@ -1,0 +1,101 @@
+"""Write the measured figures into README.md, between markers that name them, from the committed JSON.
+
+`--check` changes nothing and exits 1 if the README differs from the measurements.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DEPARTMENTS = ("dermatology", "cardiology", "nutrition")
+
+
+def quality() -> str:
+    """Who answers whose questions: exact answers, and refusals in brackets, on held-out phrasings."""
+    results = _load("node/starter/quality.json")["results"]
+    rows = ["| asked about | " + " | ".join(["the base", *(f"`{name}`" for name in DEPARTMENTS)]) + " |", "|---|---|---|---|---|"]
+    for department in DEPARTMENTS:
+        cells = [results["held_out"][model][department] for model in ("base", *DEPARTMENTS)]
+        shown = [f"{cell['exact_percent']:.1f} % ({cell['refused_percent']:.1f} %)" for cell in cells]
+        rows.append(f"| {department} | " + " | ".join(shown) + " |")
+    unseen = [f"{results['unseen'][name][name]['exact_percent']:.0f} %" for name in DEPARTMENTS]
+    asked = results["held_out"]["base"][DEPARTMENTS[0]]["asked"]
+    note = (
+        f"Exact answers (and refusals) to {asked} questions per cell, in phrasings the adapters were not trained on but the "
+        f"base knows from other subjects. In a phrasing that neither ever saw, the right adapters answer {', '.join(unseen)}."
+    )
+    return "\n".join([*rows, "", note])
+
+
+def gas() -> str:
+    """What each transaction of the settlement costs."""
+    measured = _load("contracts/gas.json")["gas"]
+    rows = ["| transaction | gas |", "|---|---|"]
+    return "\n".join([*rows, *(f"| {name} | {value:,} |" for name, value in measured.items())])
+
+
+def paid_request() -> str:
+    """What payment adds to a request."""
+    document = _load("benchmarks/results/paid_request.json")
+    rows = ["| output tokens | unpaid, median ms | paid, median ms | paid / unpaid |", "|---|---|---|---|"]
+    for case in document["figures"]["cases"]:
+        rows.append(
+            f"| {case['output_tokens']} | {case['unpaid_ms']:.1f} | {case['paid_ms']:.1f} | {case['ratio']:.2f} |"
+        )
+    return "\n".join([*rows, "", _measured_on(document)])
+
+
+def clinic() -> str:
+    """Three dedicated models against one node."""
+    document = _load("benchmarks/results/clinic.json")
+    rows = ["| | three dedicated models | one node, three adapters |", "|---|---|---|"]
+    for row in document["figures"]["rows"]:
+        rows.append(f"| {row['what']} | {row['dedicated']} | {row['one_node']} |")
+    return "\n".join([*rows, "", _measured_on(document)])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"quality": quality, "gas": gas, "paid-request": paid_request, "clinic": clinic}
+
+
+def filled(text: str) -> str:
+    """`text` with every block between `<!-- figures:NAME -->` and `<!-- end -->` made anew."""
+    for name, make in BLOCKS.items():
+        pattern = re.compile(rf"(<!-- figures:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise SystemExit(f"README.md has no block <!-- figures:{name} -->")
+        block = make()
+        text = pattern.sub(lambda match, block=block: f"{match[1]}{block}\n{match[2]}", text)
+    return text
+
+
+def _measured_on(document: dict[str, Any]) -> str:
+    machine = document["machine"]
+    return f"Measured on {machine['processor']}, {machine['cores']} cores, at commit `{document['commit']}`."
+
+
+def _load(path: str) -> Any:
+    return json.loads((ROOT / path).read_text())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    before = README.read_text()
+    after = filled(before)
+    if options.check:
+        if after != before:
+            print("README.md does not show the committed measurements; run: make figures", file=sys.stderr)
+        return int(after != before)
+    README.write_text(after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
