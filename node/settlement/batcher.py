@@ -3,18 +3,23 @@
 import asyncio
 from dataclasses import dataclass
 
-from attribution.batch import Batch, Item, build
+from attribution import merkle
+from attribution.batch import Batch, Item, build, receipt_leaves
 from attribution.receipts_file import ReceiptsFile
 from attribution.transition import InvalidTransition
 from contracts.crypto import Bytes32
 from contracts.structs import BatchHeader, UsageReceipt
 from node.chain.registrations import ChainRegistrations
+from node.recent import Recent
 from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
 from node.settlement.records import reading
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
+KEPT_FILES = 4
+KEPT_OUTLINES = 32
+"""Batches never change, and rebuilding a full one takes seconds that strangers could ask for again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,15 @@ class ReceiptProof:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What proofs in a batch need: the roots around its receipts, one more than there are leaves."""
+
+    header: BatchHeader
+    roots: tuple[Bytes32, ...]
+    leaves: tuple[Bytes32, ...]
+
+
 class Batcher:
     """Builds batches under the full rules: what this node posts, anybody may judge."""
 
@@ -47,6 +61,8 @@ class Batcher:
         self, database: Database, book: Book, registrations: ChainRegistrations, limit: int = BATCH_LIMIT
     ) -> None:
         self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
+        self._files: Recent[int, bytes] = Recent(KEPT_FILES)
+        self._outlines: Recent[int, _Outline] = Recent(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
         """Fixes the next batch of receipts and stores its header; None if there are no receipts for one."""
@@ -70,17 +86,24 @@ class Batcher:
         return batch, items
 
     async def receipts_file(self, epoch: int) -> bytes:
-        """The public file of a batch."""
-        batch, items = await self.rebuild(epoch)
-        return await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items).encode())
+        """The public file of a batch. KeyError for an unknown epoch."""
+        kept = self._files.get(epoch)
+        if kept is None:
+            batch, items = await self.rebuild(epoch)
+            kept = self._files.put(epoch, await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items).encode()))
+        return kept
 
     async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
-        """What shows receipt `seq` under the `receiptsRoot` of its batch."""
-        batch, _ = await self.rebuild(epoch)
-        index = seq - batch.header.from_seq
-        before = batch.header.prev_state_root if index == 0 else batch.roots[index - 1]
-        receipt = batch.receipts[index]
-        return ReceiptProof(batch.header, receipt, index, before, batch.roots[index], batch.prove(index))
+        """What shows receipt `seq` under the `receiptsRoot` of its batch. KeyError for an unknown epoch."""
+        outline = self._outlines.get(epoch)
+        if outline is None:
+            batch, _ = await self.rebuild(epoch)
+            outline = self._outlines.put(epoch, await asyncio.to_thread(_outline, batch))
+        index = seq - outline.header.from_seq
+        (record,) = await self._database.read(reading(seq, 1))
+        path = merkle.path_of(outline.leaves, index)
+        before, after = outline.roots[index : index + 2]
+        return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
         records = await self._database.read(reading(from_seq, count))
@@ -92,3 +115,8 @@ class Batcher:
             return await asyncio.to_thread(build, tip, items)
         except InvalidTransition as error:
             raise LedgerBroken(f"epoch {prev_epoch + 1}", str(error)) from error
+
+
+def _outline(batch: Batch) -> _Outline:
+    leaves = receipt_leaves(batch.header.prev_state_root, batch.receipts, batch.roots)
+    return _Outline(batch.header, (batch.header.prev_state_root, *batch.roots), tuple(leaves))
