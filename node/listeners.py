@@ -96,11 +96,17 @@ def _owner(port: int) -> str | None:
     """Which process of ours listens on `port`, where Linux tells: "pid 42 (python)"."""
     inodes = set(_listening_inodes(port))
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            links = {str(link.readlink()) for link in (folder / "fd").iterdir()}
-            if links & inodes:
+        with contextlib.suppress(OSError):  # it ended, or is another user's
+            if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 return f"pid {folder.name} ({(folder / 'comm').read_text().strip()})"
     return None
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def _listening_inodes(port: int) -> Iterator[str]:

@@ -1,12 +1,11 @@
 """Amounts as people read and write them."""
 
 import re
-from decimal import Decimal
 
 from node.cli.failures import UsageFailure
 
 _UNIT = 10**18
-_WRITTEN = re.compile(r"(\d+(?:\.\d{1,18})?)\s*open", re.IGNORECASE)
+_WRITTEN = re.compile(r"([0-9]+)(?:\.([0-9]{1,18}))?\s*open", re.IGNORECASE)
 
 
 def amount(base_units: object) -> str:
@@ -18,9 +17,10 @@ def amount(base_units: object) -> str:
 
 def base_units(text: str) -> int:
     """Base units from a whole number, or from an amount with its unit: 1.5OPEN."""
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return int(text)
     written = _WRITTEN.fullmatch(text.strip())
     if written is None:
         raise UsageFailure(f"{text!r} is no amount", "give base units, or an amount with its unit such as 1.5OPEN")
-    return int(Decimal(written[1]) * _UNIT)
+    whole, decimals = written[1], written[2] or ""
+    return int(whole) * _UNIT + int(decimals.ljust(18, "0"))

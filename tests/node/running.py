@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from node.config import Settings, load
+from node.logs import configure
 from node.runtime import Ready, listening
 from node.world import World
 
@@ -72,6 +73,7 @@ def free_settings(home: Path, **more: object) -> Settings:
 @contextmanager
 def node_thread(settings: Settings) -> Iterator[NodeThread]:
     """A node from `settings`, ready while the block runs."""
+    configure("error", "text")
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="node-under-test")
     thread.start()
