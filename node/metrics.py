@@ -7,6 +7,7 @@ from typing import Self
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from node.settlement.status import SettleStatus
 from serving.types import End, EngineStats, ModelCard, Residency
 
 MAX_ADAPTER_LABELS = 50
@@ -47,6 +48,10 @@ class Metrics:
         """Read the engine at every scrape."""
         self.registry.register(EngineCollector(stats, models))
 
+    def observe_money(self, stands: Callable[[], SettleStatus | None]) -> None:
+        """Read at every scrape how settlement stands."""
+        self.registry.register(MoneyCollector(stands))
+
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
@@ -80,6 +85,27 @@ class Watch:
         metrics.output_tokens.labels(self._label).inc(usage.output_tokens)
         metrics.success.labels(self._label, end.finish_reason).inc()
         metrics.receipts.labels(end.outcome.value).inc()
+
+
+class MoneyCollector:
+    """How settlement stands, as of the last look. Amounts in base units, rounded as all of Prometheus' numbers are."""
+
+    def __init__(self, stands: Callable[[], SettleStatus | None]) -> None:
+        self._stands = stands
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._stands()
+        if now is None:
+            return
+        yield GaugeMetricFamily("openlora_unposted_receipts", "Receipts in no posted batch", now.unposted_receipts)
+        yield GaugeMetricFamily("openlora_unposted_value", "Fees in no posted batch", now.unposted_value)
+        yield GaugeMetricFamily(
+            "openlora_at_risk_value", "Charged and not yet claimed from channels", now.at_risk_value
+        )
+        yield GaugeMetricFamily("openlora_credited_value", "Swept to Settlement so far", now.credited)
+        yield GaugeMetricFamily("openlora_batches_posted", "The newest posted epoch", now.last_epoch)
+        yield GaugeMetricFamily("openlora_batches_active", "The newest active epoch", now.active_epoch)
+        yield GaugeMetricFamily("openlora_transactions_pending", "Transactions under way", len(now.pending))
 
 
 class EngineCollector:

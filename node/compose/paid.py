@@ -107,7 +107,9 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         await stack.enter_async_context(pulse.beating())
         paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)
         probes = {"chain": pulse.check, "gas": GasProbe(client, ground.operator.address).check}
-        yield World(settings, service, checkout, database, ground.operator.address, paid, parts.labels, probes)
+        world = World(settings, service, checkout, database, ground.operator.address, paid, parts.labels, probes)
+        world.metrics.observe_money(lambda: pulse.stands)
+        yield world
 
 
 def _seed(ground: Ground, service: Service, progress: Progress) -> Seeded:

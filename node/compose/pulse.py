@@ -12,10 +12,12 @@ from node.payments.errors import PaymentError
 from node.payments.payments import Payments
 from node.settlement.errors import SettlementError
 from node.settlement.side import ChainSide
+from node.settlement.status import SettleStatus
 from node.store.errors import StoreError
 from node.world import Check
 
 TICK_S = 1.0
+STATUS_S = 5.0
 STALE_S = 30.0
 _PASSING = (ChainError, SettlementError, StoreError, PaymentError)
 """What may be over by the next tick; anything else ends the pulse, and /readyz says so."""
@@ -30,6 +32,8 @@ class Pulse:
         self._side, self._payments, self._settle_every_s = side, payments, settle_every_s
         self._beaten_at = self._settled_at = time.monotonic()
         self._trouble: str | None = None
+        self._stands_at = float("-inf")
+        self.stands: SettleStatus | None = None
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -66,6 +70,8 @@ class Pulse:
     async def beat(self) -> None:
         """One look at the chain, and a settlement cycle if one is due or a payer is about to leave."""
         leaving = await self._side.tick()
+        if time.monotonic() - self._stands_at >= STATUS_S:
+            self.stands, self._stands_at = await self._side.status(), time.monotonic()
         for channel_id in leaving:
             if await self._payments.channels.find(channel_id) is not None:
                 await self._payments.channels.refresh(channel_id)

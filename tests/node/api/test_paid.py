@@ -1,0 +1,284 @@
+"""Payments over HTTP, on a development node with a real chain behind it."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from attribution.receipts_file import ReceiptsFile
+from contracts.crypto import keccak
+from contracts.structs import UsageReceipt
+from local_chain.accounts import dev_accounts
+from node.client.auth import WalletAuth
+from node.client.wire import SignedVoucher, channel_config, deposit_payload, payment
+from node.config import load
+from tests.node.api.paid import BODY, CHAT, OPEN, PAYER, Bench, altered, paying
+from tests.node.running import NodeThread, node_thread
+
+
+@pytest.fixture(scope="module")
+def paid_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeThread]:
+    home = tmp_path_factory.mktemp("paid-node")
+    flags: dict[str, object] = {"home": home, "dev": True, "port": 0, "admin_port": 0, "device": "cpu", "dtype": "fp32"}
+    with node_thread(load(flags, {}).settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(paid_node: NodeThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A wallet whose channel is open."""
+    with paying(paid_node.url, tmp_path_factory.mktemp("wallet")) as made:
+        made.post(CHAT, json=BODY).raise_for_status()
+        yield made
+
+
+@pytest.fixture
+def bench(paid_node: NodeThread, client: httpx2.Client) -> Bench:
+    return Bench.of(paid_node.url)
+
+
+def receipts_of(client: httpx2.Client) -> list[UsageReceipt]:
+    """Every numbered receipt, in order."""
+    page = client.get("/receipts", params={"limit": 100}).json()["data"]
+    found = [UsageReceipt.from_json(one["receipt"]) for one in page]
+    return sorted((one for one in found if one.seq), key=lambda one: one.seq)
+
+
+def test_a_request_signed_by_hand_is_served(bench: Bench) -> None:
+    status, body = bench.send(bench.ask())
+
+    assert status == 200
+    assert body["receipt"]["receipt"]["fee"] != "0"
+
+
+WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
+    "another node": ({"node": "0x" + "11" * 20}, 400, "payment_invalid"),
+    "another body": ({"request_hash": keccak(b"x")}, 400, "payment_invalid"),
+    "another adapter": ({"adapter_key": keccak(b"x")}, 400, "payment_invalid"),
+    "another price list": ({"price_hash": keccak(b"x")}, 410, "price_expired"),
+    "a deadline that has passed": ({"deadline": 1}, 410, "request_expired"),
+    "a deadline too far away": ({"deadline": 1 << 40}, 400, "payment_invalid"),
+    "too low a fee": ({"max_fee": 1}, 402, "payment_required"),
+    "another channel": ({"channel_id": keccak(b"x")}, 400, "payment_invalid"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_request_for_something_else_is_refused(bench: Bench, what: str) -> None:
+    changes, status, code = WRONG[what]
+
+    found, error = bench.send(altered(bench.ask(), **changes))
+
+    assert (found, error["code"]) == (status, code)
+
+
+def test_somebody_else_s_signature_is_refused(bench: Bench) -> None:
+    status, error = bench.send(bench.ask(), key=dev_accounts()[5])
+
+    assert (status, error["code"]) == (400, "payment_invalid")
+
+
+def test_a_nonce_is_served_once(bench: Bench) -> None:
+    request = bench.ask()
+
+    assert bench.send(request)[0] == 200
+    assert bench.send(request)[1]["code"] == "nonce_used"
+
+
+def test_a_voucher_that_covers_nothing_new_is_stale(bench: Bench) -> None:
+    # more is asked for than older vouchers still cover
+    request = altered(bench.ask(), max_fee=OPEN // 2)
+
+    status, error = bench.send(request, signed_max=1)
+
+    assert (status, error["code"]) == (409, "voucher_stale")
+    assert int(error["charged"]) >= 1
+
+
+def test_too_small_a_voucher_learns_what_it_must_reach(bench: Bench) -> None:
+    request = altered(bench.ask(), max_fee=OPEN // 2)
+    charged = int(bench.channel["charged"])
+
+    status, error = bench.send(request, signed_max=charged + 1)
+
+    assert (status, error["code"]) == (402, "payment_required")
+    assert int(error["signed_max_required"]) == charged + OPEN // 2
+    assert error["balance"] == bench.channel["balance"]
+
+
+def test_more_than_the_channel_holds_is_refused(bench: Bench) -> None:
+    status, error = bench.send(altered(bench.ask(), max_fee=10 * OPEN))
+
+    assert (status, error["code"]) == (402, "payment_required")
+    assert "Deposit more" in error["message"]
+
+
+@pytest.mark.parametrize("header", ["", "not base64!", "e30=", "W10=", "A" * 9000])
+def test_a_malformed_header_is_named(paid_node: NodeThread, header: str) -> None:
+    for name in ("OpenLoRA-Request", "PAYMENT-SIGNATURE"):
+        answer = httpx2.post(paid_node.url + CHAT, json=BODY, headers={name: header})
+
+        assert answer.status_code in (400, 402)
+        assert answer.json()["error"]["code"] in ("payment_invalid", "payment_required")
+
+
+def test_an_unknown_model_is_not_found_whether_paid_or_not(client: httpx2.Client, paid_node: NodeThread) -> None:
+    body = BODY | {"model": "nope"}
+
+    assert client.post(CHAT, json=body).json()["error"]["code"] == "model_not_found"
+    assert httpx2.post(paid_node.url + CHAT, json=body).json()["error"]["code"] == "model_not_found"
+
+
+def test_requests_side_by_side_tile_the_channel(client: httpx2.Client, paid_node: NodeThread, tmp_path: Path) -> None:
+    async def run() -> list[Any]:
+        auth = WalletAuth(dev_accounts()[1], tmp_path, deposit=OPEN)
+        async with openai.AsyncOpenAI(
+            base_url=paid_node.url + "/v1",
+            api_key="unused",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(auth=auth, timeout=60),
+        ) as sdk:
+            first = await sdk.chat.completions.create(**BODY)
+            rest = await asyncio.gather(*(sdk.chat.completions.create(**BODY) for _ in range(8)))
+            return [first, *rest]
+
+    answers = asyncio.run(run())
+    ours = {answer.model_extra["receipt"]["receipt"]["channelId"] for answer in answers}
+    (channel_id,) = ours
+    tiles = [one for one in receipts_of(client) if "0x" + one.channel_id.hex() == channel_id]
+
+    cumulative = 0
+    for receipt in tiles:
+        assert receipt.cum_before == cumulative
+        cumulative += receipt.fee
+    channel = client.get(f"/payments/channels/{channel_id}").json()
+    assert (channel["charged"], channel["reserved"]) == (str(cumulative), "0")
+
+
+def test_a_payer_who_leaves_pays_for_what_was_produced(client: httpx2.Client) -> None:
+    body = {"model": "cardiology", "prompt": "Hello", "max_tokens": 480, "ignore_eos": True, "stream": True}
+    before = len(receipts_of(client))
+
+    with client.stream("POST", "/v1/completions", json=body) as stream:
+        next(stream.iter_lines())
+    for _ in range(200):
+        receipts = receipts_of(client)
+        if len(receipts) > before:
+            break
+    newest = receipts[-1]
+
+    assert newest.status == 1
+    assert 0 < newest.tokens_out < 480
+    assert newest.fee > 0
+
+
+def test_receipts_batches_and_proofs_are_public(client: httpx2.Client, paid_node: NodeThread) -> None:
+    report = httpx2.post(paid_node.admin_url + "/admin/settle/now", headers=paid_node.token, timeout=120).json()
+    epoch = report["lastEpoch"]
+    receipts = receipts_of(client)
+
+    batch = client.get(f"/batches/{epoch}").json()
+    file = ReceiptsFile.decode(client.get(f"/batches/{epoch}/receipts").content)
+    proof = client.get(f"/receipts/0x{receipts[0].struct_hash().hex()}/proof").json()
+    missing = client.get("/batches/999").json()
+
+    assert client.get("/batches").json()["data"][0] == batch
+    assert batch["header"]["count"] == str(len(receipts))
+    assert [entry.receipt for entry in file.entries] == receipts
+    assert proof["header"] == batch["header"]
+    assert missing["code"] == "not_found"
+
+
+def test_earnings_sum_to_the_fees_of_all_receipts(client: httpx2.Client, paid_node: NodeThread) -> None:
+    operator = dev_accounts()[1].address
+    total = sum(one.fee for one in receipts_of(client))
+    everybody = [key.address for key in dev_accounts()]
+
+    accrued = [client.get(f"/contributors/{one}/earnings").json()["totals"]["accrued"] for one in everybody]
+    series = client.get(f"/contributors/{operator}/earnings", params={"group_by": "adapter"}).json()
+    exported = client.get(f"/contributors/{operator}/export.csv", params={"bucket": "day"}).text
+
+    # contributors' shares round down: less than one base unit for each of 12 is left in the Datanets
+    assert total - 12 < sum(map(int, accrued)) <= total
+    assert {row["adapter"] for row in series["series"]} == {"cardiology"}
+    rows = list(csv.DictReader(io.StringIO(exported)))
+    assert sum(int(row["amount"]) for row in rows) == int(series["totals"]["accrued"])
+    assert client.get("/contributors/nobody/earnings").json()["param"] == "address"
+
+
+def test_claims_come_with_proofs(client: httpx2.Client, paid_node: NodeThread) -> None:
+    httpx2.post(paid_node.admin_url + "/admin/settle/now?wait_s=60", headers=paid_node.token, timeout=120)
+    member = dev_accounts()[14].address
+
+    plan = client.get(f"/contributors/{member}/claims").json()
+
+    assert int(plan["amount"]) > 0
+    assert {claim["kind"] for claim in plan["claims"]} == {"share"}
+
+
+def test_an_adapter_s_datanets_and_their_contributors_are_shown(client: httpx2.Client) -> None:
+    terms = client.get("/adapters/cardiology/provenance").json()["terms"]
+    datanet = client.get(f"/datanets/{terms['datanets'][0]['datanetId']}").json()
+
+    assert datanet["label"] == terms["datanets"][0]["label"] == "Datanet cardiology v1"
+    assert {one["label"] for one in datanet["contributors"]} == {f"contributor-{n}" for n in (5, 6, 7, 8)}
+    assert len(client.get("/datanets").json()["data"]) == 3
+    assert len(client.get(f"/datanets/{datanet['datanetId']}/versions").json()["data"]) == 1
+
+
+def test_a_deposit_for_another_node_is_refused(client: httpx2.Client, bench: Bench, tmp_path: Path) -> None:
+    payload = json.loads(deposit_body(bench, tmp_path))
+    payload["payload"]["channelConfig"]["receiver"] = PAYER.address
+
+    answer = client.post("/payments/channels", json=payload)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "channel_refused")
+    assert answer.json()["param"] == "channelConfig.receiver"
+
+
+def deposit_body(bench: Bench, folder: Path) -> str:
+    """A deposit as the shipped client would send it."""
+    config = channel_config(PAYER.address, bench.card)
+    voucher = SignedVoucher.sign(PAYER, config, bench.card.chain_id, 0)
+    payload = deposit_payload(PAYER, bench.card, voucher, amount=OPEN, salt=1, valid_before=1 << 40)
+    return json.dumps(payment(bench.card, payload, OPEN))
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"payload": 5}'])
+def test_a_malformed_deposit_is_refused(client: httpx2.Client, body: str) -> None:
+    answer = client.post("/payments/channels", content=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] in ("invalid_request", "payment_invalid")
+
+
+def test_channels_are_found_by_id_and_by_payer(client: httpx2.Client, bench: Bench) -> None:
+    listed = client.get("/payments/channels", params={"payer": PAYER.address}).json()["data"]
+
+    assert [one["channelId"] for one in listed] == [bench.channel["channelId"]]
+    assert client.get("/payments/channels/0x" + "11" * 32).json()["code"] == "channel_unknown"
+    assert client.get("/payments/channels/5").json()["code"] == "invalid_request"
+
+
+def test_a_voucher_may_be_handed_in_without_a_request(client: httpx2.Client, bench: Bench) -> None:
+    signed_max = int(bench.channel["signedMax"]) + 5
+    voucher = SignedVoucher.sign(PAYER, channel_config(PAYER.address, bench.card), bench.card.chain_id, signed_max)
+
+    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.payload())
+
+    assert answer.json()["signedMax"] == str(signed_max)
+
+
+def test_a_paid_node_is_ready_and_counts_its_money(client: httpx2.Client) -> None:
+    checks = client.get("/readyz").json()["checks"]
+
+    assert all(check["ok"] for check in checks.values())
+    assert {"accepting", "engine", "database", "chain", "gas"} == set(checks)
+    assert "openlora_unposted_value" in client.get("/metrics").text
