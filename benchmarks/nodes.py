@@ -33,7 +33,19 @@ def running_node(*flags: str) -> Iterator[RunningNode]:
     """`python -m node start FLAGS`, ready; drained and gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="openlora-bench-") as folder:
         home = Path(folder)
-        command = [sys.executable, "-m", "node", "--home", str(home), "start", *flags, "--port", "0", "--admin-port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "node",
+            "--home",
+            str(home),
+            "start",
+            *flags,
+            "--port",
+            "0",
+            "--admin-port",
+            "0",
+        ]
         with (home / "log").open("wb") as log:
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
             try:

@@ -1,7 +1,8 @@
 """What payment costs a request: the same chat request to a paid node and to a free one, in turn.
 
-Both are nodes on this machine with the starter pack. The paid side signs, is admitted, gets a durable receipt and checks it; the
-free side does none of this. Time is taken around the whole call of a client that keeps its connection.
+Both are nodes on this machine with the starter pack. The paid side signs, is admitted, gets a durable
+receipt and checks it; the free side does none of this. Time is taken around the whole call of a client that keeps its
+connection.
 """
 
 import statistics

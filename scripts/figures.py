@@ -19,7 +19,10 @@ DEPARTMENTS = ("dermatology", "cardiology", "nutrition")
 def quality() -> str:
     """Who answers whose questions: exact answers, and refusals in brackets, on held-out phrasings."""
     results = _load("node/starter/quality.json")["results"]
-    rows = ["| asked about | " + " | ".join(["the base", *(f"`{name}`" for name in DEPARTMENTS)]) + " |", "|---|---|---|---|---|"]
+    rows = [
+        "| asked about | " + " | ".join(["the base", *(f"`{name}`" for name in DEPARTMENTS)]) + " |",
+        "|---|---|---|---|---|",
+    ]
     for department in DEPARTMENTS:
         cells = [results["held_out"][model][department] for model in ("base", *DEPARTMENTS)]
         shown = [f"{cell['exact_percent']:.1f} % ({cell['refused_percent']:.1f} %)" for cell in cells]
@@ -27,8 +30,9 @@ def quality() -> str:
     unseen = [f"{results['unseen'][name][name]['exact_percent']:.0f} %" for name in DEPARTMENTS]
     asked = results["held_out"]["base"][DEPARTMENTS[0]]["asked"]
     note = (
-        f"Exact answers (and refusals) to {asked} questions per cell, in phrasings the adapters were not trained on but the "
-        f"base knows from other subjects. In a phrasing that neither ever saw, the right adapters answer {', '.join(unseen)}."
+        f"Exact answers (and refusals) to {asked} questions per cell, in phrasings the adapters were not trained on but "
+        "the base knows from other subjects. In a phrasing that neither ever saw, the right adapters answer "
+        f"{', '.join(unseen)}."
     )
     return "\n".join([*rows, "", note])
 

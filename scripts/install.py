@@ -29,7 +29,10 @@ def main() -> int:
         return 1
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES:
-        print(f"{free / 1e9:.1f} GB are free on this disk and about {NEEDED_BYTES / 1e9:.0f} GB are needed.", file=sys.stderr)
+        print(
+            f"{free / 1e9:.1f} GB are free on this disk and about {NEEDED_BYTES / 1e9:.0f} GB are needed.",
+            file=sys.stderr,
+        )
         return 1
     try:
         install(options.venv, options.extras)
@@ -45,7 +48,15 @@ def install(target: Path, extras: list[str]) -> None:
     if not python.exists():
         print(f"Creating {target} with Python {sys.version.split()[0]}", flush=True)
         venv.create(target, with_pip=True)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--constraint", str(ROOT / "constraints.txt")]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+    ]
     if "serve" in extras and not installed(python, "torch"):
         index = os.environ.get("TORCH_INDEX_URL")
         torch = [*pip, *(["--index-url", index] if index else []), pinned("torch")]
@@ -62,7 +73,8 @@ def pinned(package: str) -> str:
 
 
 def installed(python: Path, package: str) -> bool:
-    return subprocess.run([python, "-m", "pip", "show", "--quiet", package], capture_output=True, check=False).returncode == 0
+    shown = subprocess.run([python, "-m", "pip", "show", "--quiet", package], capture_output=True, check=False)
+    return shown.returncode == 0
 
 
 def announce_size(command: list[str]) -> None:
