@@ -27,7 +27,7 @@ class _View:
 
     prices: dict[Bytes32, list[Registered[PriceList]]] = field(default_factory=dict)
     terms: dict[Bytes32, list[Registered[Terms]]] = field(default_factory=dict)
-    adapters: dict[tuple[bytes, bytes], AdapterPublished] = field(default_factory=dict)
+    adapters: dict[tuple[bytes, bytes], list[AdapterPublished]] = field(default_factory=dict)
     datanets: dict[tuple[Bytes32, int], DatanetPublished] = field(default_factory=dict)
     operators: list[OperatorRotated] = field(default_factory=list)
 
@@ -58,17 +58,21 @@ class ChainRegistrations:
         return windows[0].from_ if windows else None
 
     def adapter_key_of(self, adapter_digest: str) -> Bytes32:
-        """The key of the adapter's first publication for this base; one with id and version 0 if nobody published it.
+        """The key of the adapter's first publication with terms for this base; else one with id and version 0.
 
-        The first publisher counts: whoever publishes the same weights later does not earn their royalty.
+        The first publisher counts: whoever publishes the same weights later does not earn their royalty. A publication
+        without terms does not count yet: first terms hold from their block on, so a receipt that was dated before this
+        node saw them would name none where the ledger demands them, and no batch could ever take it.
         """
         digest = Bytes32(bytes.fromhex(adapter_digest))
-        published = self._view.adapters.get((digest, self._base))
-        return published.adapter_key if published else adapter_key(ZERO_BYTES32, 0, digest, self._base)
+        published = self._view.adapters.get((digest, self._base), [])
+        keys = (one.adapter_key for one in published if one.adapter_key in self._view.terms)
+        return next(keys, adapter_key(ZERO_BYTES32, 0, digest, self._base))
 
     def adapter(self, key: Bytes32) -> AdapterPublished | None:
         """The publication behind an adapter key."""
-        return next((one for one in self._view.adapters.values() if one.adapter_key == key), None)
+        versions = (one for published in self._view.adapters.values() for one in published)
+        return next((one for one in versions if one.adapter_key == key), None)
 
     def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished | None:
         return self._view.datanets.get((datanet_id, version))
@@ -109,7 +113,7 @@ def _view_of(events: Iterable[ChainEvent]) -> _View:
             case TermsRegistered():
                 agreed.setdefault(event.terms.adapter_key, []).append(event)
             case AdapterPublished():
-                view.adapters.setdefault((event.adapter_digest, event.base_digest), event)
+                view.adapters.setdefault((event.adapter_digest, event.base_digest), []).append(event)
             case DatanetPublished():
                 view.datanets[event.datanet_id, event.version] = event
             case OperatorRotated():

@@ -1,5 +1,7 @@
 """Registrations: the windows are those of the registries, and the first publisher of an adapter counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
@@ -114,7 +116,9 @@ async def test_the_first_publisher_of_an_adapter_counts(chain: Registry, databas
     unpublished = (await registrations(database, chain)).adapter_key_of(DIGEST.hex())
     await chain.publish(keccak(b"for another base"), base=keccak(b"another base"))
     first = await chain.publish(keccak(b"author"))
-    await chain.publish(keccak(b"thief"))
+    later = await chain.publish(keccak(b"thief"))
+    await chain.register_terms(replace(terms(0), adapter_key=later), 100)
+    await chain.register_terms(replace(terms(0), adapter_key=first), 100)
 
     view = await registrations(database, chain)
 
@@ -123,6 +127,17 @@ async def test_the_first_publisher_of_an_adapter_counts(chain: Registry, databas
     published = view.adapter(first)
     assert published is not None
     assert published.adapter_id == keccak(b"author")
+
+
+async def test_a_publication_counts_once_it_has_terms(chain: Registry, database: Database) -> None:
+    key = await chain.publish(keccak(b"author"))
+    before = (await registrations(database, chain)).adapter_key_of(DIGEST.hex())
+    await chain.register_terms(replace(terms(0), adapter_key=key), 100)
+
+    after = (await registrations(database, chain)).adapter_key_of(DIGEST.hex())
+
+    assert before == adapter_key(ZERO_BYTES32, 0, DIGEST, BASE)
+    assert after == key
 
 
 async def test_registrations_are_taken_over_only_by_a_refresh(chain: Registry, database: Database) -> None:
