@@ -1,17 +1,22 @@
 """The py-evm engine as a `ChainBackend`: the chain on one worker thread, HTTP on another."""
 
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
+from eth import EVM_RECURSION_LIMIT
 
 from local_chain.backend import Engine
 from local_chain.errors import ChainStartFailed, PortInUse
 from local_chain.pyevm.chain import PyevmChain
 from local_chain.rpc.methods import Methods
 from local_chain.rpc.server import create_app
+
+# py_ecc, which py-evm imports, lifts the limit to 100,000; deeply nested JSON then overflows the C stack of the process
+sys.setrecursionlimit(min(sys.getrecursionlimit(), EVM_RECURSION_LIMIT))
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10

@@ -29,7 +29,7 @@ def create_app(methods: Methods, worker: Executor) -> Starlette:
     async def endpoint(request: Request) -> Response:
         try:
             document = json.loads(await _body(request))
-        except ValueError:
+        except (ValueError, RecursionError):
             return JSONResponse(_failure(None, RpcError(PARSE_ERROR, "parse error: the body is not JSON")))
         except RpcError as error:
             return JSONResponse(_failure(None, error))

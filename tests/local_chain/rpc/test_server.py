@@ -27,7 +27,7 @@ def code(response: httpx2.Response) -> int:
     return found
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc": "2.0",}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"jsonrpc": "2.0",}', b"[" * 1_000_000])
 def test_a_body_that_is_no_json_is_a_parse_error(url: str, body: bytes) -> None:
     assert code(httpx2.post(url, content=body)) == -32700
 
