@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from contracts.crypto import Address, Bytes32, PrivateKey, keccak, to_address
+from contracts.crypto import Address, PrivateKey, keccak, to_address
 from node.chain.client import Call
 from node.chain.errors import CallReverted, ChainUnavailable
 from node.chain.memory import Emitted, MemoryChain
@@ -14,47 +14,12 @@ from node.settlement.errors import TransactionFailed, TransactionPending
 from node.settlement.outbox import Outbox, OutboxPolicy
 from node.store.database import Database
 from node.store.outbox import State
+from tests.node.settlement.crashing import Clock, CrashingChain
 
 KEY = PrivateKey(keccak(b"operator"))
+
+
 TARGET = to_address("0x" + "77" * 20)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class CrashingChain(MemoryChain):
-    """Stops answering before, or right after, the question that `breaks_at` counts down to."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.breaks_at: int | None = None
-        self.after_effect = False
-
-    async def send_raw(self, raw: bytes) -> Bytes32:
-        self._maybe_break(effect_done=False)
-        sent = await super().send_raw(raw)
-        self._maybe_break(effect_done=True)
-        return sent
-
-    async def estimate_gas(self, call: Call, sender: Address) -> int:
-        self._maybe_break(effect_done=False)
-        return await super().estimate_gas(call, sender)
-
-    async def inclusion(self, transaction_hash: Bytes32):  # type: ignore[no-untyped-def]
-        self._maybe_break(effect_done=False)
-        return await super().inclusion(transaction_hash)
-
-    def _maybe_break(self, *, effect_done: bool) -> None:
-        if self.breaks_at is None:
-            return
-        self.breaks_at -= 1
-        if self.breaks_at < 0:
-            raise ChainUnavailable("memory", "crashed here")
 
 
 def accept(sender: Address, data: bytes) -> list[Emitted]:
