@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32
-from contracts.structs import DatanetLink, Struct
+from contracts.eip712 import Struct
+from contracts.structs import DatanetLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,8 @@ from typing import Any, TypeVar
 from attribution import merkle
 from attribution.batch import Batch, Item, receipt_leaves
 from contracts.crypto import ZERO_BYTES32, Bytes32, to_address
-from contracts.structs import (
-    BatchHeader,
-    Domain,
-    InferenceRequest,
-    PriceList,
-    Struct,
-    Terms,
-    UsageReceipt,
-    openlora_domain,
-    parse_bytes32,
-)
+from contracts.eip712 import Domain, Struct, parse_bytes32
+from contracts.structs import BatchHeader, InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
 from contracts.x402 import ChannelConfig
 
 FILE_VERSION = 1

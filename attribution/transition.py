@@ -14,7 +14,8 @@ from attribution.receipts import Status, price
 from attribution.split import InvalidSplit, lines
 from attribution.state_tree import StateTree, charged_key, earned_key, state_root
 from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
-from contracts.structs import Domain, InferenceRequest, PriceList, Struct, Terms, UsageReceipt
+from contracts.eip712 import Domain, Struct
+from contracts.structs import InferenceRequest, PriceList, Terms, UsageReceipt
 from contracts.x402 import ChannelConfig, Voucher, x402_domain
 
 Rule = Literal["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contracts.crypto import Address, Bytes32, keccak, to_address
-from contracts.structs import Domain, Struct
+from contracts.eip712 import Domain, Struct
 
 ESCROW = to_address("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003")
 ERC3009_COLLECTOR = to_address("0x4020806089470a89826cB9fB1f4059150b550004")

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 
 from contracts.crypto import Address, Bytes32, to_address
-from contracts.structs import StructError, parse_bytes32
+from contracts.eip712 import StructError, parse_bytes32
 from node.api.nodes import paid_side
 from node.api.reading import read_body
 from node.errors import InvalidBody

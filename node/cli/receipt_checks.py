@@ -9,16 +9,8 @@ from attribution.merkle import verify_path
 from attribution.receipts import price
 from attribution.split import InvalidSplit, Payee, lines
 from contracts.crypto import Address, to_address
-from contracts.structs import (
-    NO_CHAIN,
-    BatchHeader,
-    Domain,
-    PriceList,
-    Terms,
-    UsageReceipt,
-    openlora_domain,
-    parse_bytes32,
-)
+from contracts.eip712 import Domain, parse_bytes32
+from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageReceipt, openlora_domain
 from local_chain.deployment import Deployment
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.crypto import Address, Bytes32, to_address
-from contracts.structs import parse_bytes32
+from contracts.eip712 import parse_bytes32
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 

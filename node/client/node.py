@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from contracts.crypto import Address, Bytes32
-from contracts.structs import Domain, openlora_domain
+from contracts.eip712 import Domain
+from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW, MAX_WITHDRAW_DELAY_S, MIN_WITHDRAW_DELAY_S
 from node.client.document import Document, Malformed
 

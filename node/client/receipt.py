@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
+from contracts.eip712 import Domain, StructError
 from contracts.encoding import commitment
-from contracts.structs import Domain, StructError, UsageReceipt
+from contracts.structs import UsageReceipt
 from node.client.document import Document, Malformed
 from node.client.errors import ReceiptRefused
 from node.client.node import Prices

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from contracts.crypto import Address, Bytes32, to_address
-from contracts.structs import Struct, StructError, parse_bytes32
+from contracts.eip712 import Struct, StructError, parse_bytes32
 from node.payments.errors import PaymentInvalid
 
 MAX_HEADER_BYTES = 8192

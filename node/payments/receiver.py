@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from contracts.crypto import Address
-from contracts.structs import Domain, openlora_domain
+from contracts.eip712 import Domain
+from contracts.structs import openlora_domain
 from contracts.x402 import x402_domain
 
 

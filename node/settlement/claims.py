@@ -8,7 +8,7 @@ from typing import Any
 from attribution.batch import ChainTip
 from attribution.state_tree import earned_key
 from contracts.crypto import Address, Bytes32, to_address
-from contracts.structs import parse_bytes32
+from contracts.eip712 import parse_bytes32
 from node.chain.client import Call, ChainClient
 from node.chain.contracts import PayeeClaim, SettlementContract, ShareClaim
 from node.settlement.book import Book

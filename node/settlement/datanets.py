@@ -6,7 +6,7 @@ from typing import Protocol
 
 from attribution.datanets import Contributors, InvalidDatanet
 from contracts.crypto import Bytes32, to_address
-from contracts.structs import parse_bytes32
+from contracts.eip712 import parse_bytes32
 from node.chain.events import DatanetPublished
 from node.settlement.errors import ContributorsForged, ContributorsUnknown
 

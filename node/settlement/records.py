@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from attribution.batch import Item
 from attribution.transition import Evidence, Registered
 from contracts.crypto import ZERO_BYTES32, Bytes32
-from contracts.structs import PriceList, Struct, Terms
+from contracts.eip712 import Struct
+from contracts.structs import PriceList, Terms
 from contracts.x402 import ChannelConfig
 from node.chain.registrations import ChainRegistrations
 from node.settlement.errors import LedgerBroken

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
 from contracts.crypto import Bytes32
-from contracts.structs import Struct
+from contracts.eip712 import Struct
 from node.store.columns import Word
 
 

@@ -80,16 +80,7 @@ class HonestNode:
         agreed = registered_terms or (Registered(terms(adapter), 0) if adapter is not None else None)
         voucher = Voucher(channel_id, before + 2 * fee if signed_request else before + fee)
         voucher_digest = voucher.digest(x402_domain(self.ledger.domain.chain_id))
-        request = InferenceRequest(
-            node=self.ledger.node,
-            channel_id=channel_id,
-            adapter_key=agreed.value.adapter_key if agreed else ZERO_BYTES32,
-            request_hash=word(f"body {self.seq}"),
-            max_fee=fee + 5,
-            price_hash=self.price_list.value.struct_hash(),
-            nonce=self.seq,
-            deadline=self.clock + 300,
-        )
+        request = self._request(channel_id, agreed.value.adapter_key if agreed else ZERO_BYTES32, fee + 5)
         request_digest = request.digest(self.ledger.domain)
         receipt = UsageReceipt(
             node=self.ledger.node,
@@ -117,6 +108,18 @@ class HonestNode:
         if signed_request:
             evidence = replace(evidence, request=request, request_signature=payer.sign(request_digest))
         return Item(receipt, evidence)
+
+    def _request(self, channel_id: Bytes32, adapter_key: Bytes32, max_fee: int) -> InferenceRequest:
+        return InferenceRequest(
+            node=self.ledger.node,
+            channel_id=channel_id,
+            adapter_key=adapter_key,
+            request_hash=word(f"body {self.seq}"),
+            max_fee=max_fee,
+            price_hash=self.price_list.value.struct_hash(),
+            nonce=self.seq,
+            deadline=self.clock + 300,
+        )
 
     def serve_many(self, count: int, seed: int) -> list[Item]:
         """`count` receipts of random payers, adapters (or the base), sizes and client kinds."""

@@ -8,9 +8,9 @@ from eth_account.messages import _hash_eip191_message, encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts import structs, x402
+from contracts import eip712, structs, x402
 from contracts.crypto import Address, Bytes32, to_address
-from contracts.structs import Domain, Struct, StructError
+from contracts.eip712 import Domain, Struct, StructError
 
 STRUCTS: tuple[type[Struct], ...] = (
     structs.InferenceRequest,
@@ -32,16 +32,16 @@ DOMAINS = st.builds(Domain, st.text(max_size=20), st.text(max_size=5), st.intege
 
 def values_of(struct: type[Struct]) -> st.SearchStrategy[Struct]:
     """Any value of a struct, from its own type string."""
-    return st.builds(struct, **{field.name: _values(struct, field) for field in structs.layout(struct)})
+    return st.builds(struct, **{field.name: _values(struct, field) for field in eip712.layout(struct)})
 
 
-def _values(struct: type[Struct], field: structs.Field) -> st.SearchStrategy[Any]:
+def _values(struct: type[Struct], field: eip712.Field) -> st.SearchStrategy[Any]:
     if field.kind == "address":
         return ADDRESSES
     if field.kind == "bytes32":
         return WORDS
     if field.kind.endswith("[]"):
-        return st.lists(values_of(structs.element_type(struct, field.name)), max_size=3).map(tuple)
+        return st.lists(values_of(eip712.element_type(struct, field.name)), max_size=3).map(tuple)
     return st.integers(0, 2 ** int(field.kind.removeprefix("uint")) - 1)
 
 
@@ -51,7 +51,7 @@ ANY = st.one_of([values_of(struct) for struct in STRUCTS])
 def typed_data(value: Struct, domain: Domain) -> dict[str, Any]:
     """The document a wallet is shown for `value`, written from the type strings alone."""
     types = {}
-    for part in (structs.encode_type(type(value)) + Domain.TYPE).rstrip(")").split(")"):
+    for part in (eip712.encode_type(type(value)) + Domain.TYPE).rstrip(")").split(")"):
         name, body = part.split("(")
         types[name] = [dict(zip(("type", "name"), field.split(" "), strict=True)) for field in body.split(",")]
     return {
@@ -69,7 +69,7 @@ def typed_data(value: Struct, domain: Domain) -> dict[str, Any]:
 
 def message(value: Struct) -> dict[str, Any]:
     found = {}
-    for field in structs.layout(type(value)):
+    for field in eip712.layout(type(value)):
         member = getattr(value, field.name)
         found[field.json_name] = [message(one) for one in member] if isinstance(member, tuple) else member
     return found
@@ -100,7 +100,7 @@ def test_a_struct_survives_the_abi(value: Struct) -> None:
 @settings(deadline=None)
 @given(ANY)
 def test_a_value_out_of_range_has_no_hash(value: Struct) -> None:
-    for field in structs.layout(type(value)):
+    for field in eip712.layout(type(value)):
         if not field.kind.startswith("uint"):
             continue
         for wrong in (-1, 1 << int(field.kind.removeprefix("uint"))):

@@ -139,24 +139,9 @@ def test_a_claim_batch_has_the_sdk_s_digest(world: World, rows: list[tuple[x402.
     assert digest == sdk_digest(constants.CLAIM_BATCH_TYPES, {"claims": entries}, CHAIN_ID)
 
 
-def test_what_the_stock_sdk_builds_and_signs_is_taken_by_the_escrow() -> None:
-    """Deposit data, voucher, batch and refund signatures of the SDK, relayed to our contracts."""
-    world = World()
-    receiver = key("receiver")
-    payer = Account.from_key(world.payer.secret)
-    config = x402.ChannelConfig(
-        payer=world.payer.address,
-        payer_authorizer=world.payer.address,
-        receiver=receiver.address,
-        receiver_authorizer=receiver.address,
-        token=world.token.address,
-        withdraw_delay=900,
-        salt=Bytes32(bytes(32)),
-    )
-    channel_id = utils.compute_channel_id(sdk_config(config), CHAIN_ID)
-    machine, escrow = world.machine, world.escrow
-
-    salt, until = "0x" + "5a" * 32, machine.now + 60
+def sdk_deposit_data(world: World, channel_id: str, until: int) -> bytes:
+    """What the SDK makes of the payer's consent to put 100 OPEN into a channel."""
+    salt = "0x" + "5a" * 32
     consent = encode_typed_data(
         {"name": "OPEN", "version": "1", "chainId": CHAIN_ID, "verifyingContract": world.token.address},
         constants.RECEIVE_AUTHORIZATION_TYPES,
@@ -169,31 +154,47 @@ def test_what_the_stock_sdk_builds_and_signs_is_taken_by_the_escrow() -> None:
             "nonce": bytes.fromhex(encoding.build_erc3009_deposit_nonce(channel_id, salt)[2:]),
         },
     )
-    signature = payer.sign_message(consent).signature.hex()
-    data = encoding.build_erc3009_collector_data("0", str(until), salt, signature)
-    machine.send(receiver.address, escrow, "deposit", config.abi_tuple(), 100 * OPEN, x402.ERC3009_COLLECTOR, data)
+    signature = Account.from_key(world.payer.secret).sign_message(consent).signature.hex()
+    return encoding.build_erc3009_collector_data("0", str(until), salt, signature)
 
+
+def sdk_voucher_signature(world: World, channel_id: str) -> bytes:
+    """The payer's signature, made as the SDK makes it, of a voucher over 60 OPEN."""
     voucher = encode_typed_data(
         utils.get_batch_settlement_eip712_domain(CHAIN_ID),
         constants.VOUCHER_TYPES,
         {"channelId": bytes.fromhex(channel_id[2:]), "maxClaimableAmount": 60 * OPEN},
     )
-    voucher_signature = payer.sign_message(voucher).signature
+    return bytes(Account.from_key(world.payer.secret).sign_message(voucher).signature)
+
+
+def test_what_the_stock_sdk_builds_and_signs_is_taken_by_the_escrow() -> None:
+    """Deposit data, voucher, batch and refund signatures of the SDK, relayed to our contracts."""
+    world = World()
+    machine, escrow, receiver = world.machine, world.escrow, key("receiver")
+    payer, token = world.payer.address, world.token.address
+    config = x402.ChannelConfig(payer, payer, receiver.address, receiver.address, token, 900, Bytes32(bytes(32)))
+    channel_id = utils.compute_channel_id(sdk_config(config), CHAIN_ID)
+    signer = authorizer_signer.LocalAuthorizerSigner(receiver.secret.hex())
+
+    data = sdk_deposit_data(world, channel_id, machine.now + 60)
+    machine.send(receiver.address, escrow, "deposit", config.abi_tuple(), 100 * OPEN, x402.ERC3009_COLLECTOR, data)
+
+    voucher_signature = sdk_voucher_signature(world, channel_id)
     claim = types.VoucherClaim(
         channel=sdk_config(config),
         max_claimable_amount=str(60 * OPEN),
         signature="0x" + voucher_signature.hex(),
         total_claimed=str(40 * OPEN),
     )
-    signer = authorizer_signer.LocalAuthorizerSigner(receiver.secret.hex())
     batch = bytes.fromhex(authorizer_signer.sign_claim_batch(signer, [claim], f"eip155:{CHAIN_ID}")[2:])
-    rows = [((config.abi_tuple(), 60 * OPEN), bytes(voucher_signature), 40 * OPEN)]
+    rows = [((config.abi_tuple(), 60 * OPEN), voucher_signature, 40 * OPEN)]
     machine.send(world.admin.address, escrow, "claimWithSignature", rows, batch)
 
     refund = authorizer_signer.sign_refund(signer, channel_id, str(10 * OPEN), "0", f"eip155:{CHAIN_ID}")
     arguments = (config.abi_tuple(), 10 * OPEN, 0, bytes.fromhex(refund[2:]))
     machine.send(world.admin.address, escrow, "refundWithSignature", *arguments)
-    machine.send(world.admin.address, escrow, "settle", receiver.address, world.token.address)
+    machine.send(world.admin.address, escrow, "settle", receiver.address, token)
 
     assert machine.read(escrow, "channels", bytes.fromhex(channel_id[2:])) == (90 * OPEN, 40 * OPEN)
     assert world.balance(receiver.address) == 40 * OPEN

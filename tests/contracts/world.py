@@ -5,8 +5,9 @@ from typing import Any
 from attribution.split import Payee
 from attribution.state_tree import StateTree, earned_key, state_root
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
+from contracts.eip712 import Domain
 from contracts.encoding import uint_word
-from contracts.structs import BatchHeader, Domain
+from contracts.structs import BatchHeader
 from contracts.x402 import (
     ERC3009_COLLECTOR,
     ESCROW,

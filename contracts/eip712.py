@@ -1,0 +1,215 @@
+"""Typed structured data: encoding, hashing and JSON of structs that are defined by their type string.
+
+A struct's `TYPE` string is its definition: field order, Solidity types and JSON names are read from it, so the
+encoding cannot drift from the text that wallets show. Source: EIP-712.
+"""
+
+import keyword
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+
+from contracts.crypto import Address, Bytes32, address_bytes, keccak, to_address, to_bytes32
+
+_T = TypeVar("_T")
+
+
+class StructError(ValueError):
+    """A value does not fit its struct: a missing or unknown field, a wrong type, or a number out of range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member of a struct: its Python name, its JSON and Solidity name, and its Solidity type."""
+
+    name: str
+    json_name: str
+    kind: str
+
+
+class Struct:
+    """Base of all EIP-712 structs here. Subclasses are frozen dataclasses that define `TYPE`."""
+
+    __slots__ = ()
+    TYPE: ClassVar[str]
+
+    def struct_hash(self) -> Bytes32:
+        """hashStruct(s) = keccak256(typeHash ‖ encodeData(s)), EIP-712."""
+        words: list[bytes] = [type_hash(type(self))]
+        words += [_word(field, getattr(self, field.name)) for field in layout(type(self))]
+        return keccak(b"".join(words))
+
+    def digest(self, domain: "Domain") -> Bytes32:
+        """What a wallet signs: keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(s))."""
+        return keccak(b"\x19\x01" + domain.separator() + self.struct_hash())
+
+    def abi_tuple(self) -> tuple[Any, ...]:
+        """The values in declaration order, as web3 takes a Solidity struct argument."""
+        values = (getattr(self, field.name) for field in layout(type(self)))
+        return tuple([x.abi_tuple() for x in v] if isinstance(v, tuple) else v for v in values)
+
+    @classmethod
+    def from_abi(cls, values: Any) -> Self:
+        """The struct from the tuple that web3 returns for it."""
+        made: dict[str, Any] = {}
+        for field, value in zip(layout(cls), values, strict=True):
+            if field.kind.endswith("[]"):
+                made[field.name] = tuple(element_type(cls, field.name).from_abi(item) for item in value)
+            elif field.kind == "address":
+                made[field.name] = to_address(value)
+            else:
+                made[field.name] = bytes(value) if field.kind == "bytes32" else value
+        return cls(**made)
+
+    def to_json(self) -> dict[str, Any]:
+        """camelCase keys; integers as decimal strings, bytes as 0x hex."""
+        return {field.json_name: _to_json(getattr(self, field.name)) for field in layout(type(self))}
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        """The struct from `to_json`'s form. StructError names the field that is missing, unknown or out of range.
+
+        Integers may also be JSON numbers, as x402 clients send `withdrawDelay`.
+        """
+        if not isinstance(document, dict):
+            raise StructError(f"{cls.__name__} must be a JSON object")
+        known = layout(cls)
+        unknown = sorted(set(document) - {field.json_name for field in known})
+        if unknown:
+            raise StructError(f"{cls.__name__} has unknown fields: {', '.join(map(str, unknown))}")
+        made: dict[str, Any] = {}
+        for field in known:
+            if field.json_name not in document:
+                raise StructError(f"{cls.__name__} lacks {field.json_name}")
+            made[field.name] = _from_json(cls, field, document[field.json_name])
+        return cls(**made)
+
+
+def _once(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]:
+    """Remembers the result per struct class, typed: to mypy `functools.cache` takes no classes."""
+    known: dict[type[Struct], _T] = {}
+
+    def remembered(struct: type[Struct]) -> _T:
+        if struct not in known:
+            known[struct] = compute(struct)
+        return known[struct]
+
+    return remembered
+
+
+@_once
+def layout(struct: type[Struct]) -> tuple[Field, ...]:
+    """The fields of a struct in the order of its type string."""
+    body = struct.TYPE[struct.TYPE.index("(") + 1 : -1]
+    pairs = [part.split(" ") for part in body.split(",")]
+    found = tuple(Field(_snake(name), name, kind) for kind, name in pairs)
+    declared = tuple(field.name for field in fields(struct))  # type: ignore[arg-type]  # subclasses are dataclasses
+    assert tuple(field.name for field in found) == declared, f"{struct.__name__}: TYPE and fields differ"
+    return found
+
+
+@_once
+def encode_type(struct: type[Struct]) -> str:
+    """The type string followed by those of the structs it refers to, sorted by name (EIP-712 encodeType)."""
+    nested = {element_type(struct, field.name) for field in layout(struct) if field.kind.endswith("[]")}
+    return struct.TYPE + "".join(sorted(other.TYPE for other in nested))
+
+
+@_once
+def type_hash(struct: type[Struct]) -> Bytes32:
+    return keccak(encode_type(struct).encode())
+
+
+@_once
+def _hints(struct: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(struct)
+
+
+def element_type(struct: type[Struct], name: str) -> type[Struct]:
+    """The struct type of the array field `name`."""
+    element: type[Struct] = get_args(_hints(struct)[name])[0]
+    return element
+
+
+def _snake(name: str) -> str:
+    snake = re.sub(r"([A-Z])", lambda match: "_" + match[1].lower(), name)
+    return snake + "_" if keyword.iskeyword(snake) else snake
+
+
+def _word(field: Field, value: Any) -> bytes:
+    if field.kind == "address":
+        return bytes(12) + address_bytes(value)
+    if field.kind == "bytes32":
+        return to_bytes32(value)
+    if field.kind == "string":
+        return keccak(value.encode())
+    if field.kind.endswith("[]"):
+        return keccak(b"".join(item.struct_hash() for item in value))
+    return _checked_uint(field, value).to_bytes(32)
+
+
+def _checked_uint(field: Field, value: int) -> int:
+    if not 0 <= value < 1 << int(field.kind.removeprefix("uint")):
+        raise StructError(f"{field.json_name} = {value} does not fit {field.kind}")
+    return value
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, tuple):
+        return [item.to_json() for item in value]
+    return value
+
+
+def _from_json(struct: type[Struct], field: Field, value: object) -> Any:
+    try:
+        if field.kind.endswith("[]"):
+            if not isinstance(value, list):
+                raise StructError("expected a list")
+            return tuple(element_type(struct, field.name).from_json(item) for item in value)
+        if field.kind.startswith("uint"):
+            if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,77}", value):
+                return _checked_uint(field, int(value))
+            if isinstance(value, int) and not isinstance(value, bool):
+                return _checked_uint(field, value)
+            raise StructError("expected a decimal string")
+        if not isinstance(value, str):
+            raise StructError("expected a string")
+        if field.kind == "address":
+            return to_address(value)
+        if field.kind == "bytes32":
+            return parse_bytes32(value)
+        return value
+    except ValueError as error:
+        raise StructError(f"{struct.__name__}.{field.json_name}: {error}") from error
+
+
+def parse_bytes32(text: str) -> Bytes32:
+    """32 bytes from 0x-prefixed hex; StructError otherwise."""
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        raise StructError(f"expected 0x and 64 hex digits, got {text[:80]!r}")
+    return Bytes32(bytes.fromhex(text[2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Domain(Struct):
+    """The EIP-712 domain: which application, chain and contract a signature is for."""
+
+    TYPE: ClassVar[str] = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    name: str
+    version: str
+    chain_id: int
+    verifying_contract: Address
+
+    def separator(self) -> Bytes32:
+        return _separator(self)
+
+
+@cache
+def _separator(domain: Domain) -> Bytes32:
+    return domain.struct_hash()
