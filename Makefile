@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-full check forge contracts bench figures starter clean
+.PHONY: help start test test-full check forge contracts gas bench figures starter clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,10 +32,13 @@ check: .make/test ## Style, types, directions of imports, sizes, spelling
 	@$(BIN)/codespell $$(git ls-files '*.py' '*.md' '*.sol' '*.toml' Makefile)
 
 forge: .make/npm ## The contracts' own tests
-	@cd contracts && node_modules/.bin/forge fmt --check && node_modules/.bin/forge test
+	@npm --prefix contracts run --silent format && npm --prefix contracts --silent test
 
 contracts: .make/npm ## Recompile the contracts into contracts/artifacts
-	@cd contracts && node compile.mjs
+	@npm --prefix contracts run --silent compile
+
+gas: .make/npm ## Measure the contracts' gas into contracts/test/snapshots
+	@npm --prefix contracts run --silent gas
 
 bench: .make/test ## Measure what the README quotes; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks.run
@@ -58,7 +61,7 @@ starter: .make/test ## Train the starter pack again (about ten CPU minutes)
 
 .make/npm: contracts/package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "Node.js 20 or newer is needed for the contracts' tests (Debian and Ubuntu: apt-get install nodejs npm)."; exit 1; }
-	@cd contracts && npm ci --ignore-scripts --no-audit --no-fund
+	@npm --prefix contracts install --ignore-scripts --no-audit --no-fund --loglevel=error
 	@mkdir -p .make && touch $@
 
 clean: ## Remove what the build made (not your node's home)
