@@ -102,7 +102,7 @@ class SettingsError(Exception):
     """The settings cannot be used. `problems` lists all that is wrong, not only the first."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(f"  {problem}" for problem in problems))
+        super().__init__("the settings cannot be used\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = tuple(problems)
 
 

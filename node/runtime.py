@@ -8,18 +8,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from node.app import create_admin_app, create_app
-from node.compose.free import free_world
-from node.compose.paid import dev_world, registered_world
 from node.config import Settings
 from node.home import Running, forget, owned
 from node.listeners import Listener, bind, url_of
-from node.world import World
+from node.progress import Progress
+
+if TYPE_CHECKING:
+    from node.world import World
 
 _log = structlog.get_logger("node.runtime")
 
@@ -29,7 +30,7 @@ class Ready:
     """What there is to show once the node listens."""
 
     running: Running
-    world: World
+    world: "World"
     took_s: float
 
 
@@ -91,9 +92,10 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         # bound first: a taken port should not cost the minutes that a model takes to load
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
         operator = stack.enter_context(contextlib.closing(bind("127.0.0.1", settings.admin_port, "--admin-port")))
-        build = {"free": free_world, "dev": dev_world, "paid": registered_world}[settings.mode]
-        world = await stack.enter_async_context(build(settings, screen.progress))
+        world = await _world(settings, screen.progress, stack)
         world.metrics.observe_engine(world.service.stats, world.service.models)
+        from node.app import create_admin_app, create_app
+
         for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):
             await stack.enter_async_context(Listener(app, socket).open())
         running = Running(
@@ -107,6 +109,25 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         running.write(settings.home)
         stack.callback(forget, settings.home)
         yield Ready(running, world, process_age_s())
+
+
+async def _world(settings: Settings, progress: Progress, stack: AsyncExitStack) -> "World":
+    """The world of the settings' mode; `stack` closes it. A chain of ours comes up while torch is imported."""
+    rising = None
+    if settings.dev:
+        from node.compose.ground import dev_ground
+
+        rising = await stack.enter_async_context(dev_ground(settings, progress))
+    progress("Loading libraries", 0.0)
+    await asyncio.to_thread(import_module, "node.app")  # seconds, during which signals must be heard
+    progress("Loading libraries", 1.0)
+    from node.compose.free import free_world
+    from node.compose.paid import dev_world, registered_world
+
+    if rising is not None:
+        return await stack.enter_async_context(dev_world(settings, progress, rising))
+    build = free_world if settings.free else registered_world
+    return await stack.enter_async_context(build(settings, progress))
 
 
 def process_age_s() -> float:

@@ -1,5 +1,7 @@
 """What `start` says once the node is ready: where it is, whose keys it uses, and what to type next."""
 
+from typing import TYPE_CHECKING
+
 from rich.markup import escape
 
 from contracts.crypto import ZERO_BYTES32
@@ -9,8 +11,10 @@ from node.cli.money import amount
 from node.keystore import dev_account, dev_names
 from node.runtime import Ready
 from node.version import VERSION
-from node.world import Paid
-from serving.types import ModelCard
+
+if TYPE_CHECKING:
+    from node.world import Paid
+    from serving.types import ModelCard
 
 _SHOWN_ADAPTERS = 8
 
@@ -58,7 +62,7 @@ def _accounts(ready: Ready) -> list[str]:
     return ["Accounts (public development keys)", *rows, f"  mnemonic        {DEV_MNEMONIC}", ""]
 
 
-def _contracts(paid: Paid) -> list[str]:
+def _contracts(paid: "Paid") -> list[str]:
     deployment, receiver = paid.deployment, paid.payments.receiver
     named = {
         "OpenToken": deployment.open_token,
@@ -71,7 +75,7 @@ def _contracts(paid: Paid) -> list[str]:
     return [chain, *(f"  {name:<15} {address}" for name, address in named.items()), ""]
 
 
-def _models(ready: Ready, adapters: list[ModelCard]) -> list[str]:
+def _models(ready: Ready, adapters: "list[ModelCard]") -> list[str]:
     service = ready.world.service
     names = ", ".join(escape(card.name) for card in adapters[:_SHOWN_ADAPTERS])
     more = f" and {len(adapters) - _SHOWN_ADAPTERS} more" if adapters[_SHOWN_ADAPTERS:] else ""
@@ -82,7 +86,7 @@ def _models(ready: Ready, adapters: list[ModelCard]) -> list[str]:
     ]
 
 
-def _prices(paid: Paid) -> list[str]:
+def _prices(paid: "Paid") -> list[str]:
     registered = paid.registrations.price_list_at(ZERO_BYTES32, paid.registrations.head_time())
     if registered is None:
         return ["Prices    none registered yet: nothing can be sold"]
@@ -102,7 +106,7 @@ def _urls(ready: Ready) -> list[str]:
     ]
 
 
-def _next(ready: Ready, adapters: list[ModelCard]) -> list[str]:
+def _next(ready: Ready, adapters: "list[ModelCard]") -> list[str]:
     """A line to paste into another terminal."""
     settings = ready.world.settings
     pack = starter.pack()

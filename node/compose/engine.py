@@ -1,16 +1,15 @@
 """The serving part of a node: the base model and its first adapters."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from node import starter
 from node.config import Settings
+from node.progress import Progress
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.service import Service
-
-Progress = Callable[[str, float], None]
 
 
 @asynccontextmanager

@@ -13,10 +13,10 @@ from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
-from node.compose.engine import Progress
 from node.config import Problem, Settings, SettingsError
 from node.home import DEPLOYMENT
 from node.keystore import Keystores
+from node.progress import Progress
 
 _OPERATOR = 1
 SETTLEMENT_GAS = 300_000

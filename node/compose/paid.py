@@ -12,9 +12,9 @@ from local_chain.accounts import dev_accounts
 from node import starter
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
-from node.compose.engine import Progress, running_service
+from node.compose.engine import running_service
 from node.compose.gas import GasProbe
-from node.compose.ground import Ground, dev_ground, given_ground, registered_node
+from node.compose.ground import Ground, given_ground, registered_node
 from node.compose.paid_checkout import PaidCheckout
 from node.compose.pulse import Pulse
 from node.config import Settings
@@ -26,6 +26,7 @@ from node.labels import Labels
 from node.metering.metering import Metering
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
+from node.progress import Progress
 from node.settlement.datanets import DatanetFiles
 from node.settlement.side import ChainSide, Venue
 from node.store.database import Database
@@ -35,10 +36,9 @@ from serving.service import Service
 
 
 @asynccontextmanager
-async def dev_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
+async def dev_world(settings: Settings, progress: Progress, rising: "asyncio.Task[Ground]") -> AsyncIterator[World]:
     """The world of `start --dev`: a chain of our own, seeded with the node and the starter pack."""
     async with AsyncExitStack() as stack:
-        rising = await stack.enter_async_context(dev_ground(settings, progress))
         service = await stack.enter_async_context(running_service(settings, progress))
         ground = await rising
         write_deployment(settings.home, ground.deployment)
