@@ -19,7 +19,7 @@ from node.client.auth import WalletAuth
 
 WARM_UP = 10
 ROUNDS = 200
-OUTPUT_TOKENS = (1, 16, 64)
+OUTPUT_TOKENS = (1, 15)
 DEPOSIT = 10**18
 PAYER = 2
 
