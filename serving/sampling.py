@@ -1,53 +1,39 @@
 """Drawing the next token of each sequence, independently of its batch mates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
-from serving.types import SamplingParams
-
-_MASK = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How one sequence draws its output token number `index`. The seed is fixed per request."""
-
-    params: SamplingParams
-    seed: int
-    index: int
-
-    @property
-    def uniform(self) -> float:
-        """The random number in [0, 1) of this draw: a function of seed and index alone, hence counter-based.
-
-        SplitMix64 (Steele, Lea, Flood 2014) at state seed + index * golden gamma, after mixing the seed once.
-        """
-        return _mix((_mix(self.seed & _MASK) + (self.index + 1) * 0x9E3779B97F4A7C15) & _MASK) / 2.0**64
-
-
-def _mix(z: int) -> int:
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
+from serving.draw import Draw
+from serving.logit_changes import changed_logits
 
 
 def sample(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     """One token per row of `logits` [rows, vocab]; None for a row that holds a NaN or only infinities.
 
-    temperature 0 takes the largest logit, the first one among equals. Otherwise: softmax(logits / temperature), keep
-    the top_k likeliest, then the shortest prefix that reaches top_p, and invert the cumulative sum at `uniform`.
+    Bias and penalties first. temperature 0 then takes the largest logit, the first one among equals. Otherwise:
+    softmax(logits / temperature), keep what reaches min_p times the likeliest, of these the top_k likeliest, of these
+    the shortest prefix that reaches top_p, and invert the cumulative sum at `uniform`.
     """
-    usable = torch.isfinite(logits.max(dim=-1).values).tolist()
-    greedy = logits.argmax(dim=-1).tolist()
-    drawn: list[int | None] = [token if good else None for token, good in zip(greedy, usable, strict=True)]
-    rows = [i for i, draw in enumerate(draws) if draw.params.temperature > 0 and usable[i]]
-    if rows:
-        chosen = _draw(logits[rows], [draws[i] for i in rows])
-        for row, token in zip(rows, chosen, strict=True):
-            drawn[row] = token
+    drawn = _largest(logits)
+    changed = [i for i, draw in enumerate(draws) if draw.changes_logits]
+    own: dict[int, torch.Tensor] = {}
+    if changed:
+        rows = changed_logits(logits[changed], [draws[i] for i in changed])
+        own = dict(zip(changed, rows, strict=True))
+        for i, token in zip(changed, _largest(rows), strict=True):
+            drawn[i] = token
+    random = [i for i, draw in enumerate(draws) if draw.params.temperature > 0 and drawn[i] is not None]
+    if random:
+        picked = torch.stack([own.get(i, logits[i]) for i in random]) if own else logits[random]
+        for i, chosen in zip(random, _draw(picked, [draws[i] for i in random]), strict=True):
+            drawn[i] = chosen
     return drawn
+
+
+def _largest(logits: torch.Tensor) -> list[int | None]:
+    usable = torch.isfinite(logits.max(dim=-1).values).tolist()
+    return [token if good else None for token, good in zip(logits.argmax(dim=-1).tolist(), usable, strict=True)]
 
 
 def _draw(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
@@ -60,6 +46,9 @@ def _draw(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     ordered, tokens = shifted.sort(dim=-1, descending=True, stable=True)
     probabilities = ordered.softmax(dim=-1)
     vocab = logits.shape[1]
+    if any(draw.params.min_p > 0 for draw in draws):
+        least = column([draw.params.min_p for draw in draws]) * probabilities[:, :1]
+        probabilities = probabilities * (probabilities >= least)
     top_k = column([draw.params.top_k or vocab for draw in draws])
     probabilities = probabilities * (torch.arange(vocab, device=logits.device) < top_k)
     probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.sampling import Draw, sample
+from serving.draw import Draw
+from serving.sampling import sample
 from serving.types import SamplingParams
 
 VOCAB = 50
