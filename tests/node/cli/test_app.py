@@ -92,6 +92,15 @@ def test_help_lists_only_verbs_that_exist(cli: Cli) -> None:
         assert later not in shown
 
 
+def test_a_mistake_of_ours_is_told_without_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.cli.app.VERSION", property)  # cannot be written as JSON
+
+    done = cli("version", "--json")
+
+    assert done.code == 1
+    assert "this should not have happened: TypeError" in json.loads(done.err)["error"]["message"]
+
+
 def test_an_unknown_verb_is_a_usage_error(cli: Cli) -> None:
     assert cli("strat").code == 2
 
