@@ -20,7 +20,7 @@ class Screen:
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
         columns = (TextColumn("  {task.description:<40}"), BarColumn(30), TimeElapsedColumn())
-        hidden = context.as_json or not context.errors.is_terminal
+        hidden = context.as_json or not context.colors or not context.errors.is_terminal
         self._bars = Progress(*columns, console=context.errors, disable=hidden)
 
     def __enter__(self) -> Self:
