@@ -29,6 +29,7 @@ check: .make/test ## Style, types, directions of imports, sizes, spelling
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >.make/imports.log 2>&1 || { cat .make/imports.log; exit 1; }
 	@$(BIN)/python -m scripts.check_sizes
+	@$(BIN)/python -m scripts.figures --check
 	@$(BIN)/codespell $$(git ls-files '*.py' '*.md' '*.sol' '*.toml' Makefile)
 
 forge: .make/npm ## The contracts' own tests

@@ -37,7 +37,7 @@ def model_json(world: World, card: ModelCard) -> dict[str, object]:
         "object": "model",
         "created": int(world.started_at),
         "owned_by": "openlora",
-        "root": base if card.adapter is None else card.source,
+        "root": base if card.adapter is None else _public(card.source),
         "parent": None if card.adapter is None else base,
         "max_model_len": world.service.context_tokens,
         "permission": [],
@@ -48,6 +48,12 @@ def model_json(world: World, card: ModelCard) -> dict[str, object]:
         "pinned": card.pinned,
         "prices": _prices(world, card),
     }
+
+
+def _public(source: str) -> str:
+    """Where an adapter came from, without telling strangers how the operator's disk is laid out."""
+    scheme, _, place = source.partition(":")
+    return f"file:{place.rstrip('/').rpartition('/')[2]}" if scheme == "file" else source
 
 
 def _prices(world: World, card: ModelCard) -> dict[str, str] | None:
