@@ -46,7 +46,7 @@ class Screen:
             self._context.emit(document(ready))
             return
         for line in lines(ready):
-            self._context.console.print(line)
+            self._context.console.print(line, markup=True)
 
     def draining(self, requests: int, timeout_s: float) -> None:
         if not self._context.as_json:
