@@ -179,17 +179,13 @@ def test_a_payer_who_leaves_pays_for_what_was_produced(client: httpx2.Client) ->
     assert newest.fee > 0
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_echo_logprobs_and_penalties_change_nothing_about_the_bill(client: httpx2.Client, *, stream: bool) -> None:
-    body = {"model": "cardiology", "prompt": "Hello", "max_tokens": 6, "stop": ["."], "ignore_eos": True}
-    asked = {"echo": True, "frequency_penalty": 0.5, "logit_bias": {"9": -100}, "min_tokens": 6, "stream": stream}
+def test_echo_logprobs_and_penalties_change_nothing_about_the_bill(client: httpx2.Client) -> None:
+    plain = {"model": "cardiology", "prompt": "Hello", "max_tokens": 6, "ignore_eos": True, "min_tokens": 6}
+    asked = [plain, plain | {"logprobs": 5}, plain | {"echo": True, "frequency_penalty": 1, "logit_bias": {"9": -100}}]
+    for body in [*asked, *({**each, "stream": True} for each in asked)]:
+        client.post("/v1/completions", json=body).raise_for_status()  # the wallet checks receipt, text and usage
 
-    # the wallet opens both receipts to the text it read, the echo included, and to the usage
-    client.post("/v1/completions", json=body | {"logprobs": 5, "min_tokens": 6, "stream": stream}).raise_for_status()
-    client.post("/v1/completions", json=body | asked).raise_for_status()
-
-    told, echoed = receipts_of(client)[-2:]
-    assert (told.tokens_in, told.tokens_out, told.fee) == (echoed.tokens_in, 6, echoed.fee)
+    assert len({(one.tokens_in, one.tokens_out, one.fee) for one in receipts_of(client)[-6:]}) == 1
 
 
 def test_receipts_batches_and_proofs_are_public(client: httpx2.Client, paid_node: NodeThread) -> None:
