@@ -112,9 +112,12 @@ class Engine:
     def _append(self, sequence: Sequence, token: int | None) -> TokenEvent:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
+            self.scheduler.fail(sequence)
             return self._end(sequence, Outcome.FAILED, error="The model computed numbers that are not finite.")
         sequence.token_ids.append(token)
         self._output_tokens += 1
+        if sequence.output_len == 1:
+            self.scheduler.publish(sequence)
         at_stop = token in self._stop_ids(sequence.request.sampling)
         text, stopped = ("", False) if at_stop else sequence.text.push(token)
         if stopped or at_stop or sequence.output_len == sequence.max_new_tokens:
@@ -256,12 +259,15 @@ class Engine:
             loading=scheduler.count(Stage.LOADING),
             parked=scheduler.count(Stage.PARKED),
             kv_used_bytes=scheduler.pages.held * self._page_bytes,
+            kv_kept_bytes=scheduler.pages.kept * self._page_bytes,
             kv_budget_bytes=scheduler.pages.num_pages * self._page_bytes,
             adapter_used_bytes=scheduler.slots.used_bytes,
             adapter_budget_bytes=scheduler.slots.budget_bytes,
             adapters_resident=len(scheduler.slots.resident),
             steps=self._steps,
             prompt_tokens=self._prompt_tokens,
+            prompt_tokens_asked=scheduler.prompt_tokens_asked,
+            prompt_tokens_reused=scheduler.prompt_tokens_reused,
             output_tokens=self._output_tokens,
             loads=scheduler.slots.loads,
             load_seconds=scheduler.slots.load_seconds,

@@ -16,6 +16,7 @@ from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady, Overloaded
 from serving.kv.pages import PagePool
+from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.layout import LoraLayout
 from serving.lora.slots import Slots
@@ -159,6 +160,7 @@ class Service:
             text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=time.monotonic(),
             adapter_bytes=nbytes,
+            page_keys=PageKeys(self.base_digest, adapter, request.tenant),
         )
         self._engine.mailbox.put(Submit(sequence))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))

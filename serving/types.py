@@ -79,8 +79,9 @@ class SamplingParams:
 class GenerationRequest:
     """One admitted request.
 
-    tenant is an opaque fairness key. granted_tokens is how many output tokens are paid for so far: a sequence that
-    reaches them is parked until `Service.extend` grants more.
+    tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
+    tenant that sent it. granted_tokens is how many output tokens are paid for so far: a sequence that reaches them is
+    parked until `Service.extend` grants more.
     """
 
     request_id: str
@@ -100,7 +101,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request: prompt tokens computed, prompt tokens reused from the prefix cache, output tokens."""
+    """Tokens of one request: prompt tokens computed, prompt tokens reused from the prefix cache, output tokens.
+
+    cached_tokens are no part of prompt_tokens; their sum is the prompt.
+    """
 
     prompt_tokens: int
     cached_tokens: int
@@ -179,19 +183,26 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start."""
+    """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start.
+
+    kv_used_bytes is what sequences hold; kv_kept_bytes beyond it is given up when they need it. prompt_tokens were
+    computed; of the prompt_tokens_asked of all sequences that ran, prompt_tokens_reused came from the prefix cache.
+    """
 
     running: int
     waiting: int
     loading: int
     parked: int
     kv_used_bytes: int
+    kv_kept_bytes: int
     kv_budget_bytes: int
     adapter_used_bytes: int
     adapter_budget_bytes: int
     adapters_resident: int
     steps: int
     prompt_tokens: int
+    prompt_tokens_asked: int
+    prompt_tokens_reused: int
     output_tokens: int
     loads: int
     load_seconds: float

@@ -31,11 +31,27 @@ def test_metrics_count_tokens_and_receipts_under_vllm_s_names(http: httpx2.Clien
         "vllm:inter_token_latency_seconds",
         "vllm:num_requests_running",
         "vllm:kv_cache_usage_perc",
+        "vllm:prefix_cache_queries",
+        "vllm:prefix_cache_hits",
         "vllm:lora_requests_info",
         "openlora_receipts",
         "openlora_adapters",
     ):
         assert name in found
+
+
+def test_a_repeated_prompt_is_reused_and_usage_receipt_and_metrics_say_so(http: httpx2.Client) -> None:
+    body = {"model": BASE_NAME, "prompt": [5 + i for i in range(50)], "max_tokens": 3, "temperature": 0}
+    first, again = (http.post("/v1/completions", json=body).json() for _ in range(2))
+    found = {family.name: family for family in text_string_to_metric_families(http.get("/metrics").text)}
+
+    assert again["choices"] == first["choices"]
+    assert [answer["usage"]["prompt_tokens"] for answer in (first, again)] == [50, 50]
+    assert [answer["usage"]["prompt_tokens_details"]["cached_tokens"] for answer in (first, again)] == [0, 48]
+    assert [answer["receipt"]["receipt"]["tokensIn"] for answer in (first, again)] == ["50", "2"]
+    assert [answer["receipt"]["receipt"]["tokensCached"] for answer in (first, again)] == ["0", "48"]
+    queries, hits = (found[f"vllm:prefix_cache_{what}"].samples[0].value for what in ("queries", "hits"))
+    assert queries >= hits + 50 >= 48 + 50
 
 
 def test_the_documentation_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
