@@ -69,7 +69,8 @@ def assert_same_adapter(blob, model) -> None:
     assert blob.modules.keys() == deltas.keys()
     for name, delta in deltas.items():
         module = blob.modules[name]
-        torch.testing.assert_close((module.a @ module.b).T, delta, rtol=1e-5, atol=1e-5)
+        rounding = 1e-5 * max(1.0, float(delta.abs().max()))  # both sides round in fp32, where sums of large terms cancel
+        torch.testing.assert_close((module.a @ module.b).T, delta, rtol=1e-5, atol=rounding)
 
 
 @pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
