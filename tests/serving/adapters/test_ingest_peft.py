@@ -69,7 +69,7 @@ def assert_same_adapter(blob, model) -> None:
     assert blob.modules.keys() == deltas.keys()
     for name, delta in deltas.items():
         module = blob.modules[name]
-        rounding = 1e-5 * max(1.0, float(delta.abs().max()))  # both sides round in fp32, where sums of large terms cancel
+        rounding = 1e-5 * max(1.0, float(delta.abs().max()))  # both sides round in fp32, in proportion to their terms
         torch.testing.assert_close((module.a @ module.b).T, delta, rtol=1e-5, atol=rounding)
 
 
