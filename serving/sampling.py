@@ -39,8 +39,9 @@ def sample(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     temperature 0 takes the largest logit, the first one among equals. Otherwise: softmax(logits / temperature), keep
     the top_k likeliest, then the shortest prefix that reaches top_p, and invert the cumulative sum at `uniform`.
     """
-    usable = torch.isfinite(logits.max(dim=-1).values).tolist()
-    greedy = logits.argmax(dim=-1).tolist()
+    largest = logits.argmax(dim=-1, keepdim=True)  # a NaN counts as the largest
+    usable = torch.isfinite(logits.gather(1, largest))[:, 0].tolist()
+    greedy = largest[:, 0].tolist()
     drawn: list[int | None] = [token if good else None for token, good in zip(greedy, usable, strict=True)]
     rows = [i for i, draw in enumerate(draws) if draw.params.temperature > 0 and usable[i]]
     if rows:
