@@ -117,7 +117,7 @@ class Stack:
                 self._arena[[lane, other]] = self._arena[[other, lane]]
 
     def _rebuild(self, slots: Sequence[Slot]) -> None:
-        """A new arena for these and as many again; everything is copied once."""
+        """A new arena with a power of two of lanes; everything is copied once."""
         self._capacity = 1 << (len(slots) - 1).bit_length()
         self._lanes = list(slots)
         self._modules = frozenset(name for slot in slots for name in slot.modules)

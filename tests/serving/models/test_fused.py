@@ -129,7 +129,7 @@ def test_logits_equal_hugging_faces(family: str, number: int, dtype: torch.dtype
         scale = max(1.0, theirs.abs().max().item())
         rounding = (theirs - truth).abs()  # what the dtype costs Hugging Face itself; next to nothing in float32
         assert (ours - theirs).abs().max().item() <= 2e-5 * scale + 4 * rounding.max().item()
-        assert (ours - truth).abs().mean().item() <= 1e-6 * scale + 1.3 * rounding.mean().item()
+        assert (ours - truth).abs().mean().item() <= 1e-6 * scale + 2 * rounding.mean().item()
 
 
 def test_weights_are_held_once() -> None:
