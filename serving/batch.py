@@ -49,7 +49,7 @@ class Batch:
         for row in decode:
             if row.slot is not None:
                 counts[row.slot] = counts.get(row.slot, 0) + 1
-        order, stacks = layout.arrange(counts)
+        order, stacks = layout.arrange(counts, [row.slot for row in rows if row.slot is not None and not row.is_decode])
         place = {slot: i for i, slot in enumerate(order)}
         decode.sort(key=lambda row: -1 if row.slot is None else place[row.slot])
         prefill = sorted(

@@ -103,7 +103,7 @@ class Service:
         slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
-            Scheduler(PagePool(base.kv_pages), slots, LoraLayout(base.device)),
+            Scheduler(PagePool(base.kv_pages), slots, LoraLayout(base.device, base.backbone.groups)),
             eos_ids=base.eos_ids,
             page_bytes=base.page_bytes,
             deliver=self._deliver,

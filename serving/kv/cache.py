@@ -1,5 +1,6 @@
-"""The tensors behind the pages: one key and one value arena per layer."""
+"""The tensors behind the pages: one arena per layer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,33 +21,51 @@ class LayerShape:
     def elements_per_token(self) -> int:
         return self.heads * (self.key_dim + self.value_dim)
 
+    def split(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Views of rows [..., elements_per_token]: keys [..., heads, key_dim] and values [..., heads, value_dim]."""
+        keys, values = rows[..., : self.heads * self.key_dim], rows[..., self.heads * self.key_dim :]
+        return (
+            keys.view(*rows.shape[:-1], self.heads, self.key_dim),
+            values.view(*rows.shape[:-1], self.heads, self.value_dim),
+        )
 
-def page_bytes(layers: dict[int, LayerShape], dtype: torch.dtype) -> int:
+
+def page_bytes(layers: Mapping[int, LayerShape], dtype: torch.dtype) -> int:
     """Bytes of one page over all layers."""
     return PAGE_TOKENS * dtype.itemsize * sum(shape.elements_per_token for shape in layers.values())
 
 
 class KvCache:
-    """keys[layer], values[layer]: [positions, heads, dim]; position = page * PAGE_TOKENS + offset.
+    """arenas[layer]: [pages, PAGE_TOKENS, elements]; a token's row is its keys, then its values, over all heads.
+
+    So a page is one contiguous piece, and reading a batch copies pages, not tokens. What lies behind a sequence's end
+    in its last page is finite: `clear` empties a page before its new owner writes to it.
 
     On a CPU the arenas are zero pages of the operating system until first written, so a budget costs nothing unused.
     """
 
-    def __init__(self, layers: dict[int, LayerShape], num_pages: int, dtype: torch.dtype, device: torch.device) -> None:
-        positions = num_pages * PAGE_TOKENS
-        self.keys = {i: _arena((positions, s.heads, s.key_dim), dtype, device) for i, s in layers.items()}
-        self.values = {i: _arena((positions, s.heads, s.value_dim), dtype, device) for i, s in layers.items()}
+    def __init__(
+        self, layers: Mapping[int, LayerShape], num_pages: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.shapes = layers
+        self._arenas = {
+            layer: _arena((num_pages, PAGE_TOKENS, shape.elements_per_token), dtype, device)
+            for layer, shape in layers.items()
+        }
 
-    def write(self, layer: int, positions: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """keys, values: [tokens, heads, dim] go to `positions`: [tokens]."""
-        self.keys[layer].index_copy_(0, positions, keys)
-        self.values[layer].index_copy_(0, positions, values)
+    def clear(self, layer: int, pages: torch.Tensor) -> None:
+        """Zeroes `pages`: another sequence may have left numbers there that are not finite."""
+        self._arenas[layer].index_fill_(0, pages, 0)
 
-    def read(self, layer: int, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values at `positions` of any shape: [*positions, heads, dim]."""
-        flat = positions.reshape(-1)
-        keys, values = self.keys[layer].index_select(0, flat), self.values[layer].index_select(0, flat)
-        return keys.view(*positions.shape, *keys.shape[1:]), values.view(*positions.shape, *values.shape[1:])
+    def write(self, layer: int, positions: torch.Tensor, rows: torch.Tensor) -> None:
+        """rows: [tokens, elements] go to `positions`: [tokens], each page * PAGE_TOKENS + offset."""
+        self._arenas[layer].flatten(0, 1).index_copy_(0, positions, rows)
+
+    def read(self, layer: int, pages: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of `pages` [rows, n]: [rows, n * PAGE_TOKENS, heads, dim] each."""
+        arena = self._arenas[layer]
+        rows = arena.flatten(1).index_select(0, pages.flatten()).view(pages.shape[0], -1, arena.shape[2])
+        return self.shapes[layer].split(rows)
 
 
 def _arena(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

@@ -6,10 +6,12 @@ r"""The LoRA operator: y[t] += x[t] @ A[s(t)] @ B[s(t)] for every token t of a s
 `reference` computes this token by token in float32 and is the oracle. `operator` computes it for one step on a CPU:
 
 - the step's rows are ordered by adapter once (`layout`), so that an adapter's tokens are one contiguous segment;
-- decode rows of different adapters are multiplied together: one `bmm` over a contiguous stack [lanes, d_in, rank], with
-  short segments padded to a common length. The stack (`stack`) changes only where the set of adapters changes;
-- a prompt's rows, and an adapter with many rows, are two plain matrix products on that adapter's own weights;
-- no adapter: nothing happens. One adapter: no stack is built.
+- the adapters of a step lie side by side in a stack (`stack`), which changes only where the set of adapters changes;
+- linears with one input are one group (`groups`): q, k and v share one product with their A's;
+- decode rows of different adapters are multiplied together: one `bmm` over the stack's lanes [lanes, d_in, rank], with
+  short segments padded to a common length;
+- a prompt's rows, and an adapter with many rows, are plain matrix products on that adapter's own lane;
+- no adapter: nothing happens.
 
 Source of the idea: Punica SGMV, arXiv 2310.18547.
 """

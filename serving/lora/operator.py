@@ -1,33 +1,38 @@
-"""y += x A B for one module and one step, as the step's plan says."""
+"""y += x A B for one group of modules and one step, as the step's plan says."""
 
 import torch
 
 from serving.lora.layout import LoraPlan, Stacked
+from serving.lora.stack import Lanes
 
 
-def add_lora(y: torch.Tensor, x: torch.Tensor, module: str, plan: LoraPlan) -> None:
-    """y[t] += x[t] @ A[s(t)] @ B[s(t)] for every token t that has an adapter with this module.
+def add_lora(y: torch.Tensor, x: torch.Tensor, group: str, plan: LoraPlan) -> None:
+    """y[t] += x[t] @ A[s(t)] @ B[s(t)] for every token t that has an adapter with a module of this group.
 
     y: [tokens, d_out], contiguous, changed in place.   x: [tokens, d_in].
     """
-    for segment in plan.segments:
-        pair = segment.slot.modules.get(module)
-        if pair is not None:
-            y[segment.start : segment.end].addmm_(x[segment.start : segment.end] @ pair.a, pair.b)
     for part in plan.stacked:
-        _add_stacked(y, x, module, part)
+        lanes = part.stack.batched(group)
+        if lanes is not None:
+            _add_stacked(y[part.start : part.end], x[part.start : part.end], lanes, part)
+    for one in plan.alone:
+        lanes = one.stack.every(group)
+        if lanes is not None:
+            _add_lane(y[one.start : one.end], x[one.start : one.end], lanes, one.lane)
 
 
-def _add_stacked(y: torch.Tensor, x: torch.Tensor, module: str, part: Stacked) -> None:
-    """One bmm over the lanes [lanes, length, d_in] @ [lanes, d_in, rank] @ [lanes, rank, d_out]."""
-    pair = part.stack.pair(module)
-    if pair is None:
-        return
-    rows, out = x[part.start : part.end], y[part.start : part.end]
-    if part.gather is None or part.scatter is None:
-        hidden = torch.bmm(rows.reshape(part.lanes, part.length, -1), pair.a)
-        out.view(part.lanes, part.length, -1).baddbmm_(hidden, pair.b)
-        return
-    padded = rows.index_select(0, part.gather).view(part.lanes, part.length, -1)
-    delta = torch.bmm(torch.bmm(padded, pair.a), pair.b)
-    out += delta.view(part.lanes * part.length, -1).index_select(0, part.scatter)
+def _add_stacked(y: torch.Tensor, x: torch.Tensor, lanes: Lanes, part: Stacked) -> None:
+    """One bmm over the lanes [lanes, length, d_in] @ [lanes, d_in, rank], then one per member."""
+    x = x.to(lanes.a.dtype)
+    rows = x if part.gather is None else x.index_select(0, part.gather)
+    hidden = torch.bmm(rows.view(part.lanes, part.length, -1), lanes.a)
+    for i, (b, columns) in enumerate(zip(lanes.b, lanes.columns, strict=True)):
+        delta = torch.bmm(hidden[..., i * lanes.rank : (i + 1) * lanes.rank], b).flatten(0, 1)
+        y[:, columns].add_(delta if part.scatter is None else delta.index_select(0, part.scatter))
+
+
+def _add_lane(y: torch.Tensor, x: torch.Tensor, lanes: Lanes, lane: int) -> None:
+    """Two matrix products on one adapter's weights."""
+    hidden = x.to(lanes.a.dtype) @ lanes.a[lane]
+    for i, (b, columns) in enumerate(zip(lanes.b, lanes.columns, strict=True)):
+        y[:, columns].add_(hidden[:, i * lanes.rank : (i + 1) * lanes.rank] @ b[lane])

@@ -1,1 +1,1 @@
-"""The base model: loading it, and computing one step's logits through Hugging Face's forward."""
+"""The base model: loading it, and computing one step's logits, fused or through Hugging Face's forward."""

@@ -1,61 +1,76 @@
 """One step's logits: the only place that runs the model."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import torch
-from transformers import PreTrainedModel
 
-from serving.batch import Batch, Row
-from serving.kv.cache import KvCache
-from serving.kv.pages import PAGE_TOKENS, pages_for
-from serving.lora.linear import LoraStep
-from serving.models.attention import AttentionPlan, AttentionState, PrefillSegment, decode_groups, positions_of
+from serving.batch import Batch
+from serving.kv.cache import KvCache, LayerShape
+from serving.lora.groups import Group
+from serving.lora.layout import LoraPlan
+from serving.models.attention import AttentionPlan, plan_attention
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step's tokens as one packed row. last: the rows whose logits are wanted; None means all of them."""
+
+    token_ids: torch.Tensor
+    positions: torch.Tensor
+    last: torch.Tensor | None
+    attention: AttentionPlan
+    lora: LoraPlan | None
+
+
+class StepForward(Protocol):
+    """A base model. groups: its linears that are multiplied as one, which adapters must know of."""
+
+    @property
+    def layers(self) -> Mapping[int, LayerShape]: ...
+
+    @property
+    def groups(self) -> tuple[Group, ...]: ...
+
+    def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
+        """Logits [wanted rows, vocab] in the model's dtype."""
 
 
 class Backbone:
-    """A Hugging Face causal LM whose linears add adapters and whose attention reads pages. Used by one thread."""
+    """A base model with its cache. Used by one thread."""
 
-    def __init__(self, model: PreTrainedModel, attention: AttentionState, lora: LoraStep, cache: KvCache) -> None:
+    def __init__(self, model: StepForward, cache: KvCache, device: torch.device) -> None:
         self._model = model
-        self._attention = attention
-        self._lora = lora
-        self._device = model.device
-        attention.cache = cache
+        self._cache = cache
+        self._device = device
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The linears that are multiplied as one."""
+        return self._model.groups
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits in float32 for the rows that sample, in row order: [sampling rows, vocab]."""
+        return self._model.forward(self._step(batch), self._cache).float()
+
+    def _step(self, batch: Batch) -> Step:
         ends = list(accumulate(row.count for row in batch.rows))
-        token_ids = [token for row in batch.rows for token in row.sequence.token_ids[row.start : row.end]]
-        positions = [position for row in batch.rows for position in range(row.start, row.end)]
         last = [end - 1 for row, end in zip(batch.rows, ends, strict=True) if row.samples]
-        self._attention.plan = self._plan_attention(batch, ends)
-        self._lora.plan = batch.lora
-        output = self._model(
-            input_ids=self._tensor(token_ids)[None],
-            position_ids=self._tensor(positions)[None],
-            use_cache=False,
-            logits_to_keep=self._tensor(last),
+        return Step(
+            token_ids=self._tensor([t for row in batch.rows for t in row.sequence.token_ids[row.start : row.end]]),
+            positions=self._tensor([position for row in batch.rows for position in range(row.start, row.end)]),
+            last=None if len(last) == ends[-1] else self._tensor(last),
+            attention=plan_attention(
+                [row.sequence.page_table for row in batch.rows],
+                [(row.start, row.end) for row in batch.rows],
+                batch.decode_rows,
+                self._device,
+            ),
+            lora=batch.lora,
         )
-        logits: torch.Tensor = output.logits[0]
-        return logits.float()
-
-    def _plan_attention(self, batch: Batch, ends: list[int]) -> AttentionPlan:
-        decode, prefill = batch.rows[: batch.decode_rows], batch.rows[batch.decode_rows :]
-        groups = decode_groups([row.sequence.page_table for row in decode], [row.end for row in decode], self._device)
-        writes = [self._tensor([self._position(row) for row in decode])]
-        segments = []
-        for row, end in zip(prefill, ends[batch.decode_rows :], strict=True):
-            pages = row.sequence.page_table[: pages_for(row.end)]
-            context = positions_of([pages], self._device)[0, : row.end]
-            writes.append(context[row.start :])
-            segments.append(PrefillSegment(end - row.count, end, context))
-        return AttentionPlan(torch.cat(writes), groups, tuple(segments))
-
-    @staticmethod
-    def _position(row: Row) -> int:
-        """The cache position of a decode row's token."""
-        return row.sequence.page_table[row.start // PAGE_TOKENS] * PAGE_TOKENS + row.start % PAGE_TOKENS
 
     def _tensor(self, values: list[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=self._device)

@@ -11,16 +11,15 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from serving.adapters.base_shape import BaseShape, LinearShape
+from serving.adapters.base_shape import BaseShape
 from serving.adapters.digests import base_digest, tokenizer_digest
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, page_bytes
 from serving.kv.pages import PAGE_TOKENS, pages_for
-from serving.lora.linear import LoraLinear, LoraStep
-from serving.models import attention
 from serving.models.backbone import Backbone
 from serving.models.memory import available_bytes
+from serving.models.prepare import prepare
 from serving.models.probe import choose_device, choose_dtype
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import BaseDigest
@@ -56,17 +55,17 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)
     _check_vocabulary(vocabulary, model)
-    state, lora = attention.AttentionState(), LoraStep()
-    modules, unserved = _prepare_layers(model, state, lora)
+    prepared = prepare(model)
     on_progress("Loading the base model", 0.8)
     context = _context_tokens(model, config.max_model_len)
-    bytes_per_page = page_bytes(state.shapes, model.dtype)
+    layers = prepared.forward.layers
+    bytes_per_page = page_bytes(layers, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)
-    backbone = Backbone(model, state, lora, KvCache(state.shapes, pages, model.dtype, device))
+    backbone = Backbone(prepared.forward, KvCache(layers, pages, model.dtype, device), device)
     name, aliases = _names(config, folder)
     prefix = f"{model.base_model_prefix}."
-    short = {full.removeprefix(prefix): linear for full, linear in modules.items()}
-    shape = BaseShape(name=name, modules=short, prefix=prefix, unserved=unserved, aliases=aliases)
+    short = {full.removeprefix(prefix): linear for full, linear in prepared.served.items()}
+    shape = BaseShape(name=name, modules=short, prefix=prefix, unserved=prepared.unserved, aliases=aliases)
     on_progress("Loading the base model", 1.0)
     return BaseModel(
         name=name,
@@ -136,65 +135,6 @@ def _load_model(folder: Path, config: ServingConfig) -> tuple[PreTrainedModel, t
     nn.Module.to(model, device)
     nn.Module.eval(model).requires_grad_(False)
     return model, device
-
-
-def _prepare_layers(
-    model: PreTrainedModel, state: attention.AttentionState, lora: LoraStep
-) -> tuple[dict[str, LinearShape], frozenset[str]]:
-    """Puts our linears and attention into `model`: (full name → shape of the served linears, names never served).
-
-    A linear is served if the reference forward showed it every token exactly once; an expert, seeing some, is not.
-    """
-    probe = torch.arange(24, device=model.device)[None] % model.config.vocab_size
-    with torch.inference_mode():
-        expected = model(input_ids=probe, use_cache=False).logits
-        seen = _linears_of_every_token(model, probe)
-    prefix = f"{model.base_model_prefix}."
-    linears = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
-    embeddings = {name for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    served = {name: linear for name, linear in linears.items() if name in seen and name.startswith(prefix)}
-    for name, linear in served.items():
-        model.set_submodule(name, LoraLinear(linear, name.removeprefix(prefix), lora))
-    attention.install(model, state)
-    _check_against(expected, model, probe, state)
-    shapes = {name: LinearShape(linear.in_features, linear.out_features) for name, linear in served.items()}
-    return shapes, frozenset((linears.keys() - served.keys()) | embeddings)
-
-
-def _linears_of_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
-    """Names of the linears that the forward calls once with [1, tokens, d_in]."""
-    calls: dict[str, list[tuple[int, ...]]] = {}
-    hooks = []
-    for name, module in model.named_modules():
-        if type(module) is nn.Linear:
-            calls[name] = []
-            hooks.append(
-                module.register_forward_pre_hook(
-                    lambda _, args, seen=calls[name]: seen.append(tuple(args[0].shape[:-1]))
-                )
-            )
-    model(input_ids=token_ids, use_cache=False)
-    for hook in hooks:
-        hook.remove()
-    return {name for name, shapes in calls.items() if shapes == [tuple(token_ids.shape)]}
-
-
-def _check_against(
-    expected: torch.Tensor, model: PreTrainedModel, token_ids: torch.Tensor, state: attention.AttentionState
-) -> None:
-    """The model with our parts must say what it said before: what we would compute wrongly is refused here."""
-    model.set_attn_implementation(attention.NAME)
-    positions = torch.arange(token_ids.shape[1], device=token_ids.device)[None]
-    with torch.inference_mode():
-        got = model(input_ids=token_ids, position_ids=positions, use_cache=False).logits
-    tolerance = 1e-4 if model.dtype == torch.float32 else 5e-2
-    worst = (got - expected).abs().max().item() / max(1.0, expected.abs().max().item())
-    layers = getattr(model.config, "num_hidden_layers", len(state.shapes))
-    if not worst <= tolerance or len(state.shapes) != layers:
-        raise BaseModelUnusable(
-            f"{type(model).__name__} is not served: its attention does not go through the attention interface in all "
-            f"{layers} layers, or computes more than softmax attention (difference {worst:.1e})."
-        )
 
 
 def _context_tokens(model: PreTrainedModel, asked: int | None) -> int:

@@ -15,12 +15,17 @@ REQUESTS, NEW_TOKENS = 16, 24
 LOGIT_TOLERANCE, TIE_GAP = 1e-4, 2e-4
 
 
-@pytest.fixture(scope="module", params=["llama", "mistral", "qwen2"])
+@pytest.fixture(scope="module", params=["llama", "mistral", "qwen2", "llama-fallback", "mistral-fallback"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepDriver, PeftModel]:
     work = tmp_path_factory.mktemp(request.param)
-    base = save_base(work / "base", request.param)
+    family, _, forward = request.param.partition("-")
+    base = save_base(work / "base", family)
     folders = {f"a{i}": save_adapter(work / f"a{i}", base, variant, seed=i) for i, variant in enumerate(VARIANT_OF)}
-    driver = StepDriver(base, work)
+    with pytest.MonkeyPatch.context() as patch:
+        if forward == "fallback":
+            patch.setattr("serving.models.prepare.is_understood", lambda model: False)
+        driver = StepDriver(base, work)
+    assert bool(driver.base.backbone.groups) == (forward != "fallback")
     for name, folder in folders.items():
         driver.add(name, folder)
     return driver, peft_reference(base, folders)

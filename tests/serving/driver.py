@@ -43,7 +43,9 @@ class StepDriver:
         self._sizes: dict[AdapterDigest, int] = {}
         self._reports: list[Command] = []
         self.loader = AdapterLoader(self._open, self.base.device)
-        self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes), LoraLayout(self.base.device))
+        self.scheduler = Scheduler(
+            PagePool(kv_pages), Slots(adapter_bytes), LoraLayout(self.base.device, self.base.backbone.groups)
+        )
         self.engine = Engine(
             Recording(self.base.backbone, self),
             self.scheduler,

@@ -5,6 +5,7 @@ import random
 import pytest
 import torch
 
+from serving.lora.groups import Group
 from serving.lora.layout import LoraLayout, Segment
 from serving.lora.operator import add_lora
 from serving.lora.reference import lora_delta
@@ -52,7 +53,7 @@ def test_every_row_gets_its_own_adapter(rows: int, mix: str, dtype: torch.dtype,
     for slot in decode:
         if slot is not None:
             counts[cast(slot, dtype)] = counts.get(cast(slot, dtype), 0) + 1
-    order, stacks = layout.arrange(counts)
+    order, stacks = layout.arrange(counts, [cast(slot, dtype) for slot in prefill if slot])
     owners: list[Slot | None] = [None] * decode.count(None)
     segments = {}
     for slot in order:
@@ -91,10 +92,37 @@ def test_no_adapter_means_no_plan() -> None:
     assert layout.plan(stacks, {}, []) is None
 
 
-def test_one_adapter_is_multiplied_with_its_own_weights_and_never_stacked() -> None:
-    order, stacks = LoraLayout(torch.device("cpu")).arrange({SLOTS[0]: 30})
+def test_an_adapter_with_most_rows_is_multiplied_alone_so_that_the_others_need_no_padding() -> None:
+    short, long = SLOTS[:3], SLOTS[3]
+    layout = LoraLayout(torch.device("cpu"))
 
-    assert (order, stacks) == ([SLOTS[0]], [])
+    order, stacks = layout.arrange({**dict.fromkeys(short, 1), long: 30})
+
+    assert order[-1] is long
+    assert {slot for _, lanes in stacks for slot in lanes} == set(short)
+
+
+def test_a_fused_group_equals_its_modules_one_by_one() -> None:
+    slots = [make_slot(200, 8, ("m",)), make_slot(201, 3, ("n",)), make_slot(202, 12, ("m", "n"))]
+    owners = [slots[0], slots[0], slots[1], slots[2], slots[2]]
+    x = torch.randn(5, D_IN)
+
+    def added(layout: LoraLayout, group: str, width: int) -> torch.Tensor:
+        order, stacks = layout.arrange({slots[0]: 2, slots[1]: 1}, [slots[2]])
+        assert order == slots[:2]
+        plan = layout.plan(stacks, {slots[0]: Segment(slots[0], 0, 2), slots[1]: Segment(slots[1], 2, 3)}, prompts)
+        assert plan is not None
+        y = torch.zeros(5, width)
+        add_lora(y, x, group, plan)
+        return y
+
+    prompts = [Segment(slots[2], 3, 5)]
+    fused = added(LoraLayout(torch.device("cpu"), [Group("m+n", ("m", "n"), (D_OUT, D_OUT))]), "m+n", 2 * D_OUT)
+
+    for module, part in (("m", fused[:, :D_OUT]), ("n", fused[:, D_OUT:])):
+        expected = lora_delta(x, [slot.modules.get(module) for slot in owners], D_OUT)
+        assert torch.allclose(part, expected, atol=1e-5)
+        assert torch.allclose(added(LoraLayout(torch.device("cpu")), module, D_OUT), expected, atol=1e-5)
 
 
 def test_modules_an_adapter_does_not_have_are_left_alone() -> None:
@@ -119,8 +147,11 @@ def test_a_stack_holds_exactly_what_was_asked_whatever_came_before() -> None:
 
     for _ in range(60):
         asked = rng.sample(slots, rng.randint(1, len(slots)))
-        lanes = stack.arrange(asked)
-        assert set(lanes) == set(asked)
+        batched = asked[: rng.randint(0, len(asked))]
+        lanes = stack.arrange(batched, asked[len(batched) :])
+        assert set(lanes) == set(batched)
+        assert [stack.lane_of(slot) for slot in lanes] == list(range(len(batched)))
+        assert {stack.lane_of(slot) for slot in asked} == set(range(len(asked)))
         stack.check_integrity()
 
 
@@ -130,9 +161,10 @@ def test_steady_composition_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     stack.arrange(slots)
     filled: list[int] = []
     original = Stack._fill
-    monkeypatch.setattr(Stack, "_fill", lambda self, lane, slot: (filled.append(lane), original(self, lane, slot)))
+    monkeypatch.setattr(Stack, "_fill", lambda self, lane: (filled.append(lane), original(self, lane)))
 
     stack.arrange(list(reversed(slots)))
     assert filled == []
-    stack.arrange(slots[:-1])
-    assert len(filled) <= 1
+    stack.arrange(slots[2:], slots[:2])
+    stack.arrange(slots[1:])
+    assert filled == []

@@ -1,0 +1,204 @@
+"""The decoder of Llama, Mistral, Qwen2, Qwen3 and their look-alikes, with as few operations per layer as eager torch
+allows: fused qkv and gate/up matrices, rotation in place, one write to the cache, indices computed once per step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import linear, rms_norm, silu
+from transformers import PreTrainedModel
+
+from serving.kv.cache import KvCache, LayerShape
+from serving.lora.groups import Group
+from serving.lora.layout import LoraPlan
+from serving.lora.operator import add_lora
+from serving.models.attention import attend
+from serving.models.backbone import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """y = x W^T + bias, then += x A B per token. Linears with one input, their outputs side by side.
+
+    weight: [d_out, d_in]; the linears it was fused from are views of it.
+    """
+
+    group: Group
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+    @classmethod
+    def fuse(cls, layer: str, linears: Mapping[str, nn.Linear]) -> "Projection":
+        weights = [each.weight.data for each in linears.values()]
+        weight = weights[0] if len(weights) == 1 else torch.cat(weights)
+        if len(weights) > 1:
+            parts = torch.split(weight, [each.shape[0] for each in weights])
+            for each, part in zip(linears.values(), parts, strict=True):
+                each.weight.data = part  # frees the original: weights are never held twice
+        biases = [each.bias for each in linears.values()]
+        widths = tuple(each.out_features for each in linears.values())
+        names = tuple(f"{layer}.{name}" for name in linears)
+        bias = None
+        if any(each is not None for each in biases):
+            bias = torch.cat(
+                [weight.new_zeros(n) if b is None else b.data for n, b in zip(widths, biases, strict=True)]
+            )
+        return cls(Group("+".join(names), names, widths), weight, bias)
+
+    def __call__(self, x: torch.Tensor, lora: LoraPlan | None) -> torch.Tensor:
+        """x: [tokens, d_in] → [tokens, d_out]."""
+        y = linear(x, self.weight, self.bias)
+        if lora is not None:
+            add_lora(y, x, self.group.name, lora)
+        return y
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """y = weight * x / sqrt(mean(x²) + eps)."""
+
+    weight: torch.Tensor
+    eps: float
+
+    @classmethod
+    def of(cls, module: Any) -> "Norm":
+        return cls(module.weight.data, module.variance_epsilon)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Rotary embedding: out[i] = x[i] cos[i] + x[(i + dim / 2) % dim] sin[i], the first half of `sin` negated.
+
+    cos, sin: [tokens, 1, dim].
+    """
+
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+    @classmethod
+    def of(cls, cos: torch.Tensor, sin: torch.Tensor) -> "Rotation":
+        """From Hugging Face's tables [1, tokens, dim]."""
+        half = sin.shape[-1] // 2
+        signed = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        return cls(cos[0, :, None], signed[0, :, None])
+
+    def apply_(self, x: torch.Tensor) -> None:
+        """x: [tokens, heads, dim], changed in place."""
+        turned = x.roll(x.shape[-1] // 2, dims=-1)
+        x.mul_(self.cos).addcmul_(turned, self.sin)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One decoder layer. window: how many tokens back it may look."""
+
+    index: int
+    heads: int
+    shape: LayerShape
+    window: int | None
+    scaling: float
+    before_attention: Norm
+    qkv: Projection
+    query_norm: Norm | None
+    key_norm: Norm | None
+    out: Projection
+    before_mlp: Norm
+    gate_up: Projection
+    down: Projection
+
+    @classmethod
+    def of(cls, module: Any, index: int) -> "Layer":
+        """From a Hugging Face decoder layer, whose linears become views of the fused ones."""
+        attention, mlp, name = module.self_attn, module.mlp, f"layers.{index}"
+        dim = attention.head_dim
+        heads, kv_heads = attention.q_proj.out_features // dim, attention.k_proj.out_features // dim
+        has_norms = hasattr(attention, "q_norm")
+        return cls(
+            index=index,
+            heads=heads,
+            shape=LayerShape(kv_heads, dim, dim),
+            window=_window(attention),
+            scaling=attention.scaling,
+            before_attention=Norm.of(module.input_layernorm),
+            qkv=_fuse(f"{name}.self_attn", attention, "q_proj", "k_proj", "v_proj"),
+            query_norm=Norm.of(attention.q_norm) if has_norms else None,
+            key_norm=Norm.of(attention.k_norm) if has_norms else None,
+            out=_fuse(f"{name}.self_attn", attention, "o_proj"),
+            before_mlp=Norm.of(module.post_attention_layernorm),
+            gate_up=_fuse(f"{name}.mlp", mlp, "gate_proj", "up_proj"),
+            down=_fuse(f"{name}.mlp", mlp, "down_proj"),
+        )
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        return self.qkv, self.out, self.gate_up, self.down
+
+    def forward(self, hidden: torch.Tensor, rotation: Rotation, step: Step, cache: KvCache) -> None:
+        """hidden: [tokens, d], changed in place."""
+        hidden.add_(self._attention(self.before_attention(hidden), rotation, step, cache))
+        gate, up = self.gate_up(self.before_mlp(hidden), step.lora).chunk(2, dim=1)
+        hidden.add_(self.down(silu(gate).mul_(up), step.lora))
+
+    def _attention(self, x: torch.Tensor, rotation: Rotation, step: Step, cache: KvCache) -> torch.Tensor:
+        qkv = self.qkv(x, step.lora)
+        dim, kv_heads = self.shape.key_dim, self.shape.heads
+        turning = qkv[:, : (self.heads + kv_heads) * dim].view(-1, self.heads + kv_heads, dim)
+        if self.query_norm is not None and self.key_norm is not None:
+            turning[:, : self.heads] = self.query_norm(turning[:, : self.heads])
+            turning[:, self.heads :] = self.key_norm(turning[:, self.heads :])
+        rotation.apply_(turning)
+        rows = qkv[:, self.heads * dim :]
+        query = turning[:, : self.heads]
+        attended = attend(query, rows, cache, self.index, step.attention, scaling=self.scaling, window=self.window)
+        return self.out(attended, step.lora)
+
+
+class FusedDecoder:
+    """A whole causal LM. Takes the weights of a Hugging Face model that `is_understood`; they are not copied twice."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        inner: Any = model.get_submodule(model.base_model_prefix)
+        head: Any = model.get_submodule("lm_head")
+        self._embedding: torch.Tensor = inner.embed_tokens.weight.data
+        self._rotary = inner.rotary_emb
+        self._layers = tuple(Layer.of(module, i) for i, module in enumerate(inner.layers))
+        self._norm = Norm.of(inner.norm)
+        self._head: torch.Tensor = head.weight.data
+        self._head_bias: torch.Tensor | None = None if head.bias is None else head.bias.data
+
+    @property
+    def layers(self) -> Mapping[int, LayerShape]:
+        return {layer.index: layer.shape for layer in self._layers}
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return tuple(projection.group for layer in self._layers for projection in layer.projections)
+
+    def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
+        hidden = self._embedding.index_select(0, step.token_ids)
+        rotation = Rotation.of(*self._rotary(hidden, step.positions[None]))
+        for layer in self._layers:
+            layer.forward(hidden, rotation, step, cache)
+        if step.last is not None:
+            hidden = hidden.index_select(0, step.last)
+        return linear(self._norm(hidden), self._head, self._head_bias)
+
+
+def _fuse(layer: str, parent: Any, *names: str) -> Projection:
+    return Projection.fuse(layer, {name: getattr(parent, name) for name in names})
+
+
+def _window(attention: Any) -> int | None:
+    """Mistral keeps its window in the configuration, Qwen per layer, Llama has none."""
+    if hasattr(attention, "sliding_window"):
+        window = attention.sliding_window
+    else:
+        window = getattr(attention.config, "sliding_window", None)
+    assert window is None or isinstance(window, int)
+    return window
