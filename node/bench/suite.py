@@ -1,6 +1,5 @@
 """`openlora-switchbench v1`: its scenarios, and a run of some of them as one JSON document."""
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -105,7 +104,6 @@ async def run(
         **measured_on,
         "libraries": record.libraries(),
         "threads": torch.get_num_threads(),
-        "environment": {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ},
         "peersLeftOut": peers.unavailable(),
         "seed": seed,
         "profile": asdict(profile),

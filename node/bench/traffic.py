@@ -17,10 +17,10 @@ class Ask:
     tenant: str = "bench"
 
 
-def chosen(popularity: Popularity, models: int, count: int, rng: random.Random, exponent: float = 1.0) -> list[int]:
+def chosen(popularity: Popularity, models: int, count: int, rng: random.Random) -> list[int]:
     """The model of each of `count` requests, as numbers below `models`.
 
-    distinct: one after the other. zipf: weight 1 / rank^exponent, true Zipf (S-LoRA's α and the geometric "skewed" of
+    distinct: one after the other. zipf: weight 1 / rank, true Zipf (S-LoRA's α and the geometric "skewed" of
     others are different laws).
     """
     match popularity:
@@ -29,19 +29,16 @@ def chosen(popularity: Popularity, models: int, count: int, rng: random.Random, 
         case "uniform":
             return rng.choices(range(models), k=count)
         case "zipf":
-            return rng.choices(range(models), [1 / (rank + 1) ** exponent for rank in range(models)], k=count)
+            return rng.choices(range(models), [1 / (rank + 1) for rank in range(models)], k=count)
         case "identical":
             return [0] * count
 
 
-def arrivals(rate_per_s: float, count: int, rng: random.Random, cv: float = 1.0) -> list[float]:
-    """Seconds after the start at which requests come: Gamma intervals with this coefficient of variation.
-
-    cv 1 is Poisson. Shape 1/cv², scale cv²/rate, as S-LoRA and vLLM's burstiness have it.
-    """
+def arrivals(rate_per_s: float, count: int, rng: random.Random) -> list[float]:
+    """Seconds after the start at which requests come: a Poisson process."""
     now, times = 0.0, []
     for _ in range(count):
-        now += rng.gammavariate(1 / cv**2, cv**2 / rate_per_s)
+        now += rng.expovariate(rate_per_s)
         times.append(now)
     return times
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -85,6 +86,10 @@ def _measure(
 ) -> None:
     import asyncio
 
+    if find_spec("torch") is None:
+        raise ConfigurationFailure(
+            "The benchmark serves, and torch is not installed.", 'pip install "openlora-node[serve]", torch first'
+        )
     from node.bench import suite
     from node.logs import configure
 

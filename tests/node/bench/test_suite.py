@@ -1,15 +1,19 @@
 """The whole benchmark on a model so small that every scenario ends in seconds."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from node.bench import suite
 from node.bench.lab import Lab
+from node.bench.load import closed_loop
 from node.bench.peers import PeftHotswap, PeftMixed, PeftSetAdapter
-from node.bench.profiles import PROFILES
+from node.bench.profiles import PROFILES, Profile
 from node.bench.scenarios.hostile import Attack, attempt
 from node.bench.weights import byte_tokenizer, model_config
 from serving.errors import SourceRefused
@@ -42,8 +46,6 @@ def test_every_letter_of_the_specification_has_its_scenario() -> None:
 
 @pytest.mark.parametrize("peer", [PeftMixed, PeftSetAdapter, PeftHotswap])
 async def test_peers_give_the_same_answers_as_we_do(peer: type[PeftMixed], tmp_path: Path) -> None:
-    from node.bench.load import closed_loop
-
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
     service = await lab.service(3)
@@ -70,12 +72,7 @@ async def test_a_hostile_adapter_that_is_accepted_ends_the_run(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=list(PROFILES))
-def test_every_profiles_model_can_be_constructed(profile: object) -> None:
-    from transformers import AutoModelForCausalLM
-
-    from node.bench.profiles import Profile
-
-    assert isinstance(profile, Profile)
+def test_every_profiles_model_can_be_constructed(profile: Profile) -> None:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(model_config(profile.shape))
 
@@ -112,6 +109,25 @@ def test_one_scenario_is_picked_by_its_letter_and_written_as_json(cli: Cli, tmp_
     assert list(document["scenarios"]) == ["storm"]
     assert {"processor", "cores", "python", "system"} <= document["machine"].keys()
     assert document["commit"]
+
+
+def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.cli.bench.find_spec", lambda name: None)
+
+    done = cli("bench", "serve", "--profile", "tiny")
+
+    assert done.code == 3
+    assert "torch is not installed" in done.err
+    assert "[serve]" in done.err
+
+
+def test_the_benchmark_loads_no_chain_database_or_http_server() -> None:
+    unwanted = {"web3", "eth_account", "coincurve", "sqlalchemy", "sqlmodel", "fastapi", "uvicorn", "contracts"}
+    program = "import sys, node.bench.suite; print(' '.join(sys.modules))"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert not unwanted & set(loaded.split())
 
 
 @pytest.mark.parametrize(
