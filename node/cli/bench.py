@@ -118,7 +118,8 @@ def _measure(
 
 def _show(shared: Context, scenario: "Scenario", found: dict[str, object]) -> None:
     letter = f"{scenario.letter} " if scenario.letter else ""
-    shared.console.print(f"\n[bold]{letter}{scenario.name}[/bold]  {scenario.question}")
+    shared.console.print(f"\n{letter}{scenario.name}", style="bold")
+    shared.console.print(scenario.question)
     table = Table("", "turns", "tokens/s", "TTFT p50", "p99", "ITL p50", "p99 ms", box=None, pad_edge=False)
     for arm, figures in cast(dict[str, dict[str, float]], found["arms"]).items():
         shown = ("tokens_per_s", "ttft_p50_ms", "ttft_p99_ms", "itl_p50_ms", "itl_p99_ms")
