@@ -38,7 +38,8 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY_S)
 
     def label(self, model: str) -> str:
-        """The model's own label while there is room, else `other`."""
+        """The model's own label while there is room, else `other`. `name@digest` and `base:name` count as `name`."""
+        model = model.partition("@")[0].rpartition(":")[2]
         if model not in self._labels and len(self._labels) >= MAX_ADAPTER_LABELS:
             return "other"
         self._labels.add(model)

@@ -233,6 +233,13 @@ def test_an_adapter_s_datanets_and_their_contributors_are_shown(client: httpx2.C
     assert len(client.get(f"/datanets/{datanet['datanetId']}/versions").json()["data"]) == 1
 
 
+def test_models_carry_the_registered_prices(client: httpx2.Client) -> None:
+    quote = client.get("/nodes/me/quote", params={"model": "cardiology"}).json()
+
+    assert {model["prices"]["outputPerM"] for model in client.get("/v1/models").json()["data"]} == {str(8 * OPEN)}
+    assert client.get("/adapters/cardiology").json()["prices"] == quote["prices"]
+
+
 def test_a_deposit_for_another_node_is_refused(client: httpx2.Client, bench: Bench, tmp_path: Path) -> None:
     payload = json.loads(deposit_body(bench, tmp_path))
     payload["payload"]["channelConfig"]["receiver"] = PAYER.address

@@ -1,6 +1,7 @@
 """Health, metrics, documentation, and draining."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -97,6 +98,23 @@ def test_a_draining_node_finishes_its_streams_and_takes_nothing_new(tmp_path: Pa
     assert refused.headers["Retry-After"]
     assert rest[-1] == "data: [DONE]"
     assert draining.result(30) == 0
+
+
+def test_an_error_in_mid_stream_is_one_data_line_and_no_done(tmp_path: Path) -> None:
+    async def lose_the_database(world: World) -> None:
+        await world.database.close()
+
+    with node_thread(free_settings(tmp_path)) as node, httpx2.Client(base_url=node.url, timeout=60) as http:
+        body = {"model": BASE_NAME, "prompt": "Hi", "max_tokens": 300, "ignore_eos": True, "stream": True}
+        with http.stream("POST", "/v1/completions", json=body) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            node.run(lose_the_database)
+            last = [line for line in lines if line][-1]
+
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert error["code"] == "storage_unavailable"
+    assert not len(node.world.runs)
 
 
 def test_what_outlasts_the_drain_is_aborted_with_a_receipt(tmp_path: Path) -> None:
