@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -86,9 +85,12 @@ def _measure(
 ) -> None:
     import asyncio
 
-    if find_spec("torch") is None:
+    from node.cli.diagnosis import INSTALL_SERVING, missing_packages
+
+    missing = missing_packages()
+    if missing:
         raise ConfigurationFailure(
-            "The benchmark serves, and torch is not installed.", 'pip install "openlora-node[serve]", torch first'
+            f"the benchmark needs packages that are missing: {', '.join(missing)}", INSTALL_SERVING
         )
     from node.bench import suite
     from node.logs import configure

@@ -112,13 +112,13 @@ def test_one_scenario_is_picked_by_its_letter_and_written_as_json(cli: Cli, tmp_
 
 
 def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.cli.bench.find_spec", lambda name: None)
+    monkeypatch.setattr("node.cli.diagnosis.missing_packages", lambda: ["torch"])
 
     done = cli("bench", "serve", "--profile", "tiny")
 
     assert done.code == 3
-    assert "torch is not installed" in done.err
-    assert "[serve]" in done.err
+    assert "packages that are missing: torch" in done.err
+    assert "[serve,dev-chain]" in done.err
 
 
 def test_the_benchmark_loads_no_chain_database_or_http_server() -> None:
