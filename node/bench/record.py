@@ -14,7 +14,7 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 
 def provenance() -> dict[str, object]:
-    """When, at which commit and on what; the commit is "unknown" in an installed wheel, which has a version."""
+    """When, at which version and commit, and on what."""
     return {"measuredAt": _now(), "version": VERSION, "commit": commit(), "machine": machine()}
 
 
@@ -43,10 +43,13 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
+def commit(root: Path = _ROOT) -> str:
+    """What is checked out at `root`; "unknown" for an installed copy, also one that lies in somebody else's clone."""
+    if not (root / ".git").exists():
+        return "unknown"
     try:
         out = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=_ROOT, capture_output=True, text=True, check=True
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
