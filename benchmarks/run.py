@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import clinic, paid_request
+from benchmarks import clinic, paid_request, switchbench
 
-MEASUREMENTS = {"paid_request": paid_request.main, "clinic": clinic.main}
+MEASUREMENTS = {"paid_request": paid_request.main, "clinic": clinic.main, "switchbench": switchbench.main}
 
 
 def main() -> None:

@@ -1,0 +1,71 @@
+"""What a figure was measured on: the machine, the software and the commit."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from node.version import VERSION
+
+_ROOT = Path(__file__).parent.parent.parent
+_LIBRARIES = ("torch", "transformers", "peft")
+
+
+def provenance() -> dict[str, object]:
+    """When, at which version and commit, and on what."""
+    return {"measuredAt": _now(), "version": VERSION, "commit": commit(), "machine": machine()}
+
+
+def machine() -> dict[str, object]:
+    """Processor, cores and Python: what a reader needs to judge a figure."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+
+
+def load_average() -> float | None:
+    """Runnable processes over the last minute, our own included; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def libraries() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def commit(root: Path = _ROOT) -> str:
+    """What is checked out at `root`; "unknown" for an installed copy, also one that lies in somebody else's clone."""
+    if not (root / ".git").exists():
+        return "unknown"
+    try:
+        out = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return out.stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
