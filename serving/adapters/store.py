@@ -13,7 +13,7 @@ from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob
-from serving.adapters.index import Index, check_name
+from serving.adapters.index import Entry, Index, check_name
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
@@ -63,7 +63,9 @@ class AdapterStore:
         self._index = Index.load(self._index_path)
         self._changing = threading.Lock()
         self._files = VersionFiles(home, base, base_digest, dtype)
-        self._files.prepare(self._index.versions)
+        stored = {digest: entry.ingested for digest, entry in self._index.versions.items()}
+        if fresh := self._files.prepare(stored):
+            self._change(self._index.with_ingested(fresh))
         self._arrivals = Arrivals(
             staging=home / "staging",
             files=self._files,
@@ -138,8 +140,9 @@ class AdapterStore:
             size = self._files.size(arrival.digest)
             if size is None:
                 raise SourceUnavailable(source, "the adapter was removed while it arrived; add it again", 0.0)
-            pinned = arrival.pinned_source
-            self._change(self._index.with_name(name, arrival.digest, source, pinned, immutable=arrival.immutable))
+            pinned, immutable = arrival.pinned_source, arrival.immutable
+            entry = Entry(source=source, pinned_source=pinned, immutable=immutable, names=(), ingested=size)
+            self._change(self._index.with_name(name, arrival.digest, entry))
         return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
 
     def _change(self, index: Index) -> None:
