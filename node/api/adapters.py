@@ -32,11 +32,10 @@ async def provenance(name: str, world: TheWorld) -> dict[str, object]:
 
 
 def _card(world: World, name: str) -> tuple[ModelCard, AdapterDigest]:
-    digest = world.service.resolve(name)
-    for card in world.service.models():
-        if digest is not None and card.adapter == digest:
-            return card, digest
-    raise ModelNotFound(name)
+    card = world.service.model(name)
+    if card.adapter is None:
+        raise ModelNotFound(name)
+    return card, card.adapter
 
 
 def adapter_json(world: World, card: ModelCard) -> dict[str, object]:

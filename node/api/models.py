@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from node.world import TheWorld, World
-from serving.errors import ModelNotFound
 from serving.types import ModelCard
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI"])
@@ -18,11 +17,7 @@ async def list_models(world: TheWorld) -> dict[str, object]:
 @router.get("/{model:path}")
 async def get_model(model: str, world: TheWorld) -> dict[str, object]:
     """One model by name, `name@digest` or `base:name`."""
-    digest = world.service.resolve(model)
-    for card in world.service.models():
-        if card.adapter == digest:
-            return model_json(world, card)
-    raise ModelNotFound(model)
+    return model_json(world, world.service.model(model))
 
 
 def model_json(world: World, card: ModelCard) -> dict[str, object]:

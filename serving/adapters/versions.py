@@ -37,8 +37,8 @@ class VersionFiles:
         """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
 
         A blob that lies in its folder under the name it was ingested to is not opened: its bytes are verified when it
-        is loaded. Returns what is new. A version that does not fit this base, or whose files are gone, is not served; its
-        files stay. Raises StorageFailed.
+        is loaded. Returns what is new. A version that does not fit this base, or whose files are gone, is not served;
+        its files stay. Raises StorageFailed.
         """
         blobs = {digest: self._key(digest).file_name() for digest in known}
         _sweep(self._versions, {str(digest) for digest in known})
