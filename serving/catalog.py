@@ -85,10 +85,10 @@ class Catalog:
         version = self._store.lookup(name)
         return name == self._base_name or (version is not None and version.name == name)
 
-    def cards(self, usage: Usage) -> list[ModelCard]:
-        """The base first, then the adapters by name."""
-        versions = sorted(self._store.versions(), key=lambda each: each.name)
-        return [self.card(None, usage), *(self.card(version, usage) for version in versions)]
+    def cards(self, usage: Usage, after: str | None, limit: int | None) -> list[ModelCard]:
+        """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
+        adapters = [self.card(version, usage) for version in self._store.versions(after or "", limit)]
+        return adapters if after is not None else [self.card(None, usage), *adapters]
 
     def card(self, version: AdapterVersion | None, usage: Usage) -> ModelCard:
         """One model as it is used now. None is the base."""

@@ -183,9 +183,9 @@ class Service:
         digest = self._catalog.adapter(name).digest
         await self._on_engine(lambda: self._engine.evict(digest))
 
-    def models(self) -> list[ModelCard]:
-        """The base first, then all adapters by name."""
-        return self._catalog.cards(self._usage())
+    def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
+        """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
+        return self._catalog.cards(self._usage(), after, limit)
 
     def model(self, model: str) -> ModelCard:
         """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from attribution.split import Payee
-from node.api.models import model_json
+from node.api.models import Cursor, Limit, model_json, page
 from node.world import TheWorld, World
 from serving.errors import ModelNotFound
 from serving.types import AdapterDigest, ModelCard
@@ -12,9 +12,10 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
 
 @router.get("")
-async def list_adapters(world: TheWorld) -> dict[str, object]:
-    """Every adapter this node serves."""
-    return {"data": [adapter_json(world, card) for card in world.service.models() if card.adapter is not None]}
+async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> dict[str, object]:
+    """Every adapter this node serves, by name; with `limit`, so many from after `cursor`."""
+    cards, following = page(world, cursor, limit)
+    return {"data": [adapter_json(world, card) for card in cards if card.adapter is not None], "next": following}
 
 
 @router.get("/{name}")

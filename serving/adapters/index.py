@@ -67,7 +67,8 @@ class Index:
         for digest, entry in versions.items():  # the newest last
             for name in entry.names:
                 of_name.setdefault(name, set()).add(digest)
-            of_source.update(dict.fromkeys(_sources(entry), digest))
+            for source in _sources(entry):
+                of_source[source] = digest
         return cls(names, versions, {name: frozenset(digests) for name, digests in of_name.items()}, of_source)
 
     def with_name(self, name: str, digest: AdapterDigest, entry: Entry) -> "Index":
