@@ -29,6 +29,7 @@ check: .make/test ## Style, types, directions of imports, sizes, spelling
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >.make/imports.log 2>&1 || { cat .make/imports.log; exit 1; }
 	@$(BIN)/python -m scripts.check_sizes
+	@$(BIN)/python -m scripts.figures --check
 	@$(BIN)/codespell $$(git ls-files '*.py' '*.md' '*.sol' '*.toml' Makefile)
 
 forge: .make/npm ## The contracts' own tests
@@ -60,7 +61,7 @@ starter: .make/test ## Train the starter pack again (about ten CPU minutes)
 	@mkdir -p .make && touch $@ .make/serve
 
 .make/npm: contracts/package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "Node.js 20 or newer is needed for the contracts' tests (Debian and Ubuntu: apt-get install nodejs npm)."; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || { echo "Node.js 20 or newer is needed for the contracts' tests (Debian and Ubuntu: apt-get install nodejs npm)."; exit 1; }
 	@npm --prefix contracts install --ignore-scripts --no-audit --no-fund --loglevel=error
 	@mkdir -p .make && touch $@
 

@@ -23,7 +23,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call whose signatures hold; `signed` is None where nobody has to sign. tenant is serving's fairness key."""
+    """A call whose signatures hold; `signed` is None where nobody has to sign. tenant is whose it is, for serving."""
 
     call: Call
     tenant: str

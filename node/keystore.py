@@ -39,7 +39,11 @@ class AccountExists(KeystoreError):
 
 class AccountUnknown(KeystoreError):
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"there is no account {name!r} here; there is {', '.join(known) or 'none'}")
+        found = f"there are {', '.join(known)}" if known else "there are none yet"
+        super().__init__(
+            f"there is no account {name!r} in this home; {found}. Make one with `account new {name}`; the development "
+            "accounts (payer, operator, contributor-1 …) exist while a node started with --dev runs from this home"
+        )
         self.name, self.known = name, known
 
 

@@ -38,7 +38,8 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY_S)
 
     def label(self, model: str) -> str:
-        """The model's own label while there is room, else `other`."""
+        """The model's own label while there is room, else `other`. `name@digest` and `base:name` count as `name`."""
+        model = model.partition("@")[0].rpartition(":")[2]
         if model not in self._labels and len(self._labels) >= MAX_ADAPTER_LABELS:
             return "other"
         self._labels.add(model)
@@ -120,6 +121,13 @@ class EngineCollector:
         yield GaugeMetricFamily("vllm:num_requests_running", "Sequences in the batch", stats.running)
         yield GaugeMetricFamily("vllm:num_requests_waiting", "Requests waiting", stats.waiting + stats.loading)
         yield GaugeMetricFamily("vllm:kv_cache_usage_perc", "Used part of the KV cache, 0 to 1", kv_share)
+        yield CounterMetricFamily(
+            "vllm:prefix_cache_queries", "Prompt tokens looked up in the prefix cache", value=stats.prompt_tokens_asked
+        )
+        yield CounterMetricFamily(
+            "vllm:prefix_cache_hits", "Prompt tokens found in the prefix cache", value=stats.prompt_tokens_reused
+        )
+        yield GaugeMetricFamily("openlora_kv_kept_bytes", "KV cache kept for prefixes", stats.kv_kept_bytes)
         yield GaugeMetricFamily("openlora_requests_parked", "Sequences awaiting more paid tokens", stats.parked)
         yield GaugeMetricFamily("openlora_kv_budget_bytes", "KV cache budget", stats.kv_budget_bytes)
         yield GaugeMetricFamily("openlora_adapter_budget_bytes", "Adapter budget", stats.adapter_budget_bytes)

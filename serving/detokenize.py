@@ -90,15 +90,20 @@ class StopStrings:
 
 
 class OutputText:
-    """The text of one sequence: incremental decoding, then stop strings."""
+    """The text of one sequence: incremental decoding, then stop strings, which the first `min_tokens` cannot meet."""
 
-    def __init__(self, incremental: IncrementalText, stops: StopStrings) -> None:
+    def __init__(self, incremental: IncrementalText, stops: StopStrings, min_tokens: int = 0) -> None:
         self._incremental = incremental
         self._stops = stops
+        self._unstoppable = min_tokens
 
     def push(self, token_id: int) -> tuple[str, bool]:
         """Text that may go out, and whether the sequence has met a stop string."""
-        return self._stops.push(self._incremental.push(token_id))
+        piece = self._incremental.push(token_id)
+        if self._unstoppable > 0:
+            self._unstoppable -= 1
+            return piece, False
+        return self._stops.push(piece)
 
     def flush(self) -> tuple[str, bool]:
         """The rest, when the sequence ends by itself; the held-back bytes may still complete a stop string."""

@@ -5,18 +5,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Literal, Protocol
 
 import torch
 
 from serving.batch import Batch
+from serving.draw import Draw
 from serving.errors import NotReady, ServingError
+from serving.logprobs import logprobs_of
 from serving.mailbox import Abort, AdapterFailed, AdapterLoaded, Call, Command, Extend, Mailbox, Stop, Submit, Unload
-from serving.sampling import Draw, sample
+from serving.sampling import sample
 from serving.scheduler import Scheduler
 from serving.sequence import Sequence, Stage
-from serving.types import AdapterDigest, End, EngineStats, Outcome, TokenEvent
+from serving.types import AdapterDigest, End, EngineStats, Outcome, SamplingParams, TokenEvent, TokenLogprobs
 
 log = logging.getLogger("serving.engine")
 
@@ -76,10 +79,24 @@ class Engine:
             return []
         logits = self._backbone.forward(batch)
         sampling = [row.sequence for row in batch.rows if row.samples]
-        tokens = sample(logits, [Draw(s.request.sampling, s.seed, s.output_len) for s in sampling])
-        return self._advance(batch, dict(zip(sampling, tokens, strict=True)))
+        draws = [self._draw(sequence) for sequence in sampling]
+        tokens = sample(logits, draws)
+        logprobs = {sampling[row]: told for row, told in logprobs_of(logits, draws, tokens).items()}
+        return self._advance(batch, dict(zip(sampling, tokens, strict=True)), logprobs)
 
-    def _advance(self, batch: Batch, tokens: dict[Sequence, int | None]) -> list[TokenEvent]:
+    def _draw(self, sequence: Sequence) -> Draw:
+        params = sequence.request.sampling
+        withheld = self._stop_ids(params) if sequence.output_len < params.min_tokens else frozenset[int]()
+        return Draw(params, sequence.seed, sequence.output_len, sequence.token_ids, sequence.prompt_len, withheld)
+
+    def _stop_ids(self, params: SamplingParams) -> frozenset[int]:
+        """The tokens that end an output. They are counted, and their text is not part of it."""
+        own = frozenset(params.stop_token_ids)
+        return own if params.ignore_eos else own | self._eos_ids
+
+    def _advance(
+        self, batch: Batch, tokens: dict[Sequence, int | None], logprobs: dict[Sequence, TokenLogprobs]
+    ) -> list[TokenEvent]:
         self._steps += 1
         events = []
         for row in batch.rows:
@@ -87,30 +104,35 @@ class Engine:
             self._prompt_tokens += max(0, min(row.end, sequence.prompt_len) - row.start)
             sequence.computed_len = row.end
             if sequence in tokens:
-                events.append(self._append(sequence, tokens[sequence]))
+                event = self._append(sequence, tokens[sequence])
+                told = logprobs.get(sequence)
+                events.append(event if told is None else replace(event, logprobs=(told,)))
         return events
 
     def _append(self, sequence: Sequence, token: int | None) -> TokenEvent:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
+            self.scheduler.fail(sequence)
             return self._end(sequence, Outcome.FAILED, error="The model computed numbers that are not finite.")
         sequence.token_ids.append(token)
         self._output_tokens += 1
-        text, stopped = sequence.text.push(token)
-        at_eos = token in self._eos_ids and not sequence.request.sampling.ignore_eos
-        if stopped or at_eos or sequence.output_len == sequence.max_new_tokens:
-            return self._finish(sequence, token, text, stopped=stopped, at_eos=at_eos)
+        if sequence.output_len == 1:
+            self.scheduler.publish(sequence)
+        at_stop = token in self._stop_ids(sequence.request.sampling)
+        text, stopped = ("", False) if at_stop else sequence.text.push(token)
+        if stopped or at_stop or sequence.output_len == sequence.max_new_tokens:
+            return self._finish(sequence, token, text, stopped=stopped, at_stop=at_stop)
         parked = sequence.output_len == sequence.granted_tokens
         if parked:
             self.scheduler.park(sequence)
         return TokenEvent(sequence.request_id, (token,), text, parked=parked)
 
-    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, at_eos: bool) -> TokenEvent:
+    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, at_stop: bool) -> TokenEvent:
         if not stopped:
             rest, stopped = sequence.text.flush()
             text += rest
         self.scheduler.end(sequence)
-        reason: Literal["stop", "length"] = "stop" if stopped or at_eos else "length"
+        reason: Literal["stop", "length"] = "stop" if stopped or at_stop else "length"
         end = End(Outcome.FINISHED, reason, sequence.usage)
         return TokenEvent(sequence.request_id, (token,), text, end=end)
 
@@ -237,12 +259,15 @@ class Engine:
             loading=scheduler.count(Stage.LOADING),
             parked=scheduler.count(Stage.PARKED),
             kv_used_bytes=scheduler.pages.held * self._page_bytes,
+            kv_kept_bytes=scheduler.pages.kept * self._page_bytes,
             kv_budget_bytes=scheduler.pages.num_pages * self._page_bytes,
             adapter_used_bytes=scheduler.slots.used_bytes,
             adapter_budget_bytes=scheduler.slots.budget_bytes,
             adapters_resident=len(scheduler.slots.resident),
             steps=self._steps,
             prompt_tokens=self._prompt_tokens,
+            prompt_tokens_asked=scheduler.prompt_tokens_asked,
+            prompt_tokens_reused=scheduler.prompt_tokens_reused,
             output_tokens=self._output_tokens,
             loads=scheduler.slots.loads,
             load_seconds=scheduler.slots.load_seconds,

@@ -1,12 +1,12 @@
 """Who runs in the next step. Pure bookkeeping: no tensors, no clocks, no threads."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from serving.batch import Batch, Row
 from serving.errors import InvalidRequest
 from serving.fair_queue import FairQueue
-from serving.kv.pages import PagePool, pages_for
+from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
 from serving.lora.layout import LoraLayout
 from serving.lora.slot import Slot
 from serving.lora.slots import Slots
@@ -41,6 +41,7 @@ class Scheduler:
         self._by_id: dict[str, Sequence] = {}
         self._closed_to_new: set[AdapterDigest] = set()
         self._prefetch: dict[AdapterDigest, int] = {}
+        self.prompt_tokens_asked = self.prompt_tokens_reused = 0
 
     def submit(self, sequence: Sequence) -> None:
         """Takes in a sequence. Raises InvalidRequest if its id is in use or it could never fit."""
@@ -145,6 +146,19 @@ class Scheduler:
             self._running.append(sequence)
             sequence.stage = Stage.RUNNING
 
+    def publish(self, sequence: Sequence) -> None:
+        """Lets later sequences begin with the full pages of this one, whose numbers were finite in every step."""
+        keys = sequence.computed_keys
+        for i in range(sequence.published_pages, len(keys)):
+            self.pages.publish(sequence.page_table[i], keys[i])
+        sequence.published_pages = len(keys)
+
+    def fail(self, sequence: Sequence) -> None:
+        """Ends a sequence whose numbers were not finite; nobody begins with its pages any more."""
+        self.pages.forget(sequence.page_table)
+        sequence.published_pages = len(sequence.page_table)
+        self.end(sequence)
+
     def end(self, sequence: Sequence) -> None:
         """Takes the sequence out, wherever it is, and frees all it holds."""
         if sequence.stage is Stage.LOADING:
@@ -154,6 +168,8 @@ class Scheduler:
             if not waiting:
                 del self._loading[sequence.adapter]
         else:
+            if sequence.is_decoding:
+                self.publish(sequence)
             self._leave_memory(sequence)
         sequence.stage = Stage.ENDED
         del self._by_id[sequence.request_id]
@@ -191,7 +207,7 @@ class Scheduler:
         for stage, sequences in places.items():
             assert all(sequence.stage is stage for sequence in sequences)
         in_memory = [sequence for sequence in self._by_id.values() if sequence.stage is not Stage.LOADING]
-        assert self.pages.held == sum(len(sequence.page_table) for sequence in self._by_id.values())
+        assert self.pages.holders == Counter(page for each in self._by_id.values() for page in each.page_table)
         for adapter in self.slots.resident:
             assert self.slots.references(adapter) == sum(sequence.adapter == adapter for sequence in in_memory)
         for sequence in self._by_id.values():
@@ -208,13 +224,22 @@ class Scheduler:
             self._make_ready(sequence)
 
     def _admit(self) -> None:
-        """Moves sequences from ready to running while pages last. Nobody overtakes the one whose turn it is."""
+        """Moves sequences from ready to running while pages last, with what is known of their prompts.
+
+        Nobody overtakes the one whose turn it is.
+        """
         while len(self._ready) and len(self._running) < MAX_ROWS:
-            needed = pages_for(self._ready.peek().longest_len)
-            if needed > self.pages.free:
+            sequence = self._ready.peek()
+            shared = self.pages.find(sequence.reusable_keys)
+            others = pages_for(sequence.longest_len) - len(shared)
+            if not self.pages.can_take(others, shared):
                 return
-            sequence = self._ready.pop()
-            sequence.page_table = self.pages.take(needed)
+            self._ready.pop()
+            sequence.page_table = self.pages.take(others, shared)
+            sequence.published_pages = len(shared)
+            sequence.cached_len = sequence.computed_len = len(shared) * PAGE_TOKENS
+            self.prompt_tokens_asked += sequence.prompt_len
+            self.prompt_tokens_reused += sequence.cached_len
             sequence.stage = Stage.RUNNING
             self._running.append(sequence)
 

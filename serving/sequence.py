@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.detokenize import OutputText
+from serving.kv.pages import PageKey
+from serving.kv.prefix import PageKeys
 from serving.types import AdapterDigest, GenerationRequest, Usage
 
 
@@ -24,7 +26,8 @@ class Sequence:
         cached_len <= computed_len <= total_len
         |-- reused --|-- in the KV cache --|-- to compute next --|
 
-    token_ids: prompt then output. granted_tokens: how many output tokens may exist until `extend`.
+    token_ids: prompt then output. granted_tokens: how many output tokens may exist until `extend`. published_pages: the
+    first pages of the table, which others can find, or were offered to others and are found elsewhere.
     """
 
     request: GenerationRequest
@@ -32,10 +35,12 @@ class Sequence:
     text: OutputText
     arrived_at: float
     adapter_bytes: int = 0
+    page_keys: PageKeys = field(kw_only=True)
     stage: Stage = Stage.READY
     page_table: list[int] = field(default_factory=list)
     cached_len: int = 0
     computed_len: int = 0
+    published_pages: int = 0
     token_ids: list[int] = field(init=False)
     prompt_len: int = field(init=False)
     granted_tokens: int = field(init=False)
@@ -71,6 +76,16 @@ class Sequence:
         return self.prompt_len + self.max_new_tokens - 1
 
     @property
+    def reusable_keys(self) -> list[PageKey]:
+        """Keys of the prompt's pages that may be another request's: the last token's logits are always computed."""
+        return self.page_keys.of(self.token_ids, self.prompt_len - 1)
+
+    @property
+    def computed_keys(self) -> list[PageKey]:
+        """Keys of the pages that are full."""
+        return self.page_keys.of(self.token_ids, self.computed_len)
+
+    @property
     def is_decoding(self) -> bool:
         return self.output_len > 0
 
@@ -82,4 +97,5 @@ class Sequence:
     def check_integrity(self) -> None:
         """Lengths keep their order, and the output stays within what was granted and asked."""
         assert 0 <= self.cached_len <= self.computed_len <= self.total_len
+        assert self.cached_len < self.prompt_len
         assert self.output_len <= self.granted_tokens <= self.max_new_tokens

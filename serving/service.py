@@ -16,6 +16,7 @@ from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady, Overloaded
 from serving.kv.pages import PagePool
+from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.layout import LoraLayout
 from serving.lora.slots import Slots
@@ -26,7 +27,17 @@ from serving.requests import Preparer, check_sampling
 from serving.scheduler import Scheduler
 from serving.sequence import Sequence
 from serving.streams import TokenStream
-from serving.types import AdapterDigest, EngineStats, GenerationRequest, ModelCard, Prepared, Prompt, TokenEvent
+from serving.types import (
+    AdapterDigest,
+    EngineStats,
+    GenerationRequest,
+    ModelCard,
+    Prepared,
+    Prompt,
+    SamplingParams,
+    TokenEvent,
+    TokenText,
+)
 
 log = logging.getLogger("serving.service")
 _JOIN_S = 60.0
@@ -118,13 +129,23 @@ class Service:
         adapter = version.digest if version else None
         return await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
 
+    def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
+        """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
+        check_sampling(sampling, prepared.max_new_tokens, self._base.vocabulary.size)
+
+    def decode(self, token_ids: tuple[int, ...]) -> str:
+        return self._base.vocabulary.decode(token_ids)
+
+    def token_text(self, token_id: int) -> TokenText:
+        return self._base.vocabulary.token_text(token_id)
+
     def generate(self, request: GenerationRequest) -> TokenStream:
         """Accepts the request and returns its events. Closing the stream (`aclose`) aborts.
 
         Raises ModelNotFound, InvalidRequest, Overloaded, NotReady, and then nothing was accepted.
         """
         self._check_accepting()
-        check_sampling(request.sampling)
+        self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
         if request.request_id in self._streams:
@@ -136,9 +157,10 @@ class Service:
         sequence = Sequence(
             request,
             seed=secrets.randbits(64) if sampling.seed is None else sampling.seed,
-            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop)),
+            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=time.monotonic(),
             adapter_bytes=nbytes,
+            page_keys=PageKeys(self.base_digest, adapter, request.tenant),
         )
         self._engine.mailbox.put(Submit(sequence))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))

@@ -51,7 +51,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How one request draws its tokens. temperature 0 is greedy; top_k 0 and top_p 1 do not filter."""
+    """How one request draws its tokens and when it stops; every default changes nothing.
+
+    temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 do not filter. The presence and frequency penalties count the
+    output, the repetition penalty prompt and output. logit_bias: (token id, what is added to its logit).
+    min_tokens: so many come before anything may stop the output. stop_token_ids end it as the end token does.
+    logprobs: how many likeliest tokens to report beside each drawn one; None reports nothing.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -59,14 +65,23 @@ class SamplingParams:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    min_tokens: int = 0
+    stop_token_ids: tuple[int, ...] = ()
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One admitted request.
 
-    tenant is an opaque fairness key. granted_tokens is how many output tokens are paid for so far: a sequence that
-    reaches them is parked until `Service.extend` grants more.
+    tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
+    tenant that sent it. granted_tokens is how many output tokens are paid for so far: a sequence that reaches them is
+    parked until `Service.extend` grants more.
     """
 
     request_id: str
@@ -86,7 +101,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request: prompt tokens computed, prompt tokens reused from the prefix cache, output tokens."""
+    """Tokens of one request: prompt tokens computed, prompt tokens reused from the prefix cache, output tokens.
+
+    cached_tokens are no part of prompt_tokens; their sum is the prompt.
+    """
 
     prompt_tokens: int
     cached_tokens: int
@@ -104,11 +122,32 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenText:
+    """What a token stands for. `visible` is False for control tokens, which no output shows."""
+
+    content: bytes
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """How likely the model found one output token, and the likeliest tokens in its place, as (id, logprob).
+
+    Natural logarithms of softmax(logits): before bias, penalties, temperature and filters.
+    """
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEvent:
     """Output of one engine step for one request. The last event of a request, and only it, carries `end`.
 
     text may be empty while bytes of a character or a possible stop string are held back; the concatenation of all texts
-    is the output. `parked` tells that the granted tokens are used up and `extend` is awaited.
+    is the output. `parked` tells that the granted tokens are used up and `extend` is awaited. logprobs: one for each of
+    token_ids if they were asked for, else empty.
     """
 
     request_id: str
@@ -116,6 +155,7 @@ class TokenEvent:
     text: str
     parked: bool = False
     end: End | None = None
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 class Residency(Enum):
@@ -143,19 +183,26 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start."""
+    """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start.
+
+    kv_used_bytes is what sequences hold; kv_kept_bytes beyond it is given up when they need it. prompt_tokens were
+    computed; of the prompt_tokens_asked of all sequences that ran, prompt_tokens_reused came from the prefix cache.
+    """
 
     running: int
     waiting: int
     loading: int
     parked: int
     kv_used_bytes: int
+    kv_kept_bytes: int
     kv_budget_bytes: int
     adapter_used_bytes: int
     adapter_budget_bytes: int
     adapters_resident: int
     steps: int
     prompt_tokens: int
+    prompt_tokens_asked: int
+    prompt_tokens_reused: int
     output_tokens: int
     loads: int
     load_seconds: float

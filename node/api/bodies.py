@@ -4,12 +4,26 @@ A field outside these models is refused by name. A field of the OpenAI API that 
 only with the value that means "off": leaving that out is honouring it.
 """
 
+import re
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from node.errors import ApiError, InvalidBody, UnsupportedField
+from serving.logprobs import MAX_TOP_LOGPROBS
+from serving.requests import MAX_BIASES, MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
 from serving.types import ChatMessage, ChatPrompt, Prompt, SamplingParams, TextPrompt, TokenPrompt
 
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -17,14 +31,7 @@ _OFF: dict[str, tuple[object, ...]] = {
     "n": (1,),
     "best_of": (1,),
     "echo": (False,),
-    "logprobs": (False,),
     "top_logprobs": (0,),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "repetition_penalty": (1,),
-    "min_p": (0,),
-    "min_tokens": (0,),
-    "logit_bias": ({},),
     "tools": ([],),
     "tool_choice": ("none",),
     "parallel_tool_calls": (),
@@ -32,13 +39,13 @@ _OFF: dict[str, tuple[object, ...]] = {
     "function_call": ("none",),
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
-    "stop_token_ids": ([],),
     "store": (False,),
     "suffix": (),
     "user": (),
     "metadata": (),
 }
 """What switches off each field that is known but not implemented; null always does."""
+_TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 _OFF_IN_MESSAGE = ("name", "refusal", "audio", "annotations", "tool_calls", "function_call")
 
 
@@ -50,6 +57,20 @@ def _stops(value: object) -> tuple[str, ...]:
     if len(stops) > 4:
         raise PydanticCustomError("stop", "at most 4 stop strings")
     return tuple(stop for stop in stops if stop)
+
+
+def _logit_bias(value: object) -> tuple[tuple[int, float], ...]:
+    """Token id, in decimal → what is added to its logit."""
+    if not isinstance(value, dict) or len(value) > MAX_BIASES:
+        raise PydanticCustomError("logit_bias", "give an object of at most {most} token ids", {"most": MAX_BIASES})
+    biases = []
+    for key, bias in value.items():
+        if not _TOKEN_ID.fullmatch(key):
+            raise PydanticCustomError("logit_bias", "its keys are token ids in decimal, such as 50256")
+        if type(bias) not in (int, float) or not -100 <= bias <= 100:
+            raise PydanticCustomError("logit_bias", "its values are numbers between -100 and 100")
+        biases.append((int(key), float(bias)))
+    return tuple(biases)
 
 
 def _content(value: object) -> str:
@@ -82,7 +103,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class Generation(BaseModel):
+class Generation(BaseModel, ABC):
     """What chat and plain completions have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -94,7 +115,16 @@ class Generation(BaseModel):
     top_k: int = Field(0, ge=-1, lt=1 << 31)
     seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
     stop: Annotated[tuple[str, ...], PlainValidator(_stops), WithJsonSchema({"type": ["string", "array"]})] = ()
+    stop_token_ids: list[Annotated[int, Field(ge=0, lt=1 << 31)]] = Field([], max_length=MAX_STOP_TOKEN_IDS)
     ignore_eos: bool = False
+    min_tokens: int = Field(0, ge=0)
+    min_p: float = Field(0.0, ge=0, le=1)
+    presence_penalty: float = Field(0.0, ge=-2, le=2)
+    frequency_penalty: float = Field(0.0, ge=-2, le=2)
+    repetition_penalty: float = Field(1.0, ge=REPETITION_PENALTY[0], le=REPETITION_PENALTY[1])
+    logit_bias: Annotated[
+        tuple[tuple[int, float], ...], PlainValidator(_logit_bias), WithJsonSchema({"type": "object"})
+    ] = ()
     stream: bool = False
     stream_options: StreamOptions | None = None
 
@@ -112,10 +142,28 @@ class Generation(BaseModel):
     def max_new_tokens(self) -> int | None:
         return self.max_tokens
 
+    @property
+    @abstractmethod
+    def wanted_logprobs(self) -> int | None:
+        """How many likeliest tokens to report beside each one of the output; None reports nothing."""
+
     def sampling(self) -> SamplingParams:
-        # vLLM writes "no filter" as top_k -1
-        top_k = max(self.top_k, 0)
-        return SamplingParams(self.temperature, self.top_p, top_k, self.seed, self.stop, self.ignore_eos)
+        return SamplingParams(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=max(self.top_k, 0),  # vLLM writes "no filter" as -1
+            seed=self.seed,
+            stop=self.stop,
+            ignore_eos=self.ignore_eos,
+            min_p=self.min_p,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            repetition_penalty=self.repetition_penalty,
+            logit_bias=self.logit_bias,
+            min_tokens=self.min_tokens,
+            stop_token_ids=tuple(self.stop_token_ids),
+            logprobs=self.wanted_logprobs,
+        )
 
 
 class Message(BaseModel):
@@ -133,6 +181,8 @@ class ChatBody(Generation):
 
     messages: list[Message] = Field(min_length=1, max_length=4096)
     max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
@@ -144,6 +194,21 @@ class ChatBody(Generation):
     def max_new_tokens(self) -> int | None:
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
+    @field_validator("top_logprobs")
+    @classmethod
+    def _top_logprobs_need_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and info.data.get("logprobs") is False:
+            raise PydanticCustomError("top_logprobs", "top_logprobs is only allowed when logprobs is true")
+        return value
+
+    @property
+    def wanted_logprobs(self) -> int | None:
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    @property
+    def echo(self) -> bool:
+        return False
+
     def as_prompt(self) -> Prompt:
         return ChatPrompt(tuple(message.value() for message in self.messages))
 
@@ -153,6 +218,19 @@ class CompletionBody(Generation):
 
     prompt: Annotated[TextPrompt | TokenPrompt, PlainValidator(_prompt), WithJsonSchema({"type": ["string", "array"]})]
     max_tokens: int | None = Field(16, ge=1)  # OpenAI's default for this endpoint
+    logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
+    echo: bool = False
+
+    @field_validator("echo")
+    @classmethod
+    def _echo_has_no_logprobs(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("logprobs") is not None:
+            raise PydanticCustomError("unsupported", "the prompt's logprobs are not computed: echo without logprobs")
+        return value
+
+    @property
+    def wanted_logprobs(self) -> int | None:
+        return self.logprobs
 
     def as_prompt(self) -> Prompt:
         return self.prompt

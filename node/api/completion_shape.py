@@ -1,11 +1,12 @@
 """OpenAI's JSON for chat and plain completions, streamed and whole."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from node.api.inference import Inference, Settled
+from node.api.logprobs_shape import LogprobsWriter
 from node.errors import GenerationFailed, answer, openai_body
 from serving.types import Outcome, TokenEvent, Usage
 
@@ -15,11 +16,12 @@ Kind = Literal["chat", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one endpoint writes down an inference."""
+    """How one endpoint writes down an inference. `logprobs` is None unless they were asked for."""
 
     kind: Kind
     inference: Inference
     include_usage: bool
+    logprobs: LogprobsWriter | None
 
     def _head(self, *, streamed: bool) -> Json:
         prefix, name = ("chatcmpl", "chat.completion") if self.kind == "chat" else ("cmpl", "text_completion")
@@ -30,9 +32,11 @@ class Shape:
             "model": self.inference.ticket.prepared.model,
         }
 
-    def whole(self, text: str, settled: Settled) -> Json:
+    def whole(self, events: Sequence[TokenEvent], settled: Settled) -> Json:
         """The body of an answer that is not streamed."""
-        choice: Json = {"index": 0, "logprobs": None, "finish_reason": settled.end.finish_reason}
+        text = self.inference.echo + "".join(event.text for event in events)
+        told = None if self.logprobs is None else self.logprobs([each for event in events for each in event.logprobs])
+        choice: Json = {"index": 0, "logprobs": told, "finish_reason": settled.end.finish_reason}
         if self.kind == "chat":
             choice["message"] = {"role": "assistant", "content": text, "refusal": None}
         else:
@@ -41,11 +45,14 @@ class Shape:
         return {**self._head(streamed=False), "choices": [choice], "usage": usage, "receipt": settled.receipt.document}
 
     def opening(self) -> list[Json]:
-        """What comes before the first token: chat announces the role."""
-        return [self._chunk({"role": "assistant", "content": "", "refusal": None})] if self.kind == "chat" else []
+        """What comes before the first token: chat announces the role, a plain completion echoes if asked to."""
+        if self.kind == "chat":
+            return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
+        return [self._chunk(self.inference.echo)] if self.inference.echo else []
 
-    def piece(self, text: str) -> Json:
-        return self._chunk({"content": text} if self.kind == "chat" else text)
+    def piece(self, event: TokenEvent) -> Json:
+        told = self.logprobs(event.logprobs) if self.logprobs is not None and event.logprobs else None
+        return self._chunk({"content": event.text} if self.kind == "chat" else event.text, logprobs=told)
 
     def closing(self, settled: Settled) -> list[Json]:
         """The chunk with the finish reason, then the usage chunk if asked for. The last of them carries the receipt."""
@@ -55,8 +62,8 @@ class Shape:
         usage = {**self._head(streamed=True), "choices": [], "usage": usage_json(settled.end.usage)}
         return [last, {**usage, "receipt": settled.receipt.document}]
 
-    def _chunk(self, content: Json | str, finish_reason: str | None = None) -> Json:
-        choice: Json = {"index": 0, "logprobs": None, "finish_reason": finish_reason}
+    def _chunk(self, content: Json | str, finish_reason: str | None = None, logprobs: Json | None = None) -> Json:
+        choice: Json = {"index": 0, "logprobs": logprobs, "finish_reason": finish_reason}
         choice["delta" if self.kind == "chat" else "text"] = content
         chunk = {**self._head(streamed=True), "choices": [choice]}
         return {**chunk, "usage": None} if self.include_usage else chunk
@@ -73,15 +80,15 @@ def usage_json(usage: Usage) -> Json:
     }
 
 
-async def collect(inference: Inference) -> tuple[str, Settled]:
+async def collect(inference: Inference) -> tuple[list[TokenEvent], Settled]:
     """The whole output. GenerationFailed if the engine could not finish."""
-    texts: list[str] = []
+    events: list[TokenEvent] = []
     while True:
         item = await inference.next()
         if isinstance(item, Settled):
             _raise_if_failed(item)
-            return "".join(texts), item
-        texts.append(item.text)
+            return events, item
+        events.append(item)
 
 
 async def lines(shape: Shape, first: TokenEvent | Settled) -> AsyncIterator[bytes]:
@@ -94,8 +101,8 @@ async def lines(shape: Shape, first: TokenEvent | Settled) -> AsyncIterator[byte
                 _raise_if_failed(item)
                 for chunk in shape.closing(item):
                     yield _line(chunk)
-            elif item.text:
-                yield _line(shape.piece(item.text))
+            elif item.text or item.logprobs:
+                yield _line(shape.piece(item))
         yield b"data: [DONE]\n\n"
     except Exception as error:  # the status line is long gone: the body has to tell
         yield _line(openai_body(answer(error)))

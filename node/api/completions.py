@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 from node.api.bodies import ChatBody, CompletionBody, parse
 from node.api.completion_shape import Kind, Shape, collect, lines
 from node.api.inference import ClientGone, Settled, admit, unless_gone
+from node.api.logprobs_shape import writer
 from node.api.reading import read_body
 from node.world import TheWorld, World
 from serving.types import TokenEvent
@@ -51,12 +52,13 @@ async def completion(request: Request, world: TheWorld) -> Response:
 
 async def _run(world: World, request: Request, kind: Kind, body: ChatBody | CompletionBody, raw: bytes) -> Response:
     inference = await admit(world, request, body, raw)
-    shape = Shape(kind, inference, body.include_usage)
+    asked = body.wanted_logprobs is not None
+    shape = Shape(kind, inference, body.include_usage, writer(kind, world.service.token_text) if asked else None)
     try:
         if body.stream:
             first = await unless_gone(request, inference, inference.next())
             return InferenceStream(shape, first)
-        text, settled = await unless_gone(request, inference, collect(inference))
-        return JSONResponse(shape.whole(text, settled), headers=dict(settled.receipt.headers))
+        events, settled = await unless_gone(request, inference, collect(inference))
+        return JSONResponse(shape.whole(events, settled), headers=dict(settled.receipt.headers))
     except ClientGone:
         return Response(status_code=_CLIENT_CLOSED_REQUEST)

@@ -14,7 +14,7 @@ from node.checkout import Call, Checkout, Receipt, Ticket
 from node.metrics import Watch
 from node.world import World
 from serving.service import Service
-from serving.types import End, GenerationRequest, TokenEvent
+from serving.types import End, GenerationRequest, Prepared, Prompt, TextPrompt, TokenEvent
 
 _T = TypeVar("_T")
 
@@ -38,8 +38,10 @@ class Inference:
     generation within a step, the engine answers with its last event, and the receipt bills what was produced.
     """
 
-    def __init__(self, service: Service, checkout: Checkout, ticket: Ticket, body: bytes) -> None:
+    def __init__(self, service: Service, checkout: Checkout, ticket: Ticket, body: bytes, echo: str) -> None:
         self.ticket = ticket
+        self.echo = echo
+        """What the answer's text begins with, ahead of the output."""
         self.created = int(time.time())
         self._service, self._checkout, self._body = service, checkout, body
         self._ended = False
@@ -47,7 +49,7 @@ class Inference:
 
     async def run(self, request: GenerationRequest, watch: Watch) -> None:
         """Engine events → the client's queue, the last one only once its receipt is durable."""
-        texts: list[str] = []
+        texts = [self.echo]
         try:
             async for event in self._service.generate(request):
                 watch.tokens(len(event.token_ids))
@@ -92,12 +94,20 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
     call = Call(request.method, _path_with_query(request), str(request.url), request.headers, raw, _client(request))
     ask = await world.checkout.authenticate(call, body.model, body.max_new_tokens)
     prepared = await world.service.prepare(body.model, body.as_prompt(), body.max_new_tokens)
+    sampling = body.sampling()
+    world.service.check(prepared, sampling)
     request_id = uuid.uuid4().hex
     ticket = await world.checkout.admit(ask, request_id, prepared)
-    inference = Inference(world.service, world.checkout, ticket, raw)
-    generation = GenerationRequest(request_id, prepared, body.sampling(), ticket.tenant, ticket.granted_tokens)
+    echo = _prompt_text(world.service, body.as_prompt(), prepared) if body.echo else ""
+    inference = Inference(world.service, world.checkout, ticket, raw, echo)
+    generation = GenerationRequest(request_id, prepared, sampling, ticket.tenant, ticket.granted_tokens)
     world.runs.start(request_id, inference.run(generation, watch.named(prepared.model)))
     return inference
+
+
+def _prompt_text(service: Service, prompt: Prompt, prepared: Prepared) -> str:
+    """A plain prompt as its sender wrote it, token ids as the vocabulary spells them."""
+    return prompt.text if isinstance(prompt, TextPrompt) else service.decode(prepared.prompt_ids)
 
 
 async def unless_gone(request: Request, inference: Inference, work: Coroutine[None, None, _T]) -> _T:

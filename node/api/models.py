@@ -1,9 +1,13 @@
-"""GET /v1/models: what this node serves, with each model's parent, root and residency."""
+"""GET /v1/models: what this node serves, with each model's parent, root, prices and residency."""
+
+import time
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from contracts.crypto import ZERO_BYTES32
+from contracts.structs import PriceList
 from node.world import TheWorld, World
 from serving.types import ModelCard
 
@@ -43,7 +47,7 @@ def model_json(world: World, card: ModelCard) -> dict[str, object]:
         "object": "model",
         "created": int(world.started_at),
         "owned_by": "openlora",
-        "root": base if card.adapter is None else card.source,
+        "root": base if card.adapter is None else _public(card.source),
         "parent": None if card.adapter is None else base,
         "max_model_len": world.service.context_tokens,
         "permission": [],
@@ -52,4 +56,30 @@ def model_json(world: World, card: ModelCard) -> dict[str, object]:
         "bytes": card.adapter_bytes,
         "residency": card.residency.value,
         "pinned": card.pinned,
+        "prices": _prices(world, card),
+    }
+
+
+def _public(source: str) -> str:
+    """Where an adapter came from, without telling strangers how the operator's disk is laid out."""
+    scheme, _, place = source.partition(":")
+    return f"file:{place.rstrip('/').rpartition('/')[2]}" if scheme == "file" else source
+
+
+def _prices(world: World, card: ModelCard) -> dict[str, str] | None:
+    """Base units per million tokens by the registered price list; None where nothing is sold."""
+    if world.paid is None:
+        return None
+    registrations = world.paid.registrations
+    key = ZERO_BYTES32 if card.adapter is None else registrations.adapter_key_of(card.adapter)
+    found = registrations.price_list_at(key, max(int(time.time()), registrations.head_time()))
+    return prices_json(found.value) if found else None
+
+
+def prices_json(prices: PriceList) -> dict[str, str]:
+    return {
+        "promptPerM": str(prices.prompt_per_m),
+        "cachedPerM": str(prices.cached_per_m),
+        "outputPerM": str(prices.output_per_m),
+        "minFee": str(prices.min_fee),
     }

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from contracts.crypto import ZERO_BYTES32
 from contracts.x402 import ESCROW
+from node.api.models import prices_json
 from node.errors import NotOffered
 from node.payments.wire import requirements
 from node.version import VERSION
@@ -67,18 +68,12 @@ async def quote(
     context = world.service.context_tokens
     new = min(max_tokens or context, context)
     found = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
-    prices = found.price_list
     return {
         "model": model,
         "adapterKey": "0x" + key.hex(),
         "priceHash": "0x" + found.price_hash.hex(),
         "termsHash": "0x" + found.terms_hash.hex(),
-        "prices": {
-            "promptPerM": str(prices.prompt_per_m),
-            "cachedPerM": str(prices.cached_per_m),
-            "outputPerM": str(prices.output_per_m),
-            "minFee": str(prices.min_fee),
-        },
+        "prices": prices_json(found.price_list),
         "maxFee": str(found.max_fee),
         "validUntil": rfc3339(found.valid_until),
     }

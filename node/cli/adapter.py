@@ -39,7 +39,7 @@ def list_(context: typer.Context) -> None:
         return
     table = Table("name", "digest", "rank", "residency", "source", box=None, pad_edge=False)
     for card in found:
-        cells = (card["name"], str(card["digest"])[:16], card["rank"], card["residency"], card["source"])
+        cells = (card["name"], str(card["digest"])[:16], card["rank"], card["residency"], card["root"])
         table.add_row(*map(str, cells))
     shared.console.print(table)
 

@@ -10,7 +10,7 @@ import typer
 
 from node.cli import account, adapter, chain, chat, config, earnings, node_state, pay, receipts, settle, start
 from node.cli.context import Context, context_of
-from node.cli.failures import Failure, exit_code_of
+from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
 
 _GLOBAL_FLAGS = {"--json", "--no-color", "-v", "--verbose"}
@@ -68,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(given, prog_name="openlora")
     except Exception as error:
-        code = exit_code_of(error)
-        if code is None or "-v" in given or "--verbose" in given:
+        if "-v" in given or "--verbose" in given:
             raise
-        _tell(error, as_json="--json" in given)
-        sys.exit(code)
+        code = exit_code_of(error)
+        _tell(error if code is not None else Unexpected(error), as_json="--json" in given)
+        sys.exit(1 if code is None else code)
 
 
 def _tell(error: Exception, *, as_json: bool) -> None:

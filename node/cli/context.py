@@ -51,11 +51,19 @@ class Context:
 
 
 def _console(context: Context, *, stderr: bool) -> Console:
-    """Into a file or a pipe, lines are as long as they must be: an id that is cut short is useless there."""
+    """Into a file or a pipe, lines are as long as they must be: an id that is cut short is useless there.
+
+    Text is shown as it is, brackets too: names and messages are not markup.
+    """
     into_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if into_terminal else 1000
     return Console(
-        stderr=stderr, highlight=False, soft_wrap=True, width=width, color_system="auto" if context.colors else None
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+        width=width,
+        color_system="auto" if context.colors else None,
     )
 
 

@@ -11,6 +11,7 @@ from node.listeners import AddressUnusable, PortInUse, bind
 
 _SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub")
 _MIN_FREE_BYTES = 1 << 30
+INSTALL_SERVING = 'install torch, then: pip install "openlora-node[serve,dev-chain]"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,14 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    missing = [name for name in _SERVING_PACKAGES if importlib.util.find_spec(name) is None]
-    fix = 'pip install "openlora-node[serve]", torch first'
-    return Finding("serving packages", not missing, f"missing: {', '.join(missing)}" if missing else "installed", fix)
+    missing = missing_packages(_SERVING_PACKAGES)
+    found = f"missing: {', '.join(missing)}" if missing else "installed"
+    return Finding("serving packages", not missing, found, INSTALL_SERVING)
+
+
+def missing_packages(names: tuple[str, ...] = _SERVING_PACKAGES) -> list[str]:
+    """Which of the packages that serving needs cannot be imported."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def _disk(settings: Settings) -> Finding:

@@ -37,6 +37,14 @@ class VerificationFailure(Failure):
     exit_code = 7
 
 
+class Unexpected(Failure):
+    """A mistake of ours."""
+
+    def __init__(self, error: Exception) -> None:
+        told = f"{type(error).__name__}: {error}".rstrip(": ")
+        super().__init__(f"this should not have happened: {told}", "run it again with -v and report the traceback")
+
+
 _CLASS_OF_CODE: dict[str, type[Failure]] = {
     "unsupported_field": UsageFailure,
     "invalid_request": UsageFailure,

@@ -26,7 +26,8 @@ def ps(context: typer.Context) -> None:
     engine = cast(dict[str, int], state["engine"])
     shared.console.print(
         f"running {engine['running']}, waiting {engine['waiting']}, loading {engine['loading']}, "
-        f"KV {engine['kv_used_bytes']}/{engine['kv_budget_bytes']} bytes, "
+        f"KV {engine['kv_used_bytes']}/{engine['kv_budget_bytes']} bytes "
+        f"({engine['kv_kept_bytes']} more kept for prefixes), "
         f"adapters {engine['adapter_used_bytes']}/{engine['adapter_budget_bytes']} bytes"
     )
 

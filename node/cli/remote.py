@@ -42,6 +42,10 @@ def reachable(url: str) -> Iterator[None]:
         raise ConfigurationFailure(f"No node answers at {url}.", fix) from error
     except httpx2.TimeoutException as error:
         raise ConfigurationFailure(f"The node at {url} does not answer in time.", "see its log and /readyz") from error
+    except httpx2.TransportError as error:
+        raise ConfigurationFailure(
+            f"The connection to {url} broke: {error}", "see the node's log, then repeat"
+        ) from error
 
 
 def ask(

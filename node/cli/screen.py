@@ -20,7 +20,7 @@ class Screen:
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
         columns = (TextColumn("  {task.description:<40}"), BarColumn(30), TimeElapsedColumn())
-        hidden = context.as_json or not context.errors.is_terminal
+        hidden = context.as_json or not context.colors or not context.errors.is_terminal
         self._bars = Progress(*columns, console=context.errors, disable=hidden)
 
     def __enter__(self) -> Self:
@@ -46,7 +46,7 @@ class Screen:
             self._context.emit(document(ready))
             return
         for line in lines(ready):
-            self._context.console.print(line)
+            self._context.console.print(line, markup=True)
 
     def draining(self, requests: int, timeout_s: float) -> None:
         if not self._context.as_json:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from node.cli.context import context_of
+from node.cli.failures import ConfigurationFailure
 
 
 def start(
@@ -26,6 +27,7 @@ def start(
     database: Annotated[str | None, typer.Option(help="sqlite:///PATH or a PostgreSQL URL.")] = None,
 ) -> None:
     """Run a node. Ctrl-C drains: running streams finish, nothing durable is lost."""
+    from node.cli.diagnosis import INSTALL_SERVING, missing_packages
     from node.cli.operator import start_settings
     from node.cli.screen import Screen
     from node.logs import configure
@@ -49,6 +51,9 @@ def start(
         adapter_device_bytes=adapter_device_bytes,
         database=database,
     )
+    missing = missing_packages()
+    if missing:
+        raise ConfigurationFailure(f"a node needs packages that are missing: {', '.join(missing)}", INSTALL_SERVING)
     configure("debug" if shared.verbose else settings.log_level, settings.log_format)
     with Screen(shared) as screen:
         run(settings, screen)

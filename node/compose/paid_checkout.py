@@ -53,7 +53,7 @@ class PaidCheckout:
         return Ticket(
             request_id,
             prepared,
-            tenant=admission.payer,
+            tenant=ask.tenant,  # not the payer: anybody can fund a channel that names somebody else as its payer
             granted_tokens=admission.granted_tokens,
             started_at=admission.started_at,
             admission=admission,

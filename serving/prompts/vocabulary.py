@@ -10,6 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from serving.detokenize import IncrementalText
 from serving.errors import BaseModelUnusable
+from serving.prompts.token_bytes import TokenBytes
+from serving.types import TokenText
 
 _BRACKETED = re.compile(r"[<\[]\S+[>\]]")
 """Added tokens that steer a model although their tokenizer does not call them special, such as <tool_call>."""
@@ -33,6 +35,7 @@ class Vocabulary:
         self._control = tuple(sorted(filter(None, control.values()), key=len, reverse=True))
         self._control_pattern = re.compile("|".join(map(re.escape, self._control))) if self._control else None
         self._prefix, self._suffix = self._frame()
+        self._bytes = TokenBytes(whole)
         self.chat_template = chat_template
         self.named_tokens = named_tokens
         """bos_token and the like, which chat templates may name."""
@@ -89,6 +92,10 @@ class Vocabulary:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._whole.decode(list(token_ids), skip_special_tokens=True))
+
+    def token_text(self, token_id: int) -> TokenText:
+        """What one token stands for; nothing for an id of the model's output that no token has."""
+        return TokenText(self._bytes.of(token_id), visible=token_id not in self._special_ids)
 
     def incremental_text(self) -> IncrementalText:
         return IncrementalText(self.decode, self._special_ids)

@@ -58,6 +58,24 @@ def test_a_paid_answer_is_split_to_the_last_base_unit(running_node: NodeProcess)
     assert split["Datanet cardiology v1"] == fee // 2
 
 
+def test_a_repeated_prompt_is_billed_as_cached_and_still_verified(running_node: NodeProcess) -> None:
+    question = "Does anybody have a record of the cream that was prescribed here before the last summer?"
+
+    first, again = (chat(running_node, "cardiology", question) for _ in range(2))
+    running_node.run("settle", "now", "--wait")
+    checks = running_node.json("receipts", "verify", again["receipt"]["id"])
+
+    tokens_in, cached = (
+        [int(one["receipt"]["receipt"][k]) for one in (first, again)] for k in ("tokensIn", "tokensCached")
+    )
+    assert again["text"] == first["text"]
+    assert cached[0] == 0 < cached[1]
+    assert tokens_in[0] == tokens_in[1] + cached[1]
+    assert first["receiptChecked"] is again["receiptChecked"] is True
+    assert int(again["receipt"]["receipt"]["fee"]) < int(first["receipt"]["receipt"]["fee"])
+    assert {one["verdict"] for one in checks} == {"ok"}
+
+
 def test_a_contributor_claims_exactly_the_weighted_share(running_node: NodeProcess) -> None:
     """⌊Σ of the Datanet version's lines · weight / totalWeight⌋, read from the token contract."""
     chat(running_node, "dermatology", starter.pack().adapters[0].example)

@@ -1,6 +1,7 @@
 """What survives Ctrl-C and kill -9, and what must not."""
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,19 @@ def killed_mid_stream(node: NodeProcess) -> None:
             pass  # the node is gone, as it should be
 
 
+def stopped_mid_stream(node: NodeProcess) -> list[str]:
+    """The lines of a paid stream during which the node is told to stop."""
+    payer = dev_account("payer")
+    assert payer is not None
+    auth = WalletAuth(payer, node.home / "wallet", deposit=OPEN)
+    url = node.url + "/v1/completions"
+    with httpx2.Client(auth=auth, timeout=60) as client, client.stream("POST", url, json=LONG) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        node.process.send_signal(signal.SIGINT)
+        return [line for line in lines if line]
+
+
 def test_a_node_goes_on_where_it_stopped_however_it_stopped(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with started(home, "--dev") as node:
@@ -70,10 +84,14 @@ def test_a_node_goes_on_where_it_stopped_however_it_stopped(tmp_path: Path) -> N
         after = channel_of(node), receipts_of(node), node.json("earnings", "--account", "operator")["totals"]
         settled = node.json("settle", "now", "--wait")
         paid = node.json("claim", "--account", "operator")
+        drained = stopped_mid_stream(node)
 
     assert after == before
     assert settled["activeEpoch"] == 1
     assert paid["amount"] == after[2]["accrued"]
+    assert drained[-1] == "data: [DONE]"
+    assert '"receipt"' in drained[-2]
+    assert node.process.returncode == 0
 
 
 def chain_is_gone(url: str) -> bool:

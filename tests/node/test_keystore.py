@@ -91,7 +91,7 @@ def test_accounts_are_listed_by_name_without_a_password(stores: Keystores) -> No
 def test_an_unknown_account_is_answered_with_the_known_ones(stores: Keystores) -> None:
     stores.add("alice", KEY, "pw")
 
-    with pytest.raises(AccountUnknown, match="no account 'bob' here; there is alice"):
+    with pytest.raises(AccountUnknown, match="no account 'bob' in this home; there are alice"):
         stores.unlock("bob", "pw")
 
 

@@ -13,6 +13,7 @@ from serving.config import ServingConfig
 from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.kv.pages import PagePool
+from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.layout import LoraLayout
 from serving.lora.slots import Slots
@@ -80,7 +81,9 @@ class StepDriver:
         prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens)
         request = GenerationRequest(request_id, prepared, sampling, tenant, new_tokens if granted is None else granted)
         text = OutputText(self.base.vocabulary.incremental_text(), StopStrings(sampling.stop))
-        return Sequence(request, sampling.seed or 0, text, arrived_at, self._sizes[digest] if digest else 0)
+        nbytes = self._sizes[digest] if digest else 0
+        keys = PageKeys(self.base.digest, digest, tenant)
+        return Sequence(request, sampling.seed or 0, text, arrived_at, nbytes, page_keys=keys)
 
     def step(self, now: float = 0.0) -> list[TokenEvent]:
         """One turn of the engine's loop; loads it starts have ended when it returns."""

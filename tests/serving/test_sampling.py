@@ -7,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.sampling import Draw, sample
+from serving import sampling
+from serving.draw import Draw
+from serving.sampling import HEAD_TOKENS, sample
 from serving.types import SamplingParams
 
 VOCAB = 50
@@ -55,6 +57,29 @@ def test_only_the_shortest_prefix_that_reaches_top_p_is_drawn(seed: int, top_p: 
     drawn = {sample(logits, [draw(seed, i, top_p=top_p)])[0] for i in range(30)}
 
     assert drawn <= allowed
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([0.1, 0.7, 1.0, 4.0]),
+    st.sampled_from([1.0, 0.95, 0.3]),
+    st.sampled_from([0, 1, 40, HEAD_TOKENS, HEAD_TOKENS + 1, 9999]),
+    st.sampled_from([0.0, 1e-4, 0.05]),
+    st.sampled_from(["distinct", "equals", "peaked", "flat"]),
+)
+def test_the_likeliest_tokens_decide_as_the_whole_vocabulary_would(
+    seed: int, temperature: float, top_p: float, top_k: int, min_p: float, shape: str
+) -> None:
+    logits = torch.randn(3, 4 * HEAD_TOKENS, generator=torch.Generator().manual_seed(seed)) * 3
+    logits = {"distinct": logits, "equals": logits.round(), "peaked": logits * 5, "flat": logits * 0}[shape]
+    draws = [draw(seed + i, i, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p) for i in range(3)]
+
+    drawn = sample(logits, draws)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "HEAD_TOKENS", logits.shape[1])
+        assert drawn == sample(logits, draws)
+    assert [sample(logits[i : i + 1], [draws[i]])[0] for i in range(3)] == drawn
 
 
 def test_draws_follow_the_softmax() -> None:

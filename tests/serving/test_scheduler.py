@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from serving.detokenize import OutputText, StopStrings
 from serving.errors import InvalidRequest
 from serving.kv.pages import PAGE_TOKENS, PagePool
+from serving.kv.prefix import PageKeys
 from serving.lora.layout import LoraLayout
 from serving.lora.slot import LoraPair, Slot
 from serving.lora.slots import Slots
 from serving.scheduler import PATIENCE_S, PREFILL_TOKENS, Scheduler
 from serving.sequence import Sequence, Stage
-from serving.types import AdapterDigest, GenerationRequest, Prepared, SamplingParams
+from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, SamplingParams
 from tests.serving.test_detokenize import VOCABULARY
 
 ADAPTER_BYTES = 2 * 4 * 4 * 4
@@ -39,16 +40,18 @@ class World:
         output: int = 4,
         tenant: str = "t",
         nbytes: int = ADAPTER_BYTES,
+        token: int = 5,
     ) -> Sequence:
         self.count += 1
         digest = AdapterDigest(adapter) if adapter else None
         if digest:
             self.nbytes[digest] = nbytes
         request = GenerationRequest(
-            f"r{self.count}", Prepared("m", digest, (5,) * prompt, output), SamplingParams(), tenant, output
+            f"r{self.count}", Prepared("m", digest, (token,) * prompt, output), SamplingParams(), tenant, output
         )
         text = OutputText(VOCABULARY.incremental_text(), StopStrings(()))
-        sequence = Sequence(request, 0, text, self.now, nbytes if digest else 0)
+        keys = PageKeys(BaseDigest("base"), digest, tenant)
+        sequence = Sequence(request, 0, text, self.now, nbytes if digest else 0, page_keys=keys)
         self.scheduler.submit(sequence)
         return sequence
 
@@ -65,6 +68,8 @@ class World:
             row.sequence.computed_len = row.end
             if row.samples:
                 row.sequence.token_ids.append(5)
+                if row.sequence.output_len == 1:
+                    self.scheduler.publish(row.sequence)
                 if row.sequence.output_len == row.sequence.max_new_tokens:
                     self.scheduler.end(row.sequence)
         self.scheduler.check_integrity()
@@ -79,9 +84,12 @@ def test_memory_is_conserved_and_everything_ends_whatever_happens(seed: int) -> 
     for _ in range(60):
         if rng.random() < 0.5:
             adapter = rng.choice([None, "a", "b", "c", "d"])
-            world.submit(adapter, rng.randint(1, 60), rng.randint(1, 20), rng.choice("xyz"))
+            prompt, output, token = rng.randint(1, 60), rng.randint(1, 20), rng.choice([5, 5, 6])
+            world.submit(adapter, prompt, output, rng.choice("xyz"), token=token)
         if rng.random() < 0.1 and world.scheduler.sequences:
-            world.scheduler.end(rng.choice(world.scheduler.sequences))
+            leaving = rng.choice(world.scheduler.sequences)
+            failed = leaving.stage in {Stage.RUNNING, Stage.PARKED} and rng.random() < 0.5
+            (world.scheduler.fail if failed else world.scheduler.end)(leaving)
             world.scheduler.check_integrity()
         world.step(finish_loads=rng.random() < 0.7)
 

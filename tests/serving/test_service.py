@@ -75,7 +75,21 @@ async def test_a_request_without_a_limit_may_use_the_rest_of_the_context(service
 
 @pytest.mark.parametrize(
     "sampling",
-    [SamplingParams(temperature=-1), SamplingParams(top_p=0), SamplingParams(top_k=-1), SamplingParams(stop=("",))],
+    [
+        SamplingParams(temperature=-1),
+        SamplingParams(top_p=0),
+        SamplingParams(top_k=-1),
+        SamplingParams(stop=("",)),
+        SamplingParams(min_p=float("nan")),
+        SamplingParams(frequency_penalty=3),
+        SamplingParams(presence_penalty=-3),
+        SamplingParams(repetition_penalty=0),
+        SamplingParams(min_tokens=17),
+        SamplingParams(stop_token_ids=(9999,)),
+        SamplingParams(logit_bias=((5, 101.0),)),
+        SamplingParams(logit_bias=((5, 1.0), (5, 1.0))),
+        SamplingParams(logprobs=21),
+    ],
 )
 async def test_sampling_that_means_nothing_is_refused(service: Service, sampling: SamplingParams) -> None:
     with pytest.raises(InvalidRequest):

@@ -179,6 +179,15 @@ def test_a_payer_who_leaves_pays_for_what_was_produced(client: httpx2.Client) ->
     assert newest.fee > 0
 
 
+def test_echo_logprobs_and_penalties_change_nothing_about_the_bill(client: httpx2.Client) -> None:
+    plain = {"model": "cardiology", "prompt": "Hello", "max_tokens": 6, "ignore_eos": True, "min_tokens": 6}
+    asked = [plain, plain | {"logprobs": 5}, plain | {"echo": True, "frequency_penalty": 1, "logit_bias": {"9": -100}}]
+    for body in [*asked, *({**each, "stream": True} for each in asked)]:
+        client.post("/v1/completions", json=body).raise_for_status()  # the wallet checks receipt, text and usage
+
+    assert len({(one.tokens_in, one.tokens_out, one.fee) for one in receipts_of(client)[-6:]}) == 1
+
+
 def test_receipts_batches_and_proofs_are_public(client: httpx2.Client, paid_node: NodeThread) -> None:
     report = httpx2.post(paid_node.admin_url + "/admin/settle/now", headers=paid_node.token, timeout=120).json()
     epoch = report["lastEpoch"]
@@ -231,6 +240,13 @@ def test_an_adapter_s_datanets_and_their_contributors_are_shown(client: httpx2.C
     assert {one["label"] for one in datanet["contributors"]} == {f"contributor-{n}" for n in (5, 6, 7, 8)}
     assert len(client.get("/datanets").json()["data"]) == 3
     assert len(client.get(f"/datanets/{datanet['datanetId']}/versions").json()["data"]) == 1
+
+
+def test_models_carry_the_registered_prices(client: httpx2.Client) -> None:
+    quote = client.get("/nodes/me/quote", params={"model": "cardiology"}).json()
+
+    assert {model["prices"]["outputPerM"] for model in client.get("/v1/models").json()["data"]} == {str(8 * OPEN)}
+    assert client.get("/adapters/cardiology").json()["prices"] == quote["prices"]
 
 
 def test_a_deposit_for_another_node_is_refused(client: httpx2.Client, bench: Bench, tmp_path: Path) -> None:

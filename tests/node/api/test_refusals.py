@@ -22,18 +22,14 @@ def refusal(http: httpx2.Client, path: str, body: dict[str, Any]) -> tuple[int, 
 
 UNSUPPORTED = {
     "n": 2,
-    "logprobs": True,
-    "top_logprobs": 3,
-    "presence_penalty": 0.5,
-    "frequency_penalty": -0.5,
-    "logit_bias": {"5": 1},
+    "best_of": 2,
+    "echo": True,
+    "prompt_logprobs": 1,
     "tools": [{"type": "function", "function": {"name": "f"}}],
     "tool_choice": "auto",
     "response_format": {"type": "json_object"},
     "user": "somebody",
     "metadata": {"a": "b"},
-    "min_p": 0.1,
-    "repetition_penalty": 1.1,
     "guided_json": {},
     "temprature": 0.1,
 }
@@ -63,6 +59,27 @@ def test_values_that_switch_a_field_off_are_accepted(http: httpx2.Client) -> Non
         ("seed", 1 << 64),
         ("stop", ["a", "b", "c", "d", "e"]),
         ("stop", 5),
+        ("logprobs", 3),
+        ("top_logprobs", 3),
+        ("presence_penalty", 2.1),
+        ("frequency_penalty", -2.1),
+        ("frequency_penalty", "1"),
+        ("repetition_penalty", 0),
+        ("repetition_penalty", 11),
+        ("min_p", 1.1),
+        ("min_tokens", -1),
+        ("min_tokens", 3),
+        ("stop_token_ids", [-1]),
+        ("stop_token_ids", [10**6]),
+        ("stop_token_ids", list(range(65))),
+        ("logit_bias", {"5": 101}),
+        ("logit_bias", {"5": "1"}),
+        ("logit_bias", {"5": True}),
+        ("logit_bias", {"05": 1}),
+        ("logit_bias", {"word": 1}),
+        ("logit_bias", {"1000000": 1}),
+        ("logit_bias", {str(token): 1 for token in range(301)}),
+        ("logit_bias", [5]),
         ("stream", "yes"),
         ("stream_options", {"include_usage": True}),
         ("messages", []),
@@ -78,6 +95,22 @@ def test_a_wrong_value_is_named(http: httpx2.Client, field: str, value: object) 
     assert (status, code) == (400, "invalid_request")
     assert param is not None
     assert param.split(".")[0] in (field, "max_tokens")
+
+
+def test_more_top_logprobs_than_are_told_are_refused(http: httpx2.Client) -> None:
+    plain = {"model": BASE_NAME, "prompt": "Hello", "max_tokens": 1}
+
+    assert refusal(http, CHAT, {**ASKED, "logprobs": True, "top_logprobs": 21})[1:] == (
+        "invalid_request",
+        "top_logprobs",
+    )
+    assert refusal(http, "/v1/completions", {**plain, "logprobs": 21})[1:] == ("invalid_request", "logprobs")
+
+
+def test_an_echo_with_logprobs_is_refused_by_name(http: httpx2.Client) -> None:
+    body = {"model": BASE_NAME, "prompt": "Hello", "max_tokens": 1, "echo": True, "logprobs": 0}
+
+    assert refusal(http, "/v1/completions", body) == (400, "unsupported_field", "echo")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Health, metrics, documentation, and draining."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -32,11 +33,27 @@ def test_metrics_count_tokens_and_receipts_under_vllm_s_names(http: httpx2.Clien
         "vllm:inter_token_latency_seconds",
         "vllm:num_requests_running",
         "vllm:kv_cache_usage_perc",
+        "vllm:prefix_cache_queries",
+        "vllm:prefix_cache_hits",
         "vllm:lora_requests_info",
         "openlora_receipts",
         "openlora_adapters",
     ):
         assert name in found
+
+
+def test_a_repeated_prompt_is_reused_and_usage_receipt_and_metrics_say_so(http: httpx2.Client) -> None:
+    body = {"model": BASE_NAME, "prompt": [5 + i for i in range(50)], "max_tokens": 3, "temperature": 0}
+    first, again = (http.post("/v1/completions", json=body).json() for _ in range(2))
+    found = {family.name: family for family in text_string_to_metric_families(http.get("/metrics").text)}
+
+    assert again["choices"] == first["choices"]
+    assert [answer["usage"]["prompt_tokens"] for answer in (first, again)] == [50, 50]
+    assert [answer["usage"]["prompt_tokens_details"]["cached_tokens"] for answer in (first, again)] == [0, 48]
+    assert [answer["receipt"]["receipt"]["tokensIn"] for answer in (first, again)] == ["50", "2"]
+    assert [answer["receipt"]["receipt"]["tokensCached"] for answer in (first, again)] == ["0", "48"]
+    queries, hits = (found[f"vllm:prefix_cache_{what}"].samples[0].value for what in ("queries", "hits"))
+    assert queries >= hits + 50 >= 48 + 50
 
 
 def test_the_documentation_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
@@ -114,6 +131,23 @@ def test_a_draining_node_finishes_its_streams_and_takes_nothing_new(tmp_path: Pa
     assert refused.headers["Retry-After"]
     assert rest[-1] == "data: [DONE]"
     assert draining.result(30) == 0
+
+
+def test_an_error_in_mid_stream_is_one_data_line_and_no_done(tmp_path: Path) -> None:
+    async def lose_the_database(world: World) -> None:
+        await world.database.close()
+
+    with node_thread(free_settings(tmp_path)) as node, httpx2.Client(base_url=node.url, timeout=60) as http:
+        body = {"model": BASE_NAME, "prompt": "Hi", "max_tokens": 300, "ignore_eos": True, "stream": True}
+        with http.stream("POST", "/v1/completions", json=body) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            node.run(lose_the_database)
+            last = [line for line in lines if line][-1]
+
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert error["code"] == "storage_unavailable"
+    assert not len(node.world.runs)
 
 
 def test_what_outlasts_the_drain_is_aborted_with_a_receipt(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def test_help_lists_only_verbs_that_exist(cli: Cli) -> None:
         assert later not in shown
 
 
+def test_a_mistake_of_ours_is_told_without_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.cli.app.VERSION", property)  # cannot be written as JSON
+
+    done = cli("version", "--json")
+
+    assert done.code == 1
+    assert "this should not have happened: TypeError" in json.loads(done.err)["error"]["message"]
+
+
 def test_an_unknown_verb_is_a_usage_error(cli: Cli) -> None:
     assert cli("strat").code == 2
 
@@ -159,3 +168,17 @@ def test_doctor_names_what_is_wrong_with_its_fix(cli: Cli, tmp_path: Path) -> No
     assert {one["check"] for one in json.loads(good.out)} >= {"python", "serving packages", "disk", "home", "--port"}
     assert bad.code == 3
     assert "give another --home" in bad.out
+
+
+def test_a_node_without_its_serving_packages_says_what_to_install(tmp_path: Path) -> None:
+    without_torch = (
+        "import sys; sys.modules['torch'] = None; "
+        f"sys.argv = ['openlora', '--home', {str(tmp_path)!r}, 'start', '--free']; "
+        "from node.cli.app import main; main()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", without_torch], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3
+    assert "missing: torch" in done.stderr
+    assert '"openlora-node[serve,dev-chain]"' in done.stderr

@@ -1,5 +1,6 @@
 """The commands against a running free node."""
 
+import io
 import json
 
 import pytest
@@ -75,6 +76,28 @@ def test_a_source_that_does_not_exist_is_a_model_failure(cli: Cli, home: str) ->
 
     assert done.code == 6
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("adapter", "list"), ("ps",), ("status",), ("receipts", "list"), ("receipts", "export"), ("config", "show")],
+)
+def test_lists_are_readable_and_full_in_a_pipe(cli: Cli, home: str, words: tuple[str, ...]) -> None:
+    cli("--home", home, "chat", BASE_NAME, "Hello")
+
+    done = cli("--home", home, *words)
+
+    assert done.code == 0
+    assert done.out
+    assert "…" not in done.out
+
+
+def test_a_conversation_ends_with_its_input(
+    cli: Cli, home: str, monkeypatch: pytest.MonkeyPatch, adapter: StarterAdapter
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(adapter.example))
+
+    assert "no record" not in cli("--home", home, "chat", adapter.name).out
 
 
 def test_ps_and_status_tell_what_the_node_does(cli: Cli, home: str) -> None:

@@ -1,0 +1,34 @@
+"""Names for what a page holds, so that a later request with the same beginning finds it."""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from serving.kv.pages import PAGE_TOKENS, PageKey
+from serving.types import AdapterDigest, BaseDigest
+
+_TOKENS = struct.Struct(f"<{PAGE_TOKENS}I")
+
+
+class PageKeys:
+    """The keys of one sequence's full pages: key[i] = H(key[i − 1] ‖ tokens of page i), key[−1] = H(salt).
+
+    salt: base digest, adapter digest, tenant. Keys and values are a function of the tokens and of all weights that act
+    on them, so nothing is found across adapters; and nothing across tenants, or the time and price of an answer would
+    tell one tenant what another has sent. H is BLAKE2b of 32 bytes: whoever picks the tokens cannot make two beginnings
+    meet, so equal keys mean equal tokens.
+    """
+
+    def __init__(self, base: BaseDigest, adapter: AdapterDigest | None, tenant: str) -> None:
+        salt = "\n".join((base, adapter or "", tenant))  # digests hold no line break, so no two salts are spelled alike
+        self._last = blake2b(salt.encode(), digest_size=32, person=b"prefix salt").digest()
+        self._keys: list[PageKey] = []
+
+    def of(self, token_ids: Sequence[int], tokens: int) -> list[PageKey]:
+        """Keys of the pages that the first `tokens` of `token_ids` fill. Earlier calls had the same beginning."""
+        pages = tokens // PAGE_TOKENS
+        for page in range(len(self._keys), pages):
+            filled = _TOKENS.pack(*token_ids[page * PAGE_TOKENS : (page + 1) * PAGE_TOKENS])
+            self._last = blake2b(self._last + filled, digest_size=32, person=b"prefix page").digest()
+            self._keys.append(PageKey(self._last))
+        return self._keys[:pages]
