@@ -1,7 +1,6 @@
 """GET /v1/models: what this node serves, with each model's parent, root, prices and residency."""
 
 import time
-
 from typing import Annotated
 
 from fastapi import APIRouter, Query
