@@ -33,10 +33,11 @@ class Settings(BaseModel):
     dev: bool = Field(False, description="true or false: a local chain with public keys, seeded with the starter pack")
     free: bool = Field(False, description="true or false: serve without chain or payment")
     base: str = Field("starter", min_length=1, description="starter, a folder, or a hub model such as org/name")
-    adapters: tuple[str, ...] = Field((), description="[NAME=]SRC, such as hf:org/name@rev or file:PATH")
+    adapters: tuple[str, ...] = Field((), description="[NAME=]SRC: hf:org/name@rev, file:PATH, s3:// or https://")
     adapter_sources: tuple[str, ...] = Field(
-        ("file:", "hf:"), description="sources that may be loaded, such as hf:org/"
+        ("file:", "hf:"), description="sources that may be loaded, such as hf:org/, s3://bucket/ or https://host/"
     )
+    s3_endpoint: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of an S3 server")
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 127.0.0.1 unless paid")
     port: Port = Field(8000, description="a free port from 1 to 65535, or 0 to take any")
     admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")

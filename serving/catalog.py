@@ -2,12 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from serving.adapters.store import AdapterStore, AdapterVersion
 from serving.errors import AdapterBusy, ModelNotFound
 from serving.types import AdapterDigest, ModelCard, Residency
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the engine does with the models at one moment: requests of each, and which are in memory, and kept there."""
+
+    in_flight: Mapping[AdapterDigest | None, int]
+    resident: frozenset[AdapterDigest]
+    pinned: frozenset[AdapterDigest]
 
 
 class Catalog:
@@ -70,36 +80,38 @@ class Catalog:
     def used(self, adapter: AdapterDigest | None) -> None:
         self._last_used_at[adapter] = time.time()
 
-    def cards(
-        self,
-        in_flight: dict[AdapterDigest | None, int],
-        resident: frozenset[AdapterDigest],
-        pinned: frozenset[AdapterDigest],
-    ) -> list[ModelCard]:
-        """The base first, then the adapters by name."""
-        base = ModelCard(
-            name=self._base_name,
-            adapter=None,
-            source="base",
-            rank=0,
-            adapter_bytes=0,
-            residency=Residency.DEVICE,
-            pinned=True,
-            in_flight=in_flight.get(None, 0),
-            last_used_at=self._last_used_at.get(None),
-        )
-        adapters = [
-            ModelCard(
-                name=version.name,
-                adapter=version.digest,
-                source=version.source,
-                rank=version.rank,
-                adapter_bytes=version.nbytes,
-                residency=Residency.DEVICE if version.digest in resident else Residency.DISK,
-                pinned=version.digest in pinned,
-                in_flight=in_flight.get(version.digest, 0),
-                last_used_at=self._last_used_at.get(version.digest),
+    def has(self, name: str) -> bool:
+        """Whether the base or an adapter is served under exactly this name."""
+        version = self._store.lookup(name)
+        return name == self._base_name or (version is not None and version.name == name)
+
+    def cards(self, usage: Usage, after: str | None, limit: int | None) -> list[ModelCard]:
+        """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
+        adapters = [self.card(version, usage) for version in self._store.versions(after or "", limit)]
+        return adapters if after is not None else [self.card(None, usage), *adapters]
+
+    def card(self, version: AdapterVersion | None, usage: Usage) -> ModelCard:
+        """One model as it is used now. None is the base."""
+        if version is None:
+            return ModelCard(
+                name=self._base_name,
+                adapter=None,
+                source="base",
+                rank=0,
+                adapter_bytes=0,
+                residency=Residency.DEVICE,
+                pinned=True,
+                in_flight=usage.in_flight.get(None, 0),
+                last_used_at=self._last_used_at.get(None),
             )
-            for version in sorted(self._store.versions(), key=lambda each: each.name)
-        ]
-        return [base, *adapters]
+        return ModelCard(
+            name=version.name,
+            adapter=version.digest,
+            source=version.source,
+            rank=version.rank,
+            adapter_bytes=version.nbytes,
+            residency=Residency.DEVICE if version.digest in usage.resident else Residency.DISK,
+            pinned=version.digest in usage.pinned,
+            in_flight=usage.in_flight.get(version.digest, 0),
+            last_used_at=self._last_used_at.get(version.digest),
+        )

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
-from serving.catalog import Catalog
+from serving.catalog import Catalog, Usage
 from serving.config import ServingConfig
 from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
@@ -180,8 +180,7 @@ class Service:
 
     async def add_adapter(self, name: str, source: str, expected_digest: AdapterDigest | None = None) -> ModelCard:
         """Fetches, verifies and ingests an adapter and serves it as `name`; a new version takes over the name."""
-        version = await self._catalog.add(name, source, expected_digest)
-        return next(card for card in self.models() if card.name == version.name)
+        return self._catalog.card(await self._catalog.add(name, source, expected_digest), self._usage())
 
     async def remove_adapter(self, name: str) -> None:
         """Stops serving the name; returns when its last request has ended and its memory is free."""
@@ -194,8 +193,7 @@ class Service:
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
         version = self._catalog.adapter(name)
-        scheduler = self._engine.scheduler
-        await self._on_engine(lambda: scheduler.pin(version.digest, version.nbytes))
+        await self._on_engine(lambda: self._engine.scheduler.pin(version.digest, version.nbytes))
 
     async def unpin(self, name: str) -> None:
         digest = self._catalog.adapter(name).digest
@@ -206,10 +204,17 @@ class Service:
         digest = self._catalog.adapter(name).digest
         await self._on_engine(lambda: self._engine.evict(digest))
 
-    def models(self) -> list[ModelCard]:
-        """The base first, then all adapters by name."""
-        in_flight = Counter(stream.adapter for stream in self._streams.values())
-        return self._catalog.cards(in_flight, self._engine.resident, self._engine.pinned)
+    def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
+        """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
+        return self._catalog.cards(self._usage(), after, limit)
+
+    def model(self, model: str) -> ModelCard:
+        """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
+        return self._catalog.card(self._catalog.resolve(model), self._usage())
+
+    def has(self, name: str) -> bool:
+        """Whether a model is served under exactly this name."""
+        return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
         return self._engine.stats
@@ -284,6 +289,10 @@ class Service:
                 self._engine.mailbox.put(command)
             except NotReady:
                 return  # it stopped between the two lines: then everything has got its End
+
+    def _usage(self) -> Usage:
+        in_flight = Counter(stream.adapter for stream in self._streams.values())
+        return Usage(in_flight, self._engine.resident, self._engine.pinned)
 
     async def _on_engine(self, action: Callable[[], None]) -> None:
         done: Future[None] = Future()

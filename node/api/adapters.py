@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from attribution.split import Payee
-from node.api.models import model_json
+from node.api.models import Cursor, Limit, model_json, page
 from node.world import TheWorld, World
 from serving.errors import ModelNotFound
 from serving.types import AdapterDigest, ModelCard
@@ -12,9 +12,10 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
 
 @router.get("")
-async def list_adapters(world: TheWorld) -> dict[str, object]:
-    """Every adapter this node serves."""
-    return {"data": [adapter_json(world, card) for card in world.service.models() if card.adapter is not None]}
+async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> dict[str, object]:
+    """Every adapter this node serves, by name; with `limit`, so many from after `cursor`."""
+    cards, following = page(world, cursor, limit)
+    return {"data": [adapter_json(world, card) for card in cards if card.adapter is not None], "next": following}
 
 
 @router.get("/{name}")
@@ -32,11 +33,10 @@ async def provenance(name: str, world: TheWorld) -> dict[str, object]:
 
 
 def _card(world: World, name: str) -> tuple[ModelCard, AdapterDigest]:
-    digest = world.service.resolve(name)
-    for card in world.service.models():
-        if digest is not None and card.adapter == digest:
-            return card, digest
-    raise ModelNotFound(name)
+    card = world.service.model(name)
+    if card.adapter is None:
+        raise ModelNotFound(name)
+    return card, card.adapter
 
 
 def adapter_json(world: World, card: ModelCard) -> dict[str, object]:

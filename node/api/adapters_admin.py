@@ -43,7 +43,7 @@ class UnloadBody(BaseModel):
 async def load_lora_adapter(request: Request, world: TheWorld) -> PlainTextResponse:
     """Add an adapter under a name; it is checked and fetched before this answers."""
     body = parse(LoadBody, await read_body(request, _MAX_BYTES))
-    if any(card.name == body.lora_name for card in world.service.models()):
+    if world.service.has(body.lora_name):
         raise InvalidBody("lora_name", f"{body.lora_name!r} is already served; unload it first")
     await world.service.add_adapter(body.lora_name, body.lora_path)
     return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' added successfully.")

@@ -51,7 +51,7 @@ async def add(request: Request, world: TheWorld) -> dict[str, object]:
     """Fetch, check and serve an adapter; a name that is taken is refused."""
     body = parse(NewAdapter, await read_body(request, _MAX_BYTES))
     name = body.name or named(body.source)[0]
-    if any(card.name == name for card in world.service.models()):
+    if world.service.has(name):
         raise InvalidBody("name", f"{name!r} is already served; remove it first, or give another name")
     expected = AdapterDigest(body.digest) if body.digest else None
     card = await world.service.add_adapter(name, body.source, expected)
@@ -84,5 +84,5 @@ async def evict(name: str, world: TheWorld) -> dict[str, object]:
 
 
 def _shown(world: World, name: str) -> dict[str, object]:
-    card = next(card for card in world.service.models() if card.name == name)
+    card = world.service.model(name)
     return {"name": card.name, **model_json(world, card)}

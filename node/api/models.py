@@ -1,32 +1,41 @@
 """GET /v1/models: what this node serves, with each model's parent, root, prices and residency."""
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from contracts.crypto import ZERO_BYTES32
 from contracts.structs import PriceList
 from node.world import TheWorld, World
-from serving.errors import ModelNotFound
 from serving.types import ModelCard
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI"])
 
 
+Cursor = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int | None, Query(ge=1, le=1000)]
+
+
 @router.get("")
-async def list_models(world: TheWorld) -> dict[str, object]:
-    """Every name that may stand in `model`, the base first."""
-    return {"object": "list", "data": [model_json(world, card) for card in world.service.models()]}
+async def list_models(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> dict[str, object]:
+    """Every name that may stand in `model`, the base first; with `limit`, so many adapters from after `cursor`."""
+    cards, following = page(world, cursor, limit)
+    return {"object": "list", "data": [model_json(world, card) for card in cards], "next": following}
 
 
 @router.get("/{model:path}")
 async def get_model(model: str, world: TheWorld) -> dict[str, object]:
     """One model by name, `name@digest` or `base:name`."""
-    digest = world.service.resolve(model)
-    for card in world.service.models():
-        if card.adapter == digest:
-            return model_json(world, card)
-    raise ModelNotFound(model)
+    return model_json(world, world.service.model(model))
+
+
+def page(world: World, cursor: str | None, limit: int | None) -> tuple[list[ModelCard], str | None]:
+    """The models of one page, at most `limit` adapters, and the cursor of the page that follows, if one does."""
+    cards = world.service.models(cursor, None if limit is None else limit + 1)
+    if limit is None or sum(card.adapter is not None for card in cards) <= limit:
+        return cards, None
+    return cards[:-1], cards[-2].name
 
 
 def model_json(world: World, card: ModelCard) -> dict[str, object]:

@@ -14,7 +14,9 @@ Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 @app.command()
 def add(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="SRC", help="hf:org/name@rev or file:PATH")],
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", help="hf:org/name@rev, file:PATH, s3://bucket/prefix or https://…")
+    ],
     name: Annotated[
         str | None, typer.Option(help="The name to serve it under; the source's own when left out.")
     ] = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from node import starter
 from node.config import Settings
 from node.progress import Progress
+from serving.adapters.sources.source import SourceSettings
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.service import Service
@@ -42,6 +43,7 @@ def serving_config(settings: Settings) -> ServingConfig:
         adapter_device_bytes=settings.adapter_device_bytes,
         max_queue=settings.max_queue,
         allowed_sources=sources,
+        sources=SourceSettings(s3_endpoint=settings.s3_endpoint),
     )
 
 
@@ -61,7 +63,8 @@ def named(given: str) -> tuple[str, str]:
     name, separator, source = given.partition("=")
     if separator and ":" not in name:
         return name, source
-    return given.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].partition("@")[0], given
+    place = given.partition("#")[0].rstrip("/")
+    return place.rsplit("/", 1)[-1].rsplit(":", 1)[-1].partition("@")[0], given
 
 
 def _base(given: str) -> str | Path:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,8 +15,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{
 _DIGEST_PREFIX = re.compile(r"[0-9a-f]{12,64}")
 
 
+class Ingested(BaseModel):
+    """The blob a version was last ingested to, by file name, and what it takes in memory.
+
+    Kept here so that a start opens no blob: with many adapters that is minutes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    blob: str
+    rank: int
+    nbytes: int
+
+
 class Entry(BaseModel):
-    """A stored version: where it came from, and every name that means or meant it."""
+    """A stored version: where it came from, every name that means or meant it, and its blob once it is ingested."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,6 +37,7 @@ class Entry(BaseModel):
     pinned_source: str
     immutable: bool
     names: tuple[str, ...]
+    ingested: Ingested | None = None
 
 
 class _Stored(BaseModel):
@@ -36,29 +50,56 @@ class _Stored(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """names: what each name means now. versions: all that can be asked for, so also `name@digest` of earlier ones."""
+    """names: what each name means now. versions: all that can be asked for, so also `name@digest` of earlier ones.
+
+    Found by look-up, not by search: the versions of each name, and the newest of each source that cannot have changed.
+    """
 
     names: Mapping[str, AdapterDigest] = field(default_factory=dict)
     versions: Mapping[AdapterDigest, Entry] = field(default_factory=dict)
+    _of_name: Mapping[str, frozenset[AdapterDigest]] = field(default_factory=dict, repr=False)
+    _of_source: Mapping[str, AdapterDigest] = field(default_factory=dict, repr=False)
 
-    def with_name(
-        self, name: str, digest: AdapterDigest, source: str, pinned_source: str, *, immutable: bool
-    ) -> "Index":
-        """`name` means `digest` from now on."""
+    @classmethod
+    def of(cls, names: Mapping[str, AdapterDigest], versions: Mapping[AdapterDigest, Entry]) -> "Index":
+        of_name: dict[str, set[AdapterDigest]] = {}
+        of_source: dict[str, AdapterDigest] = {}
+        for digest, entry in versions.items():  # the newest last
+            for name in entry.names:
+                of_name.setdefault(name, set()).add(digest)
+            for source in _sources(entry):
+                of_source[source] = digest
+        return cls(names, versions, {name: frozenset(digests) for name, digests in of_name.items()}, of_source)
+
+    def with_name(self, name: str, digest: AdapterDigest, entry: Entry) -> "Index":
+        """`name` means `digest` from now on. entry: where it has just come from, without the names it had before."""
         known = self.versions.get(digest)
         names = tuple(sorted({name, *(known.names if known else ())}))
-        entry = Entry(source=source, pinned_source=pinned_source, immutable=immutable, names=names)
-        others = {each: other for each, other in self.versions.items() if each != digest}
-        return Index({**self.names, name: digest}, {**others, digest: entry})  # the newest last: see `at`
+        entry = entry.model_copy(update={"names": names})
+        others = dict(self.versions)
+        others.pop(digest, None)  # so that it becomes the newest
+        return Index(
+            {**self.names, name: digest},
+            {**others, digest: entry},
+            {**self._of_name, name: self._of_name.get(name, frozenset()) | {digest}},
+            {**self._of_source, **dict.fromkeys(_sources(entry), digest)},
+        )
 
     def without_name(self, name: str) -> "Index":
         """`name` means nothing any more; versions that no other name means or meant are gone."""
-        names = {each: digest for each, digest in self.names.items() if each != name}
-        versions = {
-            digest: entry.model_copy(update={"names": tuple(each for each in entry.names if each != name)})
-            for digest, entry in self.versions.items()
-        }
-        return Index(names, {digest: entry for digest, entry in versions.items() if entry.names})
+        names, versions = dict(self.names), dict(self.versions)
+        names.pop(name, None)
+        for digest in self._of_name.get(name, frozenset()):
+            left = tuple(each for each in versions[digest].names if each != name)
+            versions[digest] = versions[digest].model_copy(update={"names": left})
+            if not left:
+                del versions[digest]
+        return Index.of(names, versions)
+
+    def with_ingested(self, ingested: Mapping[AdapterDigest, Ingested]) -> "Index":
+        """The same versions, with other blobs."""
+        changed = {d: self.versions[d].model_copy(update={"ingested": blob}) for d, blob in ingested.items()}
+        return replace(self, versions={**self.versions, **changed})
 
     def find(self, name: str, digest_prefix: str | None) -> AdapterDigest | None:
         """The version that `name` means now, or the only one it ever meant whose digest starts with the prefix."""
@@ -66,15 +107,12 @@ class Index:
             return self.names.get(name)
         if not _DIGEST_PREFIX.fullmatch(digest_prefix):
             return None
-        found = [d for d, entry in self.versions.items() if name in entry.names and d.startswith(digest_prefix)]
+        found = [digest for digest in self._of_name.get(name, frozenset()) if digest.startswith(digest_prefix)]
         return found[0] if len(found) == 1 else None
 
     def at(self, source: str) -> AdapterDigest | None:
         """The version fetched from a pinned source, or last from a source spelled so, if that cannot have changed."""
-        for digest, entry in reversed(list(self.versions.items())):
-            if entry.immutable and source in (entry.pinned_source, entry.source):
-                return digest
-        return None
+        return self._of_source.get(source)
 
     def save(self, path: Path) -> None:
         """Raises StorageFailed; then the file is as it was."""
@@ -93,7 +131,12 @@ class Index:
                 f"Cannot read the list of adapters in {path}: {str(error).splitlines()[0]}. Restore it, or move it "
                 "away and add the adapters again."
             ) from error
-        return cls(stored.names, stored.versions)
+        return cls.of(stored.names, stored.versions)
+
+
+def _sources(entry: Entry) -> tuple[str, ...]:
+    """The spellings that a version answers to."""
+    return (entry.pinned_source, entry.source) if entry.immutable else ()
 
 
 def check_name(name: str, base_name: str) -> None:

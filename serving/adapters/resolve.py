@@ -14,7 +14,7 @@ from serving.adapters.sources.hub import HubSource
 from serving.adapters.sources.source import ListedFile, SourceSettings
 from serving.errors import AdapterCorrupt, BaseModelUnusable
 
-_ANY_HUB = AllowedSources(file_roots=(), hub_prefixes=("",))
+_ANY_HUB = AllowedSources(hub_prefixes=("",))
 _DOWNLOAD_S = 24 * 3600.0
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob
-from serving.adapters.index import Index, check_name
+from serving.adapters.index import Entry, Index, check_name
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
@@ -61,9 +63,12 @@ class AdapterStore:
         self._base = base
         self._index_path = home / "index.json"
         self._index = Index.load(self._index_path)
+        self._in_order: tuple[Index | None, list[str]] = (None, [])
         self._changing = threading.Lock()
         self._files = VersionFiles(home, base, base_digest, dtype)
-        self._files.prepare(self._index.versions)
+        stored = {digest: entry.ingested for digest, entry in self._index.versions.items()}
+        if fresh := self._files.prepare(stored):
+            self._change(self._index.with_ingested(fresh))
         self._arrivals = Arrivals(
             staging=home / "staging",
             files=self._files,
@@ -91,10 +96,16 @@ class AdapterStore:
         digest = self._index.find(name, prefix if at else None)
         return None if digest is None else self._version(name, digest)
 
-    def versions(self) -> tuple[AdapterVersion, ...]:
-        """What every name means now, of those that this base serves."""
-        found = (self._version(name, digest) for name, digest in self._index.names.items())
-        return tuple(version for version in found if version is not None)
+    def versions(self, after: str = "", limit: int | None = None) -> tuple[AdapterVersion, ...]:
+        """What every name means now, of those that this base serves: by name, those after `after`, at most `limit`."""
+        index = self._index
+        of, ordered = self._in_order  # read once: another thread may replace it
+        if of is not index:
+            ordered = sorted(index.names)
+            self._in_order = index, ordered
+        names = islice(ordered, bisect_right(ordered, after), None)
+        found = (self._version(name, index.names[name]) for name in names)
+        return tuple(islice((version for version in found if version is not None), limit))
 
     def remove(self, name: str) -> None:
         """Forget `name`, and delete what no other name means or meant. Raises ModelNotFound, StorageFailed."""
@@ -138,8 +149,9 @@ class AdapterStore:
             size = self._files.size(arrival.digest)
             if size is None:
                 raise SourceUnavailable(source, "the adapter was removed while it arrived; add it again", 0.0)
-            pinned = arrival.pinned_source
-            self._change(self._index.with_name(name, arrival.digest, source, pinned, immutable=arrival.immutable))
+            pinned, immutable = arrival.pinned_source, arrival.immutable
+            entry = Entry(source=source, pinned_source=pinned, immutable=immutable, names=(), ingested=size)
+            self._change(self._index.with_name(name, arrival.digest, entry))
         return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
 
     def _change(self, index: Index) -> None:

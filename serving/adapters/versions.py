@@ -4,8 +4,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,17 +13,12 @@ from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, BlobKey, open_blob, read_header
 from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
 from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
+from serving.adapters.index import Ingested
 from serving.adapters.ingest import ingest
 from serving.errors import AdapterCorrupt, ServingError
 from serving.types import AdapterDigest, BaseDigest
 
 log = logging.getLogger("serving.adapters")
-
-
-@dataclass(frozen=True, slots=True)
-class BlobSize:
-    rank: int
-    nbytes: int
 
 
 class VersionFiles:
@@ -36,29 +30,29 @@ class VersionFiles:
         self._base = base
         self._base_digest = base_digest
         self._dtype = dtype
-        self._sizes: dict[AdapterDigest, BlobSize] = {}
+        self._sizes: dict[AdapterDigest, Ingested] = {}
         self._ingesting = threading.Lock()
 
-    def prepare(self, digests: Iterable[AdapterDigest]) -> None:
+    def prepare(self, known: Mapping[AdapterDigest, Ingested | None]) -> dict[AdapterDigest, Ingested]:
         """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
 
-        A version that does not fit this base, or whose files are gone, is not served; its files stay. Raises
-        StorageFailed.
+        A blob that lies in its folder under the name it was ingested to is not opened: its bytes are verified when it
+        is loaded. Returns what is new. A version that does not fit this base, or whose files are gone, is not served;
+        its files stay. Raises StorageFailed.
         """
-        known = set(digests)
-        for folder, kept in (
-            (self._versions, {str(digest) for digest in known}),
-            (self._blobs, {self._key(digest).file_name() for digest in known}),
-        ):
-            _make(folder)
-            for path in folder.iterdir():
-                if path.name not in kept:
-                    _delete(path)
-        for digest in known:
+        blobs = {digest: self._key(digest).file_name() for digest in known}
+        _sweep(self._versions, {str(digest) for digest in known})
+        present = _sweep(self._blobs, set(blobs.values()))
+        fresh: dict[AdapterDigest, Ingested] = {}
+        for digest, ingested in known.items():
+            if ingested is not None and ingested.blob == blobs[digest] and ingested.blob in present:
+                self._sizes[digest] = ingested
+                continue
             try:
-                self._measure(digest)
+                self._sizes[digest] = fresh[digest] = self._measured(digest)
             except ServingError as problem:
                 log.warning("adapter_not_served adapter=%s error=%s", digest, problem)
+        return fresh
 
     def publish(self, staged: Path, digest: AdapterDigest, adapter: str) -> None:
         """Ingest the adapter in `staged`, then keep its files for good. adapter is what errors call it.
@@ -68,9 +62,9 @@ class VersionFiles:
         with self._ingesting:  # one at a time: an ingest holds a whole adapter in memory
             blob = ingest(adapter, staged, self._key(digest), self._base, self._blobs)
             self._keep(staged, digest)
-            self._sizes[digest] = BlobSize(blob.rank, blob.nbytes)
+            self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes)
 
-    def size(self, digest: AdapterDigest) -> BlobSize | None:
+    def size(self, digest: AdapterDigest) -> Ingested | None:
         """What the version takes in memory; None if it is not served."""
         return self._sizes.get(digest)
 
@@ -109,13 +103,16 @@ class VersionFiles:
     def _key(self, digest: AdapterDigest) -> BlobKey:
         return BlobKey(digest, self._base_digest, self._dtype)
 
-    def _measure(self, digest: AdapterDigest) -> None:
+    def _ingested(self, digest: AdapterDigest, rank: int, nbytes: int) -> Ingested:
+        return Ingested(blob=self._key(digest).file_name(), rank=rank, nbytes=nbytes)
+
+    def _measured(self, digest: AdapterDigest) -> Ingested:
         try:
             header = read_header(self._blobs, self._key(digest))
-            self._sizes[digest] = BlobSize(header.rank, header.payload_bytes)
+            return self._ingested(digest, header.rank, header.payload_bytes)
         except (FileNotFoundError, AdapterCorrupt):
             blob = self._ingest_again(digest)
-            self._sizes[digest] = BlobSize(blob.rank, blob.nbytes)
+            return self._ingested(digest, blob.rank, blob.nbytes)
 
     def _ingest_again(self, digest: AdapterDigest) -> AdapterBlob:
         files = self._versions / digest
@@ -146,11 +143,16 @@ def _move_durably(source: Path, target: Path) -> None:
     source.rename(target)
 
 
-def _make(folder: Path) -> None:
+def _sweep(folder: Path, kept: set[str]) -> set[str]:
+    """Delete what is not kept; returns what is there. Raises StorageFailed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        present = set(os.listdir(folder))
     except OSError as error:
         raise storage_failed(folder, error) from error
+    for name in present - kept:
+        _delete(folder / name)
+    return present & kept
 
 
 def _delete(path: Path) -> None:

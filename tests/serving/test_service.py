@@ -35,6 +35,24 @@ async def test_an_adapter_is_found_by_name_digest_and_base_prefix(service: Servi
     assert service.resolve(service.base_name) is None
 
 
+async def test_one_model_is_told_as_in_the_list_of_all(service: Service) -> None:
+    cards = {card.name: card for card in service.models()}
+
+    assert {name: service.model(name) for name in cards} == cards
+    assert service.has("a0")
+    assert service.has(service.base_name)
+    assert not service.has("a9")
+    assert not service.has(f"{service.base_name}:a0")
+
+
+async def test_an_earlier_version_of_a_model_is_told_by_its_digest(service: Service, folders: Folders) -> None:
+    old = service.model("a0")
+    await service.add_adapter("a0", f"file:{folders.adapters['a1']}")
+
+    assert service.model(f"a0@{old.adapter}").adapter == old.adapter
+    assert service.model("a0").adapter == service.model("a1").adapter
+
+
 @pytest.mark.parametrize("model", ["nobody", "a0@0000000000000000", "", "../a0", "tiny-base:nobody"])
 async def test_an_unknown_model_is_refused_and_never_answered_by_the_base(service: Service, model: str) -> None:
     with pytest.raises(ModelNotFound):

@@ -1,15 +1,15 @@
 """Adapters from the Hugging Face hub or another server that speaks its API: `hf:org/name@revision`."""
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from serving.adapters.sources.allowed import AllowedSources
-from serving.adapters.sources.hub_transfer import Transfer, translated
+from serving.adapters.sources.hub_transfer import bar, translated
 from serving.adapters.sources.source import ListedFile, Pinned, Progress, SourceSettings, choose_files
+from serving.adapters.sources.transfer import Transfer, with_retries
 from serving.errors import SourceRefused, SourceUnavailable
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class HubSource:
                     etag_timeout=self.settings.timeout_s,
                     token=self.settings.hub_token,
                     endpoint=self.settings.hub_endpoint,
-                    tqdm_class=transfer.bar(),
+                    tqdm_class=bar(transfer),
                 )
             )
 
@@ -96,13 +96,4 @@ class HubSource:
         return HfApi(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
 
     def _with_retries(self, ask: Callable[[], Result]) -> Result:
-        """The answer, after at most `attempts` tries while the hub's errors are of the passing kind."""
-        for attempt in range(self.settings.attempts):
-            try:
-                with translated(self.spelled):
-                    return ask()
-            except SourceUnavailable as error:
-                if error.retry_after_s is None or attempt + 1 == self.settings.attempts:
-                    raise
-                time.sleep(self.settings.pause_s * 2**attempt)
-        raise AssertionError("the last attempt returns or raises")
+        return with_retries(self.settings, translated(self.spelled)(ask))

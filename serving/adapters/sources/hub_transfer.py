@@ -1,59 +1,32 @@
-"""How a hub transfer is watched and bounded, and what the hub client's errors mean for an operator."""
+"""How the hub client reports a transfer, and what the hub client's errors mean for an operator."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from serving.adapters.durable import storage_failed
-from serving.adapters.sources.source import Progress, SourceSettings
+from serving.adapters.sources.transfer import RETRY_AFTER_S, Transfer
 from serving.errors import SourceRefused, SourceUnavailable
 
-_RETRY_AFTER_S = 5.0
 
-
-class Transfer:
-    """Counts the bytes of one adapter as they arrive and stops a transfer that sends too much or takes too long.
+def bar(transfer: Transfer) -> type[Any]:
+    """A progress bar class for the hub client that draws nothing and reports to `transfer`.
 
     The hub client resumes a broken transfer as long as some bytes arrive each time, for ever; this is what ends it.
     """
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]  # ships no types
 
-    def __init__(self, source: str, promised_bytes: int, settings: SourceSettings, on_progress: Progress) -> None:
-        self._source = source
-        self._promised_bytes = max(promised_bytes, 1)
-        self._limit_bytes = settings.attempts * self._promised_bytes + settings.small_file_bytes
-        self._deadline = time.monotonic() + settings.download_s
-        self._download_s = settings.download_s
-        self._on_progress = on_progress
-        self._received_bytes = 0
+    class Bar(tqdm):  # type: ignore[misc]  # its base is untyped
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": True})
 
-    def received(self, nbytes: int) -> None:
-        self._received_bytes += max(nbytes, 0)
-        if self._received_bytes > self._limit_bytes:
-            raise SourceUnavailable(self._source, "it sends more than it announced; ask its owner", _RETRY_AFTER_S)
-        if time.monotonic() > self._deadline:
-            raise SourceUnavailable(
-                self._source, f"the download took more than {self._download_s:.0f} s; try again when it is faster", 60.0
-            )
-        self._on_progress(min(1.0, self._received_bytes / self._promised_bytes))
+        def update(self, n: float | None = 1) -> bool | None:
+            transfer.received(int(n or 0))
+            return None
 
-    def bar(self) -> type[Any]:
-        """A progress bar class for the hub client that draws nothing and reports here."""
-        from tqdm.auto import tqdm  # type: ignore[import-untyped]  # ships no types
-
-        transfer = self
-
-        class Bar(tqdm):  # type: ignore[misc]  # its base is untyped
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                kwargs.pop("name", None)
-                super().__init__(*args, **{**kwargs, "disable": True})
-
-            def update(self, n: float | None = 1) -> bool | None:
-                transfer.received(int(n or 0))
-                return None
-
-        return Bar
+    return Bar
 
 
 @contextmanager
@@ -82,27 +55,25 @@ def translated(source: str) -> Iterator[None]:
         cause = error.__cause__
         if isinstance(cause, errors.HfHubHTTPError):
             raise _http_error(source, cause.response.status_code, cause.response.headers.get("Retry-After")) from error
-        raise SourceUnavailable(source, "the hub cannot be reached", _RETRY_AFTER_S) from error
+        raise SourceUnavailable(source, "the hub cannot be reached", RETRY_AFTER_S) from error
     except errors.OfflineModeIsEnabled as error:
         raise SourceUnavailable(source, "the hub client is offline (HF_HUB_OFFLINE); unset it to fetch") from error
     except errors.HFValidationError as error:
         raise SourceRefused(source, "not a repository id") from error
     except httpx2.HTTPError as error:
-        raise SourceUnavailable(
-            source, f"the hub cannot be reached ({type(error).__name__})", _RETRY_AFTER_S
-        ) from error
+        raise SourceUnavailable(source, f"the hub cannot be reached ({type(error).__name__})", RETRY_AFTER_S) from error
     except OSError as error:
         if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
             place = Path(error.filename) if isinstance(error.filename, str) else Path(f"what {source} sends")
             raise storage_failed(place, error) from error
-        raise SourceUnavailable(source, f"the transfer broke off: {_first_line(error)}", _RETRY_AFTER_S) from error
+        raise SourceUnavailable(source, f"the transfer broke off: {_first_line(error)}", RETRY_AFTER_S) from error
 
 
 def _http_error(source: str, status: int, retry_after: str | None) -> SourceRefused | SourceUnavailable:
     if status in (401, 403):
         return SourceRefused(source, f"the hub says {status}: set HF_TOKEN to a token that may read it")
     if status == 429 or status >= 500:
-        wait_s = float(retry_after) if retry_after and retry_after.isdigit() else _RETRY_AFTER_S
+        wait_s = float(retry_after) if retry_after and retry_after.isdigit() else RETRY_AFTER_S
         return SourceUnavailable(source, f"the hub says {status}; try again later", wait_s)
     return SourceRefused(source, f"the hub says {status}")
 

@@ -1,9 +1,11 @@
-"""From the spelling of a source to the source: `hf:org/name@revision`, `file:/path/to/folder`."""
+"""From the spelling of a source to the source: `hf:org/name@revision`, `file:/path`, `s3://bucket/prefix`, `https://…`."""
 
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.hub import HubSource
 from serving.adapters.sources.local import FileSource
+from serving.adapters.sources.s3 import S3Source
 from serving.adapters.sources.source import Source, SourceSettings
+from serving.adapters.sources.web import WebSource
 from serving.errors import SourceRefused
 
 _MAX_SOURCE_CHARS = 4096
@@ -18,4 +20,8 @@ def open_source(source: str, allowed: AllowedSources, settings: SourceSettings) 
         return HubSource.parse(source, rest, allowed, settings)
     if scheme == "file" and separator:
         return FileSource.parse(source, rest, allowed, settings)
-    raise SourceRefused(source, "write hf:org/name@revision or file:/path/to/the/folder")
+    if scheme == "s3" and separator:
+        return S3Source.parse(source, rest, allowed, settings)
+    if scheme in ("https", "http"):
+        return WebSource.parse(source, allowed, settings)
+    raise SourceRefused(source, "write hf:org/name@revision, file:/path/of/folder, s3://bucket/prefix or https://…")

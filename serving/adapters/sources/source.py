@@ -17,10 +17,11 @@ _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """Bounds on what a source may send and how long it may take. hub_endpoint None is the hub client's own default."""
+    """Bounds on what a source may send and how long it may take. An endpoint of None is its client's own default."""
 
     hub_endpoint: str | None = None
     hub_token: str | None = None
+    s3_endpoint: str | None = None
     weights_bytes: int = 4 << 30
     small_file_bytes: int = 256 << 10
     timeout_s: float = 10.0
@@ -34,12 +35,17 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file as its source announces it. sha256, or git_sha1 for small files on a hub, if the source tells them."""
+    """A file as its source announces it. sha256, or git_sha1 for small files on a hub, if the source tells them.
+
+    etag: a strong one, which changes with the content. version_id: what a versioned bucket calls the content.
+    """
 
     name: str
     nbytes: int | None = None
     sha256: str | None = None
     git_sha1: str | None = None
+    etag: str | None = None
+    version_id: str | None = None
 
     def verify(self, folder: Path, adapter: str) -> None:
         """Raises AdapterCorrupt if the file in `folder` is not the announced one."""

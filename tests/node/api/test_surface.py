@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import httpx2
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from node import starter
 from node.starter import BASE_NAME
 from node.version import VERSION
 from node.world import World
@@ -79,6 +81,21 @@ def test_receipts_are_public_but_not_their_salts(http: httpx2.Client) -> None:
     assert public["signature"] == given["signature"]
     assert not [key for key in public if "alt" in key]
     assert given["id"] in [one["id"] for one in http.get("/receipts", params={"limit": 100}).json()["data"]]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/adapters"])
+def test_lists_of_models_are_paged_without_gaps(http: httpx2.Client, path: str) -> None:
+    whole = http.get(path).json()
+    assert whole["next"] is None
+
+    paged, query = [], {"limit": "2"}
+    while "cursor" not in query or query["cursor"]:
+        page = http.get(path, params=query).json()
+        paged += page["data"]
+        query["cursor"] = page["next"]
+
+    assert paged == whole["data"]
+    assert len(paged) >= len(starter.pack().adapters)
 
 
 def test_lists_of_receipts_are_paged_without_gaps(http: httpx2.Client) -> None:

@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
-from serving.adapters.sources.hub_transfer import Transfer, translated
+from serving.adapters.sources.hub_transfer import translated
 from serving.adapters.sources.source import SourceSettings
+from serving.adapters.sources.transfer import Transfer
 from serving.errors import (
     NotReady,
     SourceRefused,

@@ -115,7 +115,7 @@ import sys
 from pathlib import Path
 from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
-assert not {{"huggingface_hub", "fsspec", "transformers", "peft"}} & set(sys.modules)
+assert not {{"huggingface_hub", "fsspec", "s3fs", "httpx2", "transformers", "peft"}} & set(sys.modules)
 print(resolve_base("hf:acme/base", Path({str(tmp_path)!r})).name)
 """
     environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -229,7 +229,7 @@ async def test_a_source_that_is_not_understood_is_refused(source: str, open_stor
 
 
 def test_an_allowed_prefix_that_is_not_understood_is_refused(open_store: OpenStore) -> None:
-    with pytest.raises(SourceRefused, match="file: or hf:"):
+    with pytest.raises(SourceRefused, match="file:, hf:, s3: or https:"):
         open_store(allowed_sources=["ftp:"])
 
 

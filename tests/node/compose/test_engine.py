@@ -1,0 +1,33 @@
+"""What the settings ask of the engine."""
+
+from pathlib import Path
+
+import pytest
+
+from node.compose.engine import named, serving_config
+from node.config import Settings
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "source"),
+    [
+        ("hf:org/x@main", "x", "hf:org/x@main"),
+        ("mine=hf:org/x", "mine", "hf:org/x"),
+        ("file:/srv/x/", "x", "file:/srv/x/"),
+        ("s3://bucket/team/x", "x", "s3://bucket/team/x"),
+        ("https://host/a=b/x#" + "0" * 64, "x", "https://host/a=b/x#" + "0" * 64),
+    ],
+)
+def test_an_adapter_without_a_name_takes_its_sources(given: str, name: str, source: str) -> None:
+    assert named(given) == (name, source)
+
+
+def test_the_operators_object_store_and_sources_reach_the_engine(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, base=str(tmp_path), s3_endpoint="http://127.0.0.1:9000", adapter_sources=("s3://bucket/",)
+    )
+
+    config = serving_config(settings)
+
+    assert config.sources.s3_endpoint == "http://127.0.0.1:9000"
+    assert config.allowed_sources == ("s3://bucket/",)
