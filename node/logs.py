@@ -2,9 +2,26 @@
 
 import logging
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import structlog
+
+
+class _Stderr:
+    """Standard error as it is at the time of writing.
+
+    A line that cannot be written (a full disk, a closed pipe) is lost; what it tells of must not fail with it.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
@@ -23,7 +40,7 @@ def configure(level: str, form: Literal["text", "json"]) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Stderr())),  # it writes and flushes, no more
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(
