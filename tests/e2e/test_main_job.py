@@ -1,6 +1,7 @@
 """From a paid inference to a contributor's claimed OPEN, through the commands a person types."""
 
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -18,6 +19,17 @@ OPEN = 10**18
 def chat(node: NodeProcess, model: str, question: str) -> dict[str, Any]:
     answer: dict[str, Any] = node.json("chat", model, question, "--pay")
     return answer
+
+
+def earnings_once_seen(node: NodeProcess, account: str) -> dict[str, Any]:
+    """Totals once the node has followed the chain to the claim; it looks every second."""
+    totals: dict[str, Any] = node.json("earnings", "--account", account)["totals"]
+    for _ in range(20):
+        if totals["claimable"] == "0":
+            break
+        time.sleep(0.5)
+        totals = node.json("earnings", "--account", account)["totals"]
+    return totals
 
 
 def fee_lines(receipt: dict[str, Any]) -> dict[str, int]:
@@ -88,7 +100,7 @@ def test_a_contributor_claims_exactly_the_weighted_share(running_node: NodeProce
 
     before = running_node.json("earnings", "--account", "contributor-1")["totals"]
     claimed = running_node.json("claim", "--account", "contributor-1")
-    after = running_node.json("earnings", "--account", "contributor-1")["totals"]
+    after = earnings_once_seen(running_node, "contributor-1")
     again = command(running_node.home, "claim", "--account", "contributor-1")
 
     assert int(before["accrued"]) == int(before["posted"]) == expected
