@@ -1,9 +1,10 @@
 """The rows of one step: which tokens of which sequences, in which order."""
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 
-from serving.lora.layout import LoraLayout, LoraPlan, Segment
+from serving.lora.plan import LoraPlan, Segment
 from serving.lora.slot import Slot
 from serving.sequence import Sequence
 
@@ -43,27 +44,15 @@ class Batch:
     lora: LoraPlan | None
 
     @classmethod
-    def of(cls, rows: Ordered[Row], layout: LoraLayout) -> "Batch":
-        decode = [row for row in rows if row.is_decode]
-        counts: dict[Slot, int] = {}
-        for row in decode:
-            if row.slot is not None:
-                counts[row.slot] = counts.get(row.slot, 0) + 1
-        order, stacks = layout.arrange(counts, [row.slot for row in rows if row.slot is not None and not row.is_decode])
-        place = {slot: i for i, slot in enumerate(order)}
-        decode.sort(key=lambda row: -1 if row.slot is None else place[row.slot])
-        prefill = sorted(
-            (row for row in rows if not row.is_decode), key=lambda row: row.slot.digest if row.slot else ""
-        )
-        decode_segments: dict[Slot, Segment] = {}
-        start = len(decode) - sum(counts.values())
-        for slot in order:
-            decode_segments[slot] = Segment(slot, start, start + counts[slot])
-            start += counts[slot]
-        prefill_segments = []
-        for row in prefill:
-            if row.slot is not None:
-                prefill_segments.append(Segment(row.slot, start, start + row.count))
-            start += row.count
-        plan = layout.plan(stacks, decode_segments, prefill_segments)
-        return cls((*decode, *prefill), len(decode), plan)
+    def of(cls, rows: Ordered[Row]) -> "Batch":
+        ordered = sorted(rows, key=lambda row: (not row.is_decode, row.slot.digest if row.slot else ""))
+        return cls(tuple(ordered), sum(row.is_decode for row in ordered), LoraPlan.of(_segments(ordered)))
+
+
+def _segments(rows: Ordered[Row]) -> Iterator[Segment]:
+    """The token ranges of the rows that have an adapter."""
+    start = 0
+    for row in rows:
+        if row.slot is not None:
+            yield Segment(row.slot, start, start + row.count)
+        start += row.count

@@ -200,8 +200,7 @@ class Engine:
 
     def evict(self, adapter: AdapterDigest) -> None:
         """Frees an idle adapter. On the engine thread. Raises AdapterBusy."""
-        if self.scheduler.slots.evict(adapter):
-            self.scheduler.forget_stacks()
+        self.scheduler.slots.evict(adapter)
 
     def _publish(self, events: list[TokenEvent]) -> None:
         self.stats = self._snapshot()

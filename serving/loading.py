@@ -9,7 +9,7 @@ import torch
 
 from serving.adapters.blob import AdapterBlob
 from serving.errors import NotReady, ServingError
-from serving.lora.slot import LoraPair, Slot
+from serving.lora.slot import Slot
 from serving.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.types import AdapterDigest
 
@@ -53,8 +53,7 @@ class AdapterLoader:
         started = time.monotonic()
         blob = self._open_blob(adapter)
         payload = blob.payload.clone() if self._device.type == "cpu" else blob.payload.to(self._device)
-        modules = {name: LoraPair(module.a, module.b) for name, module in blob.views(payload).items()}
-        slot = Slot(adapter, modules, blob.nbytes)
+        slot = Slot(adapter, blob.views(payload), blob.nbytes)
         took_s = time.monotonic() - started
         log.info(
             "adapter_loaded adapter=%s rank=%d bytes=%d took_ms=%.1f", adapter, slot.rank, slot.nbytes, 1e3 * took_s

@@ -7,7 +7,6 @@ from serving.batch import Batch, Row
 from serving.errors import InvalidRequest
 from serving.fair_queue import FairQueue
 from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
-from serving.lora.layout import LoraLayout
 from serving.lora.slot import Slot
 from serving.lora.slots import Slots
 from serving.sequence import Sequence, Stage
@@ -30,10 +29,9 @@ class Scheduler:
     runs, so none is ever preempted. Owned by the engine thread.
     """
 
-    def __init__(self, pages: PagePool, slots: Slots, layout: LoraLayout) -> None:
+    def __init__(self, pages: PagePool, slots: Slots) -> None:
         self.pages = pages
         self.slots = slots
-        self._layout = layout
         self._loading: dict[AdapterDigest, deque[Sequence]] = {}
         self._ready: FairQueue[Sequence] = FairQueue(_flow, _cost)
         self._running: list[Sequence] = []
@@ -91,10 +89,6 @@ class Scheduler:
                 started.append(adapter)
         return started
 
-    def forget_stacks(self) -> None:
-        """Lets go of stacked copies of adapters, so that what was evicted is really freed."""
-        self._layout.clear()
-
     def pin(self, adapter: AdapterDigest, adapter_bytes: int) -> None:
         """Keeps the adapter on the device from now on, and has it loaded as soon as it fits. Raises InvalidRequest."""
         if not self.slots.could_hold(adapter, adapter_bytes):
@@ -127,7 +121,7 @@ class Scheduler:
                 budget -= 0 if sequence.is_decoding else take
                 slot = None if sequence.adapter is None else self.slots.get(sequence.adapter)
                 rows.append(Row(sequence, start, start + take, slot))
-        return Batch.of(rows, self._layout) if rows else None
+        return Batch.of(rows) if rows else None
 
     def park(self, sequence: Sequence) -> None:
         self._running.remove(sequence)

@@ -18,7 +18,6 @@ from serving.errors import InvalidRequest, NotReady, Overloaded
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
-from serving.lora.layout import LoraLayout
 from serving.lora.slots import Slots
 from serving.mailbox import Abort, Call, Extend, Stop, Submit, Unload
 from serving.models.loader import BaseModel, Progress, load_base
@@ -103,7 +102,7 @@ class Service:
         slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
-            Scheduler(PagePool(base.kv_pages), slots, LoraLayout(base.device, base.backbone.groups)),
+            Scheduler(PagePool(base.kv_pages), slots),
             eos_ids=base.eos_ids,
             page_bytes=base.page_bytes,
             deliver=self._deliver,

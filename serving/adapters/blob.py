@@ -1,7 +1,7 @@
 """One ingested adapter as one file: mapped into memory, its whole payload contiguous, one copy away from a device.
 
 0        16             48          header_end      payload_start (a multiple of 4096)
-| magic, | sha256 of    | header,   | zeros         | A B A B …  each [in, r] or [r, out], row-major, 64-aligned |
+| magic, | sha256 of    | header,   | zeros         | A B A B …  each [r, in] or [r, out], row-major, 64-aligned |
 | length | the header   | JSON      |               |                                                            |
 """
 
@@ -18,9 +18,10 @@ import torch
 
 from serving.adapters.durable import write_whole
 from serving.errors import AdapterCorrupt
+from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest, BaseDigest
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 _MAGIC = b"OLORA\x00\x00" + bytes([LAYOUT_VERSION])
 _PREFIX = struct.Struct("<8sQ32s")
 _PAGE_BYTES = 4096
@@ -55,16 +56,6 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlobModule:
-    """One adapted layer, ready for y += (x @ a) @ b.   a: [d_in, rank].   b: [rank, d_out], alpha/rank folded in."""
-
-    name: str
-    rank: int
-    a: torch.Tensor
-    b: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class AdapterBlob:
     """An adapter version in the serving dtype. `payload` is a uint8 view of the mapped file, to be read only.
 
@@ -75,7 +66,7 @@ class AdapterBlob:
     dtype: torch.dtype
     payload: torch.Tensor
     placements: tuple[Placement, ...]
-    modules: Mapping[str, BlobModule]
+    modules: Mapping[str, LoraModule]
 
     @property
     def nbytes(self) -> int:
@@ -85,7 +76,7 @@ class AdapterBlob:
     def rank(self) -> int:
         return max(placement.rank for placement in self.placements)
 
-    def views(self, payload: torch.Tensor) -> dict[str, BlobModule]:
+    def views(self, payload: torch.Tensor) -> dict[str, LoraModule]:
         """The layers as views of a copy of the payload. payload: [nbytes] uint8, on any device, at least 8-aligned."""
         return views(payload, self.placements, self.dtype)
 
@@ -105,15 +96,14 @@ def place(layers: list[tuple[str, int, int, int]], dtype: torch.dtype) -> tuple[
     return tuple(placements), end
 
 
-def views(payload: torch.Tensor, placements: tuple[Placement, ...], dtype: torch.dtype) -> dict[str, BlobModule]:
+def views(payload: torch.Tensor, placements: tuple[Placement, ...], dtype: torch.dtype) -> dict[str, LoraModule]:
     """A and B of every layer as views of `payload`; no bytes are copied."""
 
     def matrix(offset: int, rows: int, columns: int) -> torch.Tensor:
         return payload[offset : offset + rows * columns * dtype.itemsize].view(dtype).view(rows, columns)
 
     return {
-        p.name: BlobModule(p.name, p.rank, matrix(p.a_offset, p.d_in, p.rank), matrix(p.b_offset, p.rank, p.d_out))
-        for p in placements
+        p.name: LoraModule(matrix(p.a_offset, p.rank, p.d_in), matrix(p.b_offset, p.rank, p.d_out)) for p in placements
     }
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob, BlobKey, BlobModule, open_blob, place, views, write_blob
+from serving.adapters.blob import AdapterBlob, BlobKey, open_blob, place, views, write_blob
 from serving.adapters.digests import CONFIG_FILE, WEIGHTS_FILE
 from serving.adapters.spec import MAX_RANK, AdapterSpec
 from serving.adapters.tensors import LoraPair, check_layout, read_pairs
 from serving.errors import AdapterIncompatible
+from serving.lora.slot import LoraModule
 
 
 def ingest(
@@ -30,12 +31,12 @@ def ingest(
     return open_blob(blobs, key)
 
 
-def _fold(pairs: Iterable[LoraPair], layers: Mapping[str, BlobModule], adapter: str) -> None:
-    """a = A.T and b = (scale * B).T for every layer: the product in fp32, rounded once to the serving dtype."""
+def _fold(pairs: Iterable[LoraPair], layers: Mapping[str, LoraModule], adapter: str) -> None:
+    """a = A and b = (scale * B).T for every layer: the product in fp32, rounded once to the serving dtype."""
     changes_something = False
     for pair in pairs:
         layer = layers[pair.module.name]
-        layer.a.copy_(pair.a.T)
+        layer.a.copy_(pair.a)
         layer.b.copy_((pair.b * pair.module.scale).T)
         if not bool(torch.isfinite(layer.a).all() and torch.isfinite(layer.b).all()):
             raise AdapterIncompatible(adapter, pair.module.full_name, f"overflows in {layer.a.dtype}")

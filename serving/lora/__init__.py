@@ -1,17 +1,10 @@
-r"""The LoRA operator: y[t] += x[t] @ A[s(t)] @ B[s(t)] for every token t of a step.
+r"""The LoRA operator: y[t] ← gain ⊙ (y[t] + x[t] A(t)ᵀ B(t)) + offset for every token t of a step.
 
-    x: [tokens, d_in]   y: [tokens, d_out]   A: [d_in, rank]   B: [rank, d_out], alpha/rank folded into B in float32
-    s(t): the slot of token t's adapter; tokens of the base alone have none and stay untouched.
+    x: [tokens, d_in]   y: [tokens, d_out]   A: [rank, d_in]   B: [rank, d_out], alpha/rank folded into B in float32
+    A(t), B(t): of token t's adapter; tokens of the base alone have none and stay untouched.
 
-`reference` computes this token by token in float32 and is the oracle. `operator` computes it for one step on a CPU:
-
-- the step's rows are ordered by adapter once (`layout`), so that an adapter's tokens are one contiguous segment;
-- the adapters of a step lie side by side in a stack (`stack`), which changes only where the set of adapters changes;
-- linears with one input are one group (`groups`): q, k and v share one product with their A's;
-- decode rows of different adapters are multiplied together: one `bmm` over the stack's lanes [lanes, d_in, rank], with
-  short segments padded to a common length;
-- a prompt's rows, and an adapter with many rows, are plain matrix products on that adapter's own lane;
-- no adapter: nothing happens.
-
-Source of the idea: Punica SGMV, arXiv 2310.18547.
+The step's rows are ordered so that an adapter's tokens are neighbours (`plan`). `reference` computes the formula token
+by token in float32 and is the oracle of the others: `operator`, plain torch for any device, and the kernels. All read
+an adapter where it lies in its slot: nothing is gathered or stacked per step, so an adapter's bytes are in memory once
+and are read once per step. Source of the idea: Punica SGMV, arXiv 2310.18547.
 """

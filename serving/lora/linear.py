@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
-from serving.lora.layout import LoraPlan
+from serving.lora.groups import Group
 from serving.lora.operator import add_lora
+from serving.lora.plan import LoraPlan
 
 
 class LoraStep:
@@ -26,12 +27,12 @@ class LoraLinear(nn.Module):
         self.bias = base.bias
         self.in_features = base.in_features
         self.out_features = base.out_features
-        self._module = module
+        self._group = Group.single(module, base.out_features)
         self._step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = nn.functional.linear(x, self.weight, self.bias)
         plan = self._step.plan
         if plan is not None:
-            add_lora(y.view(-1, self.out_features), x.reshape(-1, self.in_features), self._module, plan)
+            add_lora(y.view(-1, self.out_features), x.reshape(-1, self.in_features), self._group, plan)
         return y

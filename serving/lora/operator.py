@@ -1,38 +1,30 @@
-"""y += x A B for one group of modules and one step, as the step's plan says."""
+"""What the adapters of a step do to the output of one group of linears, in plain torch, on any device."""
 
 import torch
 
-from serving.lora.layout import LoraPlan, Stacked
-from serving.lora.stack import Lanes
+from serving.lora.groups import Group
+from serving.lora.plan import LoraPlan
+from serving.lora.slot import LoraModule
 
 
-def add_lora(y: torch.Tensor, x: torch.Tensor, group: str, plan: LoraPlan) -> None:
-    """y[t] += x[t] @ A[s(t)] @ B[s(t)] for every token t that has an adapter with a module of this group.
+def add_lora(y: torch.Tensor, x: torch.Tensor, group: Group, plan: LoraPlan) -> None:
+    """y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the module of token t's adapter, if it has one.
 
-    y: [tokens, d_out], contiguous, changed in place.   x: [tokens, d_in].
+    y: [tokens, d_out], changed in place.   x: [tokens, d_in].
     """
-    for part in plan.stacked:
-        lanes = part.stack.batched(group)
-        if lanes is not None:
-            _add_stacked(y[part.start : part.end], x[part.start : part.end], lanes, part)
-    for one in plan.alone:
-        lanes = one.stack.every(group)
-        if lanes is not None:
-            _add_lane(y[one.start : one.end], x[one.start : one.end], lanes, one.lane)
+    columns = group.columns
+    for segment in plan.segments:
+        rows = slice(segment.start, segment.end)
+        for member in group.members:
+            module = segment.slot.modules.get(member)
+            if module is not None:
+                _apply(y[rows, columns[member]], x[rows], module)
 
 
-def _add_stacked(y: torch.Tensor, x: torch.Tensor, lanes: Lanes, part: Stacked) -> None:
-    """One bmm over the lanes [lanes, length, d_in] @ [lanes, d_in, rank], then one per member."""
-    x = x.to(lanes.a.dtype)
-    rows = x if part.gather is None else x.index_select(0, part.gather)
-    hidden = torch.bmm(rows.view(part.lanes, part.length, -1), lanes.a)
-    for i, (b, columns) in enumerate(zip(lanes.b, lanes.columns, strict=True)):
-        delta = torch.bmm(hidden[..., i * lanes.rank : (i + 1) * lanes.rank], b).flatten(0, 1)
-        y[:, columns].add_(delta if part.scatter is None else delta.index_select(0, part.scatter))
-
-
-def _add_lane(y: torch.Tensor, x: torch.Tensor, lanes: Lanes, lane: int) -> None:
-    """Two matrix products on one adapter's weights."""
-    hidden = x.to(lanes.a.dtype) @ lanes.a[lane]
-    for i, (b, columns) in enumerate(zip(lanes.b, lanes.columns, strict=True)):
-        y[:, columns].add_(hidden[:, i * lanes.rank : (i + 1) * lanes.rank] @ b[lane])
+def _apply(y: torch.Tensor, x: torch.Tensor, module: LoraModule) -> None:
+    """One segment and one module."""
+    y.addmm_(x @ module.a.T, module.b)
+    if module.gain is not None:
+        y.copy_(y.float().mul_(module.gain))
+    if module.offset is not None:
+        y.copy_(y.float().add_(module.offset))

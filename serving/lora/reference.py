@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 import torch
 
-from serving.lora.slot import LoraPair
+from serving.lora.slot import LoraModule
 
 
-def lora_delta(x: torch.Tensor, pairs: Sequence[LoraPair | None], d_out: int) -> torch.Tensor:
-    """[tokens, d_out] in float32: row t is x[t] @ pairs[t].a @ pairs[t].b, or zero where pairs[t] is None.
+def adapted(y: torch.Tensor, x: torch.Tensor, modules: Sequence[LoraModule | None]) -> torch.Tensor:
+    """[tokens, d_out] in float32: row t is gain ⊙ (y[t] + x[t] Aᵀ B) + offset of modules[t]; y[t] where that is None.
 
-    x: [tokens, d_in]; one pair per token.
+    y: [tokens, d_out].   x: [tokens, d_in].   One module per token.
     """
-    delta = torch.zeros(x.shape[0], d_out, dtype=torch.float32, device=x.device)
-    for token, pair in enumerate(pairs):
-        if pair is not None:
-            delta[token] = x[token].float() @ pair.a.float() @ pair.b.float()
-    return delta
+    out = y.float().clone()
+    for token, module in enumerate(modules):
+        if module is not None:
+            out[token] += x[token].float() @ module.a.float().T @ module.b.float()
+            if module.gain is not None:
+                out[token] *= module.gain
+            if module.offset is not None:
+                out[token] += module.offset
+    return out

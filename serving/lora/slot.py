@@ -9,25 +9,31 @@ from serving.types import AdapterDigest
 
 
 @dataclass(frozen=True, slots=True)
-class LoraPair:
-    """a: [d_in, rank], b: [rank, d_out] with the scale folded in."""
+class LoraModule:
+    """What one adapter does to the output y of one linear layer with input x: y ← gain ⊙ (y + x Aᵀ B) + offset.
+
+    a: [rank, d_in].   b: [rank, d_out], the scale folded in.   gain, offset: [d_out] in float32; None is 1 and 0.
+    A plain LoRA has neither; DoRA's magnitudes are a gain, biases an offset.
+    """
 
     a: torch.Tensor
     b: torch.Tensor
+    gain: torch.Tensor | None = None
+    offset: torch.Tensor | None = None
 
     @property
     def rank(self) -> int:
-        return self.a.shape[1]
+        return self.a.shape[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Slot:
     """An adapter version's weights by module name, in the model's dtype on the model's device.   rank: the largest."""
 
     digest: AdapterDigest
-    modules: Mapping[str, LoraPair]
+    modules: Mapping[str, LoraModule]
     nbytes: int
     rank: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rank", max(pair.rank for pair in self.modules.values()))
+        object.__setattr__(self, "rank", max(module.rank for module in self.modules.values()))

@@ -10,7 +10,7 @@ import torch
 from serving.batch import Batch
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.groups import Group
-from serving.lora.layout import LoraPlan
+from serving.lora.plan import LoraPlan
 from serving.models.attention import AttentionPlan, plan_attention
 
 

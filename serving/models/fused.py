@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.groups import Group
-from serving.lora.layout import LoraPlan
 from serving.lora.operator import add_lora
+from serving.lora.plan import LoraPlan
 from serving.models.attention import attend
 from serving.models.backbone import Step
 
@@ -52,7 +52,7 @@ class Projection:
         """x: [tokens, d_in] → [tokens, d_out]."""
         y = linear(x, self.weight, self.bias)
         if lora is not None:
-            add_lora(y, x, self.group.name, lora)
+            add_lora(y, x, self.group, lora)
         return y
 
 

@@ -15,7 +15,6 @@ from serving.engine import Engine
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
-from serving.lora.layout import LoraLayout
 from serving.lora.slots import Slots
 from serving.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.models.backbone import Backbone
@@ -43,9 +42,7 @@ class StepDriver:
         self._sizes: dict[AdapterDigest, int] = {}
         self._reports: list[Command] = []
         self.loader = AdapterLoader(self._open, self.base.device)
-        self.scheduler = Scheduler(
-            PagePool(kv_pages), Slots(adapter_bytes), LoraLayout(self.base.device, self.base.backbone.groups)
-        )
+        self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
         self.engine = Engine(
             Recording(self.base.backbone, self),
             self.scheduler,

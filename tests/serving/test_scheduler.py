@@ -11,8 +11,7 @@ from serving.detokenize import OutputText, StopStrings
 from serving.errors import InvalidRequest
 from serving.kv.pages import PAGE_TOKENS, PagePool
 from serving.kv.prefix import PageKeys
-from serving.lora.layout import LoraLayout
-from serving.lora.slot import LoraPair, Slot
+from serving.lora.slot import LoraModule, Slot
 from serving.lora.slots import Slots
 from serving.scheduler import PATIENCE_S, PREFILL_TOKENS, Scheduler
 from serving.sequence import Sequence, Stage
@@ -27,7 +26,7 @@ class World:
 
     def __init__(self, pages: int = 64, adapters_fit: int = 2) -> None:
         self.slots = Slots(adapters_fit * ADAPTER_BYTES)
-        self.scheduler = Scheduler(PagePool(pages), self.slots, LoraLayout(torch.device("cpu")))
+        self.scheduler = Scheduler(PagePool(pages), self.slots)
         self.loading: list[AdapterDigest] = []
         self.now = 0.0
         self.count = 0
@@ -61,7 +60,7 @@ class World:
         self.loading += self.scheduler.loads_to_start(self.now)
         while finish_loads and self.loading:
             digest = self.loading.pop()
-            pair = LoraPair(torch.zeros(4, 4), torch.zeros(4, 4))
+            pair = LoraModule(torch.zeros(4, 4), torch.zeros(4, 4))
             self.scheduler.adapter_ready(Slot(digest, {"m": pair}, self.nbytes[digest]), 0.01)
         batch = self.scheduler.next_batch()
         for row in batch.rows if batch else ():

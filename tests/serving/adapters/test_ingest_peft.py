@@ -70,7 +70,7 @@ def assert_same_adapter(blob, model) -> None:
     for name, delta in deltas.items():
         module = blob.modules[name]
         rounding = 1e-5 * max(1.0, float(delta.abs().max()))  # both sides round in fp32, in proportion to their terms
-        torch.testing.assert_close((module.a @ module.b).T, delta, rtol=1e-5, atol=rounding)
+        torch.testing.assert_close((module.a.T @ module.b).T, delta, rtol=1e-5, atol=rounding)
 
 
 @pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
@@ -143,7 +143,7 @@ def test_bf16_is_rounded_once_from_the_fp32_product(stored: torch.dtype, tmp_pat
 
     module = blob.modules["layers.1.self_attn.v_proj"]
     stored_b, stored_a = (getattr(layer, f"lora_{matrix}")["default"].weight.detach().float() for matrix in "BA")
-    assert torch.equal(module.a, stored_a.T.to(torch.bfloat16))
+    assert torch.equal(module.a, stored_a.to(torch.bfloat16))
     assert torch.equal(module.b, (stored_b * (7 / 3)).T.to(torch.bfloat16))
 
 
