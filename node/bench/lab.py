@@ -1,6 +1,7 @@
 """The temporary world of one run: a base, adapters, services over them, and arms that take turns."""
 
 import asyncio
+import gc
 import random
 import shutil
 import statistics
@@ -10,10 +11,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from node.bench.load import Answer, Load, closed_loop
-from node.bench.profiles import Profile
-from node.bench.statistics import Interval, ratio_interval
-from node.bench.traffic import Ask, prompt
+from node.bench.profiles import Lengths, Profile
+from node.bench.statistics import Interval, difference_interval, ratio_interval
+from node.bench.stock import stock
+from node.bench.traffic import Ask, Popularity, chosen, prompt
 from node.bench.verdict import Checks
 from node.bench.weights import save_adapter, save_base
 from serving.adapters.sources.source import SourceSettings
@@ -21,19 +25,20 @@ from serving.config import ServingConfig
 from serving.service import Service
 
 BASE = "base"
-_WARM_TOKENS = 2
-_AT_ONCE = 16
+_WARM_TOKENS = 4
+_MAX_QUEUE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a scenario found.
 
-    arms: the median of every figure over an arm's turns.   ratios: of arms that took turns.   notes: single numbers.
+    arms: the median of every figure over an arm's turns.   compared: of arms that took turns, ratios unless the name
+    says otherwise.   notes: single numbers.
     """
 
     arms: dict[str, dict[str, float]]
-    ratios: dict[str, Interval]
+    compared: dict[str, Interval]
     checks: Checks
     notes: dict[str, float] = field(default_factory=dict)
 
@@ -50,24 +55,30 @@ class Arm:
 
 
 class Lab:
-    """A folder with the profile's base and adapters, and services that end with `close`."""
+    """A folder with the profile's base and adapters, and services that end with `close`.
+
+    threads: of torch, for the engine and the peers alike.   measured_s: spent in turns so far.
+    """
 
     def __init__(self, profile: Profile, folder: Path, seed: int) -> None:
         self.profile = profile
         self.seed = seed
         self.rng = random.Random(seed)
         self.base = folder / BASE
-        self._folder = folder
+        self.folder = folder
+        self.threads = torch.get_num_threads()
+        self.measured_s = 0.0
         self._services = AsyncExitStack()
 
     async def prepare(self) -> None:
-        self._folder.mkdir()
+        self.folder.mkdir()
         await asyncio.to_thread(save_base, self.profile, self.base, self.seed)
 
     async def close(self) -> None:
         """Ends the services and frees the disk."""
         await self._services.aclose()
-        await asyncio.to_thread(shutil.rmtree, self._folder)
+        await asyncio.to_thread(shutil.rmtree, self.folder)
+        gc.collect()  # the next scenario must not find this one's models in memory
 
     async def service(
         self,
@@ -81,65 +92,98 @@ class Lab:
 
         budget_bytes: of the device, for adapters; None holds them all. Services of one home share its files.
         """
+        await self.stock(adapters, home)
         profile = self.profile
         config = ServingConfig(
             self.base,
-            self._folder / f"home-{home}",
+            self._home(home),
             device=profile.device,
             dtype=profile.dtype,
             max_model_len=profile.context_tokens,
             kv_bytes=profile.kv_bytes,
             adapter_device_bytes=budget_bytes or self.adapters_bytes(max(adapters, 1)),
-            max_queue=1 << 16,
+            max_queue=_MAX_QUEUE,
             sources=sources or SourceSettings(),
         )
         service = await Service.start(config)
         self._services.push_async_callback(service.close)
-        there = {card.name for card in service.models()}
-        missing = [number for number in range(adapters) if f"a{number}" not in there]
-        for start in range(0, len(missing), _AT_ONCE):
-            await asyncio.gather(*(self.register(service, number) for number in missing[start : start + _AT_ONCE]))
         return service
 
+    async def stock(self, adapters: int, home: str = "shared") -> None:
+        """Registers the first `adapters` adapters in a home that no service has open, but for those it has."""
+
+        def write(number: int, folder: Path) -> Path:
+            return save_adapter(self.profile, number, folder, self.seed)
+
+        await asyncio.to_thread(stock, self._home(home), [(f"a{n}", n) for n in range(adapters)], write)
+
     async def register(self, service: Service, number: int, name: str | None = None) -> None:
-        """Writes adapter `number` and has it ingested; its source is gone afterwards."""
+        """Writes adapter `number` and has it ingested while the service runs; its source is gone afterwards."""
         folder = await asyncio.to_thread(self.adapter_folder, number)
         await service.add_adapter(name or f"a{number}", f"file:{folder}")
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def adapter_folder(self, number: int, into: str = "source") -> Path:
         """Adapter `number` in PEFT's format, in a folder of its own."""
-        folder = self._folder / f"{into}-{number}"
+        folder = self.folder / f"{into}-{number}"
         return folder if folder.exists() else save_adapter(self.profile, number, folder, self.seed)
 
     def adapters_bytes(self, count: int) -> int:
         return sum(self.profile.adapter_bytes(number) for number in range(count))
 
-    def asks(self, models: Sequence[str], new_tokens: int | None = None, tenant: str = "bench") -> list[Ask]:
-        """A request with a prompt of its own for each of `models`."""
-        vocab, tokens = self.profile.shape.vocab, self.profile.prompt_tokens
-        new_tokens = new_tokens or self.profile.new_tokens
-        return [Ask(model, prompt(vocab, tokens, self.rng), new_tokens, tenant) for model in models]
+    def asks(
+        self,
+        models: Sequence[str],
+        new_tokens: int | None = None,
+        tenant: str = "bench",
+        lengths: Lengths | None = None,
+    ) -> list[Ask]:
+        """A request with a prompt of its own for each of `models`. lengths: None means the profile's."""
+        lengths = lengths or self.profile.lengths
+        vocab, new_tokens = self.profile.shape.vocab, new_tokens or lengths.new
+        return [Ask(model, prompt(vocab, lengths.prompt, self.rng), new_tokens, tenant) for model in models]
+
+    def picked(self, popularity: Popularity, models: Sequence[str], count: int, turn: int) -> list[str]:
+        """Which of `models` are asked for in a turn: in all arms the same, as far as they have the same models."""
+        return [models[number] for number in chosen(popularity, len(models), count, self.dice(turn))]
+
+    def dice(self, turn: int) -> random.Random:
+        """The random numbers of a turn, the same for all arms, so that luck favours none."""
+        return random.Random(f"{self.seed}/{turn}")
 
     async def warm(self, service: Service, models: Sequence[str] = (BASE,)) -> None:
-        """Has every model asked once, so that what can be resident is."""
-        await closed_loop(service, self.asks(models, _WARM_TOKENS), self.profile.concurrency)
+        """Has every model asked once, at full width, so that what can be resident, compiled or cached is."""
+        width = self.profile.concurrency
+        asked = [*models, *(models[number % len(models)] for number in range(len(models), width))]
+        await closed_loop(service, self.asks(asked, _WARM_TOKENS), width)
 
-    async def take_turns(self, arms: Sequence[Arm], budget_share: float = 1.0) -> dict[str, list[Load]]:
+    async def saturation(self, service: Service, models: Sequence[str], lengths: Lengths) -> float:
+        """Requests per second of a closed loop over these models."""
+        load = await closed_loop(service, self.asks(models, lengths=lengths), self.profile.concurrency)
+        return load.figures()["requests_per_s"]
+
+    async def take_turns(
+        self, arms: Sequence[Arm], budget_share: float = 1.0, rounds: int | None = None
+    ) -> dict[str, list[Load]]:
         """Every arm's loads: in turn, every other round backwards, until `rounds` or the time is over.
 
-        A round is begun only if one as long as the longest so far would still end in time; the first always is.
+        rounds: None means the profile's. A round is begun only if one as long as the longest so far would still end in
+        time; the first always is.
         """
         loads: dict[str, list[Load]] = {arm.name: [] for arm in arms}
         started, longest_s = time.perf_counter(), 0.0
-        for number in range(self.profile.rounds):
+        for number in range(rounds or self.profile.rounds):
             began = time.perf_counter()
             if began - started + longest_s > self.profile.budget_s * budget_share:
                 break
             for arm in arms if number % 2 == 0 else reversed(arms):
                 loads[arm.name].append(await arm.run(number))
             longest_s = max(longest_s, time.perf_counter() - began)
+        self.measured_s += time.perf_counter() - started
         return loads
+
+    def _home(self, name: str) -> Path:
+        return self.folder / f"home-{name}"
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -158,9 +202,18 @@ def medians(loads: dict[str, list[Load]]) -> dict[str, dict[str, float]]:
 
 def ratio(loads: dict[str, list[Load]], above: str, below: str, figure: str = "tokens_per_s") -> Interval:
     """A figure of one arm over that of another, turn by turn."""
-    numerators, denominators = ([turn.figures()[figure] for turn in loads[arm]] for arm in (above, below))
-    return ratio_interval(numerators, denominators)
+    return ratio_interval(*_turn_by_turn(loads, above, below, figure))
+
+
+def difference(loads: dict[str, list[Load]], above: str, below: str, figure: str) -> Interval:
+    """A figure of one arm less that of another, turn by turn."""
+    return difference_interval(*_turn_by_turn(loads, above, below, figure))
 
 
 def answered(loads: dict[str, list[Load]], *arms: str) -> list[Answer]:
     return [answer for arm in arms for load in loads[arm] for answer in load.answers]
+
+
+def _turn_by_turn(loads: dict[str, list[Load]], one: str, other: str, figure: str) -> tuple[list[float], list[float]]:
+    of_one, of_other = ([turn.figures()[figure] for turn in loads[arm]] for arm in (one, other))
+    return of_one, of_other

@@ -1,9 +1,11 @@
 """How large the model and the work of each profile are. Values only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Dtype = Literal["bf16", "fp32"]
+Grid = Literal["standard", "quick", "full"]
 _FULL_S = 6 * 3600.0
 
 
@@ -39,43 +41,76 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Lengths:
+    """Of every request, in tokens."""
+
+    prompt: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One size of the benchmark.
 
-    prompt_tokens, new_tokens: of every request.   concurrency: callers of the closed loops.
-    adapters: registered where a scenario asks for many.   sweep: of those in scenario A; full_sweep: in the
-    full grid.
-    requests: of one turn of an arm.   rounds: turns of every arm, as far as `budget_s` of the scenario allows.
+    concurrency: callers of the closed loops.   adapters: registered where a scenario asks for many.
+    sweep: of those in scenario A; full_sweep: in the full grid.
+    lengths, requests: of one turn of an arm.   rounds: turns of every arm, as far as `budget_s` of the scenario allows.
+    pairs: turns where a few per cent must be told apart.
     peer_requests, peer_tokens: of the turns in which a slow peer takes part; both sides do the same work.
+    open_lengths, open_requests: of one turn of the open loops that tell latencies; short, so that there can be many.
+    decode_batches, decode_spreads: requests that decode together, and over how many adapters they are spread.
+    large_rank: of the adapter whose arrival in memory is timed.
     """
 
     name: str
     shape: Shape
-    dtype: Dtype
-    device: Literal["cpu", "cuda"]
-    prompt_tokens: int
-    new_tokens: int
-    concurrency: int
-    adapters: int
-    sweep: tuple[int, ...]
-    full_sweep: tuple[int, ...]
-    requests: int
-    peer_requests: int
-    peer_tokens: int
+    dtype: Dtype = "bf16"
+    device: Literal["cpu", "cuda"] = "cpu"
+    lengths: Lengths = Lengths(64, 64)
+    concurrency: int = 32
+    adapters: int = 32
+    sweep: tuple[int, ...] = (5, 32)
+    full_sweep: tuple[int, ...] = (5, 32, 128)
+    requests: int = 32
+    peer_requests: int = 32
+    peer_tokens: int = 24
+    open_lengths: Lengths = Lengths(16, 8)
+    open_requests: int = 334
+    decode_batches: tuple[int, ...] = (32,)
+    decode_spreads: tuple[int, ...] = (1, 32)
+    large_rank: int = 32
     ranks: tuple[int, ...] = (8, 16)
     rounds: int = 3
+    pairs: int = 40
     budget_s: float = 90.0
+    grid: Grid = "standard"
+
+    @classmethod
+    def restored(cls, document: Mapping[str, Any]) -> "Profile":
+        """The profile that `dataclasses.asdict` and JSON made this document of. Raises TypeError, KeyError."""
+        fields: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in document.items()
+        }
+        for name, kind in (("shape", Shape), ("lengths", Lengths), ("open_lengths", Lengths)):
+            fields[name] = kind(**fields[name])
+        return cls(**fields)
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it is the profile of its name as it stands here, whose figures are held against the bars."""
+        return self == PROFILES[self.name]
 
     @property
     def context_tokens(self) -> int:
-        return 2 * (self.prompt_tokens + self.new_tokens)
+        return 2 * (self.lengths.prompt + self.lengths.new)
 
     @property
     def kv_bytes(self) -> int:
         """Pages for twice the callers at full length, as scenarios with two kinds of traffic need."""
         shape = self.shape
         per_token = 2 * shape.layers * shape.kv_heads * shape.head_size * self.dtype_bytes
-        return 2 * self.concurrency * (self.prompt_tokens + self.new_tokens + 16) * per_token
+        callers = max(2 * self.concurrency, *self.decode_batches)
+        return callers * (self.lengths.prompt + self.lengths.new + 16) * per_token
 
     @property
     def dtype_bytes(self) -> int:
@@ -86,91 +121,94 @@ class Profile:
 
     def adapter_bytes(self, adapter: int) -> int:
         """Device memory of one all-linear adapter."""
+        return self.rank_bytes(self.rank(adapter))
+
+    def rank_bytes(self, rank: int) -> int:
         width = sum(d_in + d_out for d_in, d_out in self.shape.linears().values())
-        return width * self.rank(adapter) * self.shape.layers * self.dtype_bytes
+        return width * rank * self.shape.layers * self.dtype_bytes
 
     def quick(self) -> "Profile":
         """One short turn of every arm: does it run, and roughly how."""
         return replace(
             self,
             rounds=1,
+            pairs=2,
             budget_s=min(self.budget_s, 20.0),
-            new_tokens=max(4, self.new_tokens // 4),
+            lengths=replace(self.lengths, new=max(4, self.lengths.new // 4)),
             peer_tokens=max(4, self.peer_tokens // 4),
             requests=max(4, self.requests // 4),
+            open_requests=max(8, self.open_requests // 8),
             adapters=max(4, self.adapters // 4),
+            sweep=tuple(max(2, count // 8) for count in self.sweep),
+            grid="quick",
         )
 
     def full(self) -> "Profile":
         """The grid that takes hours: at least a thousand requests in a turn, more adapters, as many turns as asked."""
-        return replace(self, requests=max(1000, self.requests), sweep=self.full_sweep, budget_s=_FULL_S)
+        return replace(
+            self,
+            requests=max(1000, self.requests),
+            open_requests=max(1000, self.open_requests),
+            sweep=self.full_sweep,
+            budget_s=_FULL_S,
+            grid="full",
+        )
 
 
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="tiny",
-            shape=Shape(vocab=384, hidden=64, intermediate=96, layers=2, heads=4, kv_heads=2),
-            dtype="fp32",
-            device="cpu",
-            prompt_tokens=8,
-            new_tokens=8,
-            concurrency=4,
-            adapters=4,
-            sweep=(2, 6),
-            full_sweep=(2, 6, 12),
-            requests=8,
-            peer_requests=4,
-            peer_tokens=6,
-            rounds=1,
-            budget_s=20.0,
-        ),
-        Profile(
-            name="ci",
-            shape=Shape(vocab=4096, hidden=256, intermediate=688, layers=4, heads=4, kv_heads=2),
-            dtype="bf16",
-            device="cpu",
-            prompt_tokens=32,
-            new_tokens=16,
-            concurrency=32,
-            adapters=64,
-            sweep=(5, 200),
-            full_sweep=(5, 100, 500, 2000),
-            requests=128,
-            peer_requests=32,
-            peer_tokens=16,
-            budget_s=30.0,
-        ),
-        Profile(
-            name="cpu",
-            shape=Shape(vocab=49152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3),
-            dtype="bf16",
-            device="cpu",
-            prompt_tokens=64,
-            new_tokens=64,
-            concurrency=32,
-            adapters=32,
-            sweep=(5, 32),
-            full_sweep=(5, 32, 128),
-            requests=32,
-            peer_requests=32,
-            peer_tokens=12,
-        ),
-        Profile(
-            name="gpu",
-            shape=Shape(vocab=128256, hidden=4096, intermediate=14336, layers=32, heads=32, kv_heads=8, tied=False),
-            dtype="bf16",
-            device="cuda",
-            prompt_tokens=512,
-            new_tokens=128,
-            concurrency=128,
-            adapters=256,
-            sweep=(1, 64),
-            full_sweep=(1, 64, 256, 1000),
-            requests=512,
-            peer_requests=32,
-            peer_tokens=32,
-        ),
-    )
-}
+_CPU = Profile(
+    name="cpu",  # SmolLM2-135M
+    shape=Shape(vocab=49152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3),
+)
+_CI = replace(
+    _CPU,
+    name="ci",
+    shape=Shape(vocab=4096, hidden=256, intermediate=688, layers=4, heads=4, kv_heads=2),
+    lengths=Lengths(32, 16),
+    adapters=64,
+    sweep=(5, 100, 500, 2000),
+    full_sweep=(5, 20, 100, 500, 1000, 2000),
+    requests=256,
+    peer_tokens=16,
+    open_lengths=Lengths(32, 16),
+    open_requests=400,
+)
+_TINY = replace(
+    _CPU,
+    name="tiny",
+    shape=Shape(vocab=384, hidden=64, intermediate=96, layers=2, heads=4, kv_heads=2),
+    dtype="fp32",
+    lengths=Lengths(8, 8),
+    concurrency=4,
+    adapters=4,
+    sweep=(2, 6),
+    full_sweep=(2, 6, 12),
+    requests=8,
+    peer_requests=4,
+    peer_tokens=6,
+    open_lengths=Lengths(8, 4),
+    open_requests=16,
+    decode_batches=(4,),
+    decode_spreads=(1, 3),
+    rounds=1,
+    pairs=3,
+    budget_s=20.0,
+)
+_GPU = replace(
+    _CPU,
+    name="gpu",  # Llama-3.1-8B
+    shape=Shape(vocab=128256, hidden=4096, intermediate=14336, layers=32, heads=32, kv_heads=8, tied=False),
+    device="cuda",
+    lengths=Lengths(512, 128),
+    concurrency=128,
+    adapters=256,
+    sweep=(1, 64),
+    full_sweep=(1, 64, 256, 1000),
+    requests=512,
+    peer_tokens=32,
+    open_lengths=Lengths(512, 32),
+    decode_batches=(32, 128, 256),
+    decode_spreads=(1, 64, 256, 1000),
+    large_rank=16,
+    ranks=(16,),
+)
+PROFILES = {profile.name: profile for profile in (_TINY, _CI, _CPU, _GPU)}

@@ -11,6 +11,7 @@ from node.version import VERSION
 
 _ROOT = Path(__file__).parent.parent.parent
 _LIBRARIES = ("torch", "transformers", "peft")
+_NOT_CODE = (":!*.md", ":!*.svg", ":!benchmarks/results")
 
 
 def provenance() -> dict[str, object]:
@@ -44,16 +45,22 @@ def libraries() -> dict[str, str]:
 
 
 def commit(root: Path = _ROOT) -> str:
-    """What is checked out at `root`; "unknown" for an installed copy, also one that lies in somebody else's clone."""
+    """What is checked out at `root`, with "-dirty" if code differs from it; results and texts may.
+
+    "unknown" for an installed copy, also one that lies in somebody else's clone.
+    """
     if not (root / ".git").exists():
         return "unknown"
     try:
-        out = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=True
-        )
+        found = _git(root, "rev-parse", "--short", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_NOT_CODE)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return out.stdout.strip()
+    return f"{found}-dirty" if changed else found
+
+
+def _git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _processor() -> str:

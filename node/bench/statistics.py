@@ -11,11 +11,12 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A median and its 95 % interval."""
+    """A median and its 95 % interval. pairs: how many values it is of."""
 
     median: float
     low: float
     high: float
+    pairs: int
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -29,12 +30,21 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Interval:
-    """The median of the ratios pair by pair, with a percentile bootstrap over the pairs (Efron 1979).
+def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
+    """Of the ratios pair by pair."""
+    return interval([above / below for above, below in zip(numerators, denominators, strict=True)])
 
-    With fewer than about 30 pairs the interval is little more than the range that was seen.
+
+def difference_interval(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
+    """Of the differences pair by pair."""
+    return interval([above - below for above, below in zip(minuends, subtrahends, strict=True)])
+
+
+def interval(values: Sequence[float], seed: int = 0) -> Interval:
+    """The median with a percentile bootstrap over the values (Efron 1979).
+
+    With fewer than about 30 values the interval is little more than the range that was seen.
     """
-    ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
     rng = random.Random(seed)
-    medians = [statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES)]
-    return Interval(statistics.median(ratios), percentile(medians, 2.5), percentile(medians, 97.5))
+    medians = [statistics.median(rng.choices(values, k=len(values))) for _ in range(_RESAMPLES)]
+    return Interval(statistics.median(values), percentile(medians, 2.5), percentile(medians, 97.5), len(values))

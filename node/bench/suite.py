@@ -1,30 +1,38 @@
 """`openlora-switchbench v1`: its scenarios, and a run of some of them as one JSON document."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from node.bench import peers, record
+from node.bench.bars import Standing, standings
 from node.bench.lab import Found, Lab
 from node.bench.profiles import Profile
 from node.bench.scenarios import (
     churn,
+    cold,
+    decode,
     hostile,
     interference,
+    memory,
+    pressure,
     receipts,
     remote,
     scale,
     starvation,
     storm,
     throughput,
+    unused,
 )
 
 NAME = "openlora-switchbench v1"
+FORMAT = 2
+"""Of the result: raised when a reader of older ones would misread it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,17 @@ class Scenario:
 SCENARIOS = (
     Scenario("base", "", "serve", throughput.base_alone),
     Scenario("distinct", "", "serve", throughput.one_adapter_each),
+    Scenario("adapters", "", "serve", throughput.adapters_or_none),
     Scenario("solo", "", "serve", throughput.one_at_a_time),
+    Scenario("unused", "", "serve", unused.run),
+    Scenario("decode", "", "serve", decode.run),
+    Scenario("memory", "", "serve", memory.run),
     Scenario("popularity", "", "serve", scale.popularity),
     Scenario("scale", "A", "serve", scale.registered),
     Scenario("starvation", "F", "serve", starvation.run),
     Scenario("receipts", "H", "serve", receipts.run),
+    Scenario("cold", "", "switch", cold.run),
+    Scenario("pressure", "", "switch", pressure.run),
     Scenario("storm", "B", "switch", storm.run),
     Scenario("interference", "C", "switch", interference.run),
     Scenario("remote", "D", "switch", remote.run),
@@ -86,32 +100,43 @@ def check_runnable(profile: Profile) -> None:
         )
 
 
+Tell = Callable[[Scenario, dict[str, Any]], None]
+
+
 async def run(
-    profile: Profile, scenarios: Sequence[Scenario], seed: int, tell: Callable[[Scenario, dict[str, object]], None]
-) -> dict[str, object]:
-    """Runs the scenarios one after another; `tell` gets each with what it found. Raises NotRunnable."""
+    profile: Profile, scenarios: Sequence[Scenario], seed: int, tell: Tell, known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Runs the scenarios one after another; `tell` gets each with what it found. Raises NotRunnable.
+
+    known: scenarios of an earlier result, which the new one holds too.
+    """
     check_runnable(profile)
-    found: dict[str, object] = {}
-    measured_on = record.provenance()  # before the run: the tree may change while it lasts
+    found: dict[str, Any] = dict(known or {})
     with TemporaryDirectory(prefix="openlora-bench-") as folder:
         for scenario in scenarios:
+            measured_on = record.provenance()  # before it runs: the tree may change while it lasts
             lab = Lab(profile, Path(folder) / scenario.name, seed)
             await lab.prepare()
-            found[scenario.name] = document = await _run_one(lab, scenario)
-            tell(scenario, document)
+            found[scenario.name] = {**measured_on, **await _run_one(lab, scenario)}
+            tell(scenario, found[scenario.name])
+    return document(profile, seed, found)
+
+
+def document(profile: Profile, seed: int, scenarios: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as it is written down. Every scenario says where, when and at which commit it was measured."""
     return {
         "name": NAME,
-        **measured_on,
+        "format": FORMAT,
         "libraries": record.libraries(),
-        "threads": torch.get_num_threads(),
         "peersLeftOut": peers.unavailable(),
         "seed": seed,
         "profile": asdict(profile),
-        "scenarios": found,
+        "scenarios": dict(scenarios),
+        "bars": [_told(standing) for standing in standings(profile.name, scenarios)] if profile.is_standard else [],
     }
 
 
-async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, object]:
+async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, Any]:
     started, busy = time.perf_counter(), record.load_average()
     try:
         found = await scenario.run(lab)
@@ -122,9 +147,23 @@ async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, object]:
         "question": scenario.question,
         "ok": found.checks.ok,
         "checks": asdict(found.checks),
-        "ratios": {name: asdict(interval) for name, interval in found.ratios.items()},
+        "compared": {name: asdict(interval) for name, interval in found.compared.items()},
         "arms": found.arms,
         "notes": found.notes,
+        "threads": lab.threads,
         "tookSeconds": round(time.perf_counter() - started, 1),
+        "measuredSeconds": round(lab.measured_s, 1),
         "loadAverageBefore": busy,
+    }
+
+
+def _told(standing: Standing) -> dict[str, Any]:
+    bar, measured = standing.bar, standing.measured
+    return {
+        "figure": bar.figure,
+        "bar": bar.words,
+        "scenario": bar.scenario,
+        "measured": None if measured is None else asdict(measured),
+        "unit": bar.unit,
+        "reached": standing.reached.value,
     }

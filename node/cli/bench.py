@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.table import Table
@@ -16,48 +16,37 @@ if TYPE_CHECKING:
     from node.bench.suite import Scenario
 
 app = typer.Typer(help="Measure serving on this machine: random weights, real work.", no_args_is_help=True)
-
-_Scenarios = Annotated[list[str] | None, typer.Option("--scenario", metavar="NAME", help="Only this one; repeatable.")]
-_ProfileName = Annotated[str, typer.Option("--profile", help="ci, cpu or gpu: how large model and work are.")]
-_Quick = Annotated[bool, typer.Option("--quick", help="One short turn each: does it run?")]
-_Full = Annotated[bool, typer.Option("--full", help="The whole grid: a thousand requests a turn; hours.")]
-_Dtype = Annotated[str | None, typer.Option(help="bf16 or fp32 instead of the profile's.")]
-_Seed = Annotated[int, typer.Option(help="Of weights, prompts and arrivals.")]
-_Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the whole result as JSON.")]
+Verb = Literal["serve", "switch"]
+_VERBS: dict[Verb, str] = {
+    "serve": "Throughput and latency of resident adapters: the peers, A scale, F starvation, H receipts.",
+    "switch": "Adapters that come and go: B storm, C interference, D remote, E churn, G hostile.",
+}
+_SHOWN = ("tokens_per_s", "ttft_p50_ms", "ttft_p99_ms", "itl_p50_ms", "itl_p99_ms")
 
 
-@app.command()
-def serve(
-    context: typer.Context,
-    *,
-    profile: _ProfileName = "cpu",
-    scenario: _Scenarios = None,
-    quick: _Quick = False,
-    full: _Full = False,
-    dtype: _Dtype = None,
-    seed: _Seed = 0,
-    output: _Output = None,
-) -> None:
-    """Throughput and latency of resident adapters: the peers, A scale, F starvation, H receipts."""
-    measured = _profile(profile, dtype, quick=quick, full=full)
-    _measure(context_of(context), "serve", scenario or [], measured, seed=seed, output=output)
+def _add(verb: Verb, about: str) -> None:
+    """The command of a verb; both have the same options."""
+
+    @app.command(verb, help=about)
+    def measure(
+        context: typer.Context,
+        *,
+        profile: Annotated[str, typer.Option(help="ci, cpu or gpu: how large model and work are.")] = "cpu",
+        scenario: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; repeatable.")] = None,
+        quick: Annotated[bool, typer.Option("--quick", help="One short turn each: does it run?")] = False,
+        full: Annotated[
+            bool, typer.Option("--full", help="The whole grid: a thousand requests a turn; hours.")
+        ] = False,
+        dtype: Annotated[str | None, typer.Option(help="bf16 or fp32 instead of the profile's.")] = None,
+        seed: Annotated[int, typer.Option(help="Of weights, prompts and arrivals.")] = 0,
+        output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole result as JSON.")] = None,
+    ) -> None:
+        measured = _profile(profile, dtype, quick=quick, full=full)
+        _measure(context_of(context), verb, scenario or [], measured, seed=seed, output=output)
 
 
-@app.command()
-def switch(
-    context: typer.Context,
-    *,
-    profile: _ProfileName = "cpu",
-    scenario: _Scenarios = None,
-    quick: _Quick = False,
-    full: _Full = False,
-    dtype: _Dtype = None,
-    seed: _Seed = 0,
-    output: _Output = None,
-) -> None:
-    """Adapters that come and go: B storm, C interference, D remote, E churn, G hostile."""
-    measured = _profile(profile, dtype, quick=quick, full=full)
-    _measure(context_of(context), "switch", scenario or [], measured, seed=seed, output=output)
+for _verb, _about in _VERBS.items():
+    _add(_verb, _about)
 
 
 def _profile(name: str, dtype: str | None, *, quick: bool, full: bool) -> "Profile":
@@ -75,13 +64,7 @@ def _profile(name: str, dtype: str | None, *, quick: bool, full: bool) -> "Profi
 
 
 def _measure(
-    shared: Context,
-    verb: str,
-    wanted: list[str],
-    profile: "Profile",
-    *,
-    seed: int,
-    output: Path | None,
+    shared: Context, verb: Verb, wanted: list[str], profile: "Profile", *, seed: int, output: Path | None
 ) -> None:
     import asyncio
 
@@ -97,7 +80,7 @@ def _measure(
 
     configure("info" if shared.verbose else "warning", "text")
 
-    def tell(scenario: "Scenario", found: dict[str, object]) -> None:
+    def tell(scenario: "Scenario", found: dict[str, Any]) -> None:
         if not shared.as_json:
             _show(shared, scenario, found)
 
@@ -109,27 +92,38 @@ def _measure(
         output.write_text(json.dumps(document, indent=2) + "\n")
     if shared.as_json:
         shared.emit(document)
-    elif document["peersLeftOut"]:
-        shared.console.print(str(document["peersLeftOut"]))
-    wrong = [
-        name for name, found in cast(dict[str, dict[str, object]], document["scenarios"]).items() if not found["ok"]
-    ]
+    else:
+        _show_end(shared, document)
+    wrong = [name for name, found in document["scenarios"].items() if not found["ok"]]
     if wrong:
-        raise VerificationFailure(f"Answers were lost or were another adapter's in: {', '.join(wrong)}.")
+        raise VerificationFailure(f"Answers were lost or were not the asked adapter's in: {', '.join(wrong)}.")
 
 
-def _show(shared: Context, scenario: "Scenario", found: dict[str, object]) -> None:
+def _show(shared: Context, scenario: "Scenario", found: dict[str, Any]) -> None:
     letter = f"{scenario.letter} " if scenario.letter else ""
     shared.console.print(f"\n{letter}{scenario.name}", style="bold")
     shared.console.print(scenario.question)
     table = Table("", "turns", "tokens/s", "TTFT p50", "p99", "ITL p50", "p99 ms", box=None, pad_edge=False)
-    for arm, figures in cast(dict[str, dict[str, float]], found["arms"]).items():
-        shown = ("tokens_per_s", "ttft_p50_ms", "ttft_p99_ms", "itl_p50_ms", "itl_p99_ms")
-        table.add_row(arm, f"{figures['turns']:.0f}", *(f"{figures[name]:.1f}" for name in shown))
+    for arm, figures in found["arms"].items():
+        table.add_row(arm, f"{figures['turns']:.0f}", *(f"{figures[name]:.1f}" for name in _SHOWN))
     shared.console.print(table)
-    for name, interval in cast(dict[str, dict[str, float]], found["ratios"]).items():
-        shared.console.print(f"  {name}: {interval['median']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})")
-    for name, value in cast(dict[str, float], found["notes"]).items():
+    for name, interval in found["compared"].items():
+        shared.console.print(f"  {name}: {interval['median']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})")
+    for name, value in found["notes"].items():
         shared.console.print(f"  {name}: {value:.4g}")
-    counts = cast(dict[str, int], found["checks"])
-    shared.console.print("  " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    shared.console.print("  " + ", ".join(f"{name} {count}" for name, count in found["checks"].items()))
+
+
+def _show_end(shared: Context, document: dict[str, Any]) -> None:
+    """The scoreboard, of the bars for which something was measured."""
+    from node.bench.scoreboard import shown
+
+    if document["peersLeftOut"]:
+        shared.console.print(str(document["peersLeftOut"]))
+    rows = [row for row in document["bars"] if row["measured"] is not None]
+    if rows:
+        table = Table("figure", "bar", "measured", "", box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(row["figure"], row["bar"], shown(row), row["reached"])
+        shared.console.print()
+        shared.console.print(table)

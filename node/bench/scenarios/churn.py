@@ -33,11 +33,11 @@ async def run(lab: Lab) -> Found:
     )
     moving = [answer for answer in answered(loads, *loads) if answer.ask.model == _MOVING]
     checks = await check(service, answered(loads, *loads), lab.rng) + await check(service, moving, lab.rng)
-    ratios = {
+    compared = {
         "tokens/s, with churn / control": ratio(loads, "with churn", "control"),
         "p99 ITL, with churn / control": ratio(loads, "with churn", "control", "itl_p99_ms"),
     }
-    return Found(medians(loads), ratios, checks, {"versions_published": len(published)})
+    return Found(medians(loads), compared, checks, {"versions_published": len(published)})
 
 
 def _control(lab: Lab, service: Service, fixed: int) -> Turn:

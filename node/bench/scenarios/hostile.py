@@ -50,11 +50,11 @@ async def run(lab: Lab) -> Found:
     arms = [Arm("control", serve), Arm("under attack", lambda number: besides(serve(number), attack, _PAUSE_S))]
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, *loads), lab.rng)
-    ratios = {
+    compared = {
         "tokens/s, under attack / control": ratio(loads, "under attack", "control"),
         "p99 ITL, under attack / control": ratio(loads, "under attack", "control", "itl_p99_ms"),
     }
-    return Found(medians(loads), ratios, checks, {"refused": len(refused), "kinds": len(attacks)})
+    return Found(medians(loads), compared, checks, {"refused": len(refused), "kinds": len(attacks)})
 
 
 async def attempt(service: Service, attack: Attack) -> None:

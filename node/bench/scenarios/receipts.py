@@ -31,8 +31,8 @@ async def run(lab: Lab) -> Found:
     checks = await check(service, answered(loads, *loads), lab.rng)
     used = sum(len(answer.tokens) for answer in answered(loads, "with receipts"))
     assert sum(tokens_out) == used, "the receipts' tokens are not the answers'"
-    ratios = {"tokens/s, with receipts / without": ratio(loads, "with receipts", "without")}
-    return Found(medians(loads), ratios, checks, {"receipts": len(tokens_out), "tokens_on_receipts": used})
+    compared = {"tokens/s, with receipts / without": ratio(loads, "with receipts", "without")}
+    return Found(medians(loads), compared, checks, {"receipts": len(tokens_out), "tokens_on_receipts": used})
 
 
 @asynccontextmanager

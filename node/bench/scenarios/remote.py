@@ -42,7 +42,7 @@ async def run(lab: Lab) -> Found:
         loads = await lab.take_turns(arms)
         newcomers = [answer for _, answer in arrived]
         checks = await check(service, answered(loads, *loads), lab.rng) + await check(service, newcomers, lab.rng)
-    ratios = {
+    compared = {
         "tokens/s, with arrivals / control": ratio(loads, "with arrivals", "control"),
         "p99 ITL, with arrivals / control": ratio(loads, "with arrivals", "control", "itl_p99_ms"),
     }
@@ -52,7 +52,7 @@ async def run(lab: Lab) -> Found:
         "hub_failures": hub.failed,
         "hub_stalls": hub.stalled,
     }
-    return Found(medians(loads), ratios, checks, notes)
+    return Found(medians(loads), compared, checks, notes)
 
 
 async def first_token(lab: Lab, service: Service, hub: SlowHub, number: int) -> tuple[float, Answer]:

@@ -1,38 +1,48 @@
 """A: what more registered adapters cost, and what their popularity does."""
 
-from node.bench.lab import Arm, Found, Lab, Turn, answered, medians, names, ratio
+from node.bench.lab import BASE, Arm, Found, Lab, Turn, answered, medians, names, ratio
 from node.bench.load import Load, closed_loop, open_loop
-from node.bench.traffic import Popularity, arrivals, chosen
+from node.bench.traffic import Popularity, arrivals
 from node.bench.verdict import Checks, check
 from serving.service import Service
 
 _OPEN_SHARE = 0.8
-"""Of the smallest service's saturation."""
+"""Of the saturation without adapters."""
+_CLOSED_TIME = 0.4
 _POPULARITIES: tuple[Popularity, ...] = ("distinct", "uniform", "zipf", "identical")
 
 
 async def registered(lab: Lab) -> Found:
-    """Zipf 1.0 over 5 to many registered adapters, all of which fit the device: closed loop, then open loop."""
+    """Zipf 1.0 over few to many registered adapters, all of which fit the device: closed loop, then open loop."""
     services = {count: await lab.service(count, home=str(count)) for count in lab.profile.sweep}
     for count, service in services.items():
         await lab.warm(service, names(count))
     closed = await lab.take_turns(
-        [Arm(f"{n} adapters", _closed(lab, service, n)) for n, service in services.items()], 0.5
+        [Arm(_closed_name(n), _closed(lab, service, n)) for n, service in services.items()], _CLOSED_TIME
     )
-    smallest = f"{lab.profile.sweep[0]} adapters"
-    rate = _OPEN_SHARE * medians(closed)[smallest]["requests_per_s"]
+    first = services[lab.profile.sweep[0]]
+    await lab.warm(first)
+    saturation = await lab.saturation(first, [BASE] * lab.profile.requests, lab.profile.open_lengths)
+    rate = _OPEN_SHARE * saturation
     opened = await lab.take_turns(
-        [Arm(f"{n} adapters, open loop", _opened(lab, service, n, rate)) for n, service in services.items()], 0.5
+        [Arm(_open_name(n), _opened(lab, service, n, rate)) for n, service in services.items()], 1 - _CLOSED_TIME
     )
-    checks, ratios = Checks(), {}
+    checks = Checks()
     for count, service in services.items():
-        arm = f"{count} adapters"
-        checks += await check(service, answered(closed, arm) + answered(opened, f"{arm}, open loop"), lab.rng)
-        if arm != smallest:
-            ratios[f"tokens/s, {arm} / {smallest}"] = ratio(closed, arm, smallest)
-            above, below = f"{arm}, open loop", f"{smallest}, open loop"
-            ratios[f"p99 TTFT, {above} / {below}"] = ratio(opened, above, below, "ttft_p99_ms")
-    return Found(medians(closed) | medians(opened), ratios, checks, {"open_loop_requests_per_s": rate})
+        checks += await check(
+            service, answered(closed, _closed_name(count)) + answered(opened, _open_name(count)), lab.rng
+        )
+    few, *more = lab.profile.sweep
+    compared = {}
+    for count in more:
+        compared[f"tokens/s, {count} / {few} adapters"] = ratio(closed, _closed_name(count), _closed_name(few))
+        compared[f"p99 TTFT, {count} / {few} adapters"] = ratio(
+            opened, _open_name(count), _open_name(few), "ttft_p99_ms"
+        )
+    figures = medians(closed) | medians(opened)
+    of_few = figures[_closed_name(few)]["requests_per_s"]
+    notes = {"open_loop_requests_per_s": rate, "open_loop_share_of_closed_loop": rate / of_few}
+    return Found(figures, compared, checks, notes)
 
 
 async def popularity(lab: Lab) -> Found:
@@ -42,22 +52,30 @@ async def popularity(lab: Lab) -> Found:
     await lab.warm(service, names(count))
     loads = await lab.take_turns([Arm(kind, _closed(lab, service, count, kind)) for kind in _POPULARITIES])
     checks = await check(service, answered(loads, *_POPULARITIES), lab.rng)
-    ratios = {f"{kind} / identical": ratio(loads, kind, "identical") for kind in _POPULARITIES[:-1]}
-    return Found(medians(loads), ratios, checks)
+    compared = {f"{kind} / identical": ratio(loads, kind, "identical") for kind in _POPULARITIES[:-1]}
+    return Found(medians(loads), compared, checks)
+
+
+def _closed_name(adapters: int) -> str:
+    return f"{adapters} adapters"
+
+
+def _open_name(adapters: int) -> str:
+    return f"{adapters} adapters, open loop"
 
 
 def _closed(lab: Lab, service: Service, count: int, kind: Popularity = "zipf") -> Turn:
     async def run(number: int) -> Load:
-        models = chosen(kind, count, lab.profile.requests, lab.rng)
-        return await closed_loop(service, lab.asks([f"a{model}" for model in models]), lab.profile.concurrency)
+        models = lab.picked(kind, names(count), lab.profile.requests, number)
+        return await closed_loop(service, lab.asks(models), lab.profile.concurrency)
 
     return run
 
 
 def _opened(lab: Lab, service: Service, count: int, rate_per_s: float) -> Turn:
     async def run(number: int) -> Load:
-        models = chosen("zipf", count, lab.profile.requests, lab.rng)
-        at_s = arrivals(rate_per_s, len(models), lab.rng)
-        return await open_loop(service, lab.asks([f"a{model}" for model in models]), at_s)
+        models = lab.picked("zipf", names(count), lab.profile.open_requests, number)
+        at_s = arrivals(rate_per_s, len(models), lab.dice(number))
+        return await open_loop(service, lab.asks(models, lengths=lab.profile.open_lengths), at_s)
 
     return run

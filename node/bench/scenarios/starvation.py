@@ -27,13 +27,13 @@ async def run(lab: Lab) -> Found:
     )
     checks = await check(service, answered(loads, *loads), lab.rng)
     shown = {arm: [turn.of(lambda ask: ask.tenant != "flood") for turn in turns] for arm, turns in loads.items()}
-    ratios = {
+    compared = {
         f"{figure}, beside the flood / alone": ratio(shown, "rare beside the flood", "rare alone", figure)
         for figure in ("ttft_p50_ms", "ttft_p99_ms", "ttft_max_ms")
     }
     flooded = [turn.of(lambda ask: ask.tenant == "flood") for turn in loads["rare beside the flood"]]
     figures = medians(shown) | medians({"the flood itself": flooded})
-    return Found(figures, ratios, checks, {"flood_requests_per_s": rate})
+    return Found(figures, compared, checks, {"flood_requests_per_s": rate})
 
 
 def _turn(lab: Lab, service: Service, rare: int, flood: list[str], rate_per_s: float) -> Turn:

@@ -28,18 +28,18 @@ async def run(lab: Lab) -> Found:
         for kind, service in services.items()
     ]
     loads = await lab.take_turns(arms)
-    checks, ratios, notes, figures = Checks(), {}, {}, medians(loads)
+    checks, compared, notes, figures = Checks(), {}, {}, medians(loads)
     for kind, service in services.items():
         checks += await check(service, answered(loads, *(_name(kind, callers) for callers in _CALLERS)), lab.rng)
     for callers in _CALLERS:
         resident = _name("resident", callers)
         for kind in ("half", "storm"):
             arm = _name(kind, callers)
-            ratios[f"median TTFT, {arm} / resident"] = ratio(loads, arm, resident, "ttft_p50_ms")
+            compared[f"median TTFT, {arm} / resident"] = ratio(loads, arm, resident, "ttft_p50_ms")
             notes[f"load_ms, {arm}"] = 1e3 * figures[arm]["load_seconds"] / max(1.0, figures[arm]["loads"])
         late_ms = figures[_name("storm", callers)]["ttft_p50_ms"] - figures[resident]["ttft_p50_ms"]
         notes[f"cold_minus_warm_ttft_ms, {callers} callers"] = late_ms
-    return Found(figures, ratios, checks, notes)
+    return Found(figures, compared, checks, notes)
 
 
 def _name(kind: str, callers: int) -> str:

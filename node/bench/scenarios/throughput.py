@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
+
+import torch
 
 from node.bench.lab import BASE, Arm, Found, Lab, answered, medians, names, ratio
 from node.bench.load import Load, closed_loop
@@ -25,32 +28,41 @@ async def base_alone(lab: Lab) -> Found:
     service = await lab.service()
     await lab.warm(service)
     rounds = [lab.asks([BASE] * profile.peer_requests) for _ in range(profile.rounds)]
-    arms = [ours("ours", service, rounds, profile.concurrency)]
     peer = await asyncio.to_thread(HfGenerate, lab.base, profile)
-    arms.append(await peer_arm(lab, "hf_generate", peer, rounds))
+    arms = [ours("ours", service, rounds), await peer_arm(lab, "hf_generate", peer, rounds)]
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, "ours"), lab.rng)
     return Found(medians(loads), {"ours / hf_generate": ratio(loads, "ours", "hf_generate")}, checks)
 
 
 async def one_adapter_each(lab: Lab) -> Found:
-    """As many callers as adapters, each with one of its own: ours, ours without adapters, PEFT's mixed batch."""
+    """As many callers as adapters, each with one of its own: ours, and PEFT's mixed batch of the same requests."""
     profile = lab.profile
     count = min(profile.peer_requests, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, names(count))
     rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds)]
-    plain = [lab.asks([BASE] * count, profile.peer_tokens) for _ in range(profile.rounds)]
-    arms = [ours("ours", service, rounds, count), ours("ours_no_adapter", service, plain, count)]
-    ratios = [("ours", "ours_no_adapter")]
+    arms = [ours("ours", service, rounds)]
     if unavailable() is None:
-        adapters = {name: lab.adapter_folder(number, "peer") for number, name in enumerate(names(count))}
-        peer = await asyncio.to_thread(PeftMixed, lab.base, profile, adapters)
+        peer = await asyncio.to_thread(PeftMixed, lab.base, profile, _folders(lab, count))
         arms.append(await peer_arm(lab, "peft_mixed", peer, rounds))
-        ratios.append(("ours", "peft_mixed"))
+    return await _compared(lab, service, arms)
+
+
+async def adapters_or_none(lab: Lab) -> Found:
+    """Our own throughput at full length: every request with an adapter of its own, and the same without any."""
+    profile = lab.profile
+    count = min(profile.concurrency, profile.adapters)
+    service = await lab.service(count)
+    await lab.warm(service, [*names(count), BASE])
+    adapted = [lab.asks(names(count)) for _ in range(profile.rounds)]
+    plain = [lab.asks([BASE] * count) for _ in range(profile.rounds)]
+    arms = [ours("distinct adapters", service, adapted), ours("no adapter", service, plain)]
     loads = await lab.take_turns(arms)
-    checks = await check(service, answered(loads, "ours", "ours_no_adapter"), lab.rng)
-    return Found(medians(loads), {f"{a} / {b}": ratio(loads, a, b) for a, b in ratios}, checks)
+    checks = await check(service, answered(loads, *loads), lab.rng)
+    return Found(
+        medians(loads), {"distinct adapters / no adapter": ratio(loads, "distinct adapters", "no adapter")}, checks
+    )
 
 
 async def one_at_a_time(lab: Lab) -> Found:
@@ -60,24 +72,37 @@ async def one_at_a_time(lab: Lab) -> Found:
     service = await lab.service(count)
     await lab.warm(service, names(count))
     rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds)]
-    arms = [ours("ours", service, rounds, 1)]
+    arms = [ours("ours", service, rounds, callers=1)]
     if unavailable() is None:
-        adapters = {name: lab.adapter_folder(number, "peer") for number, name in enumerate(names(count))}
         peers: dict[str, Callable[..., Peer]] = {"peft_set_adapter": PeftSetAdapter, "peft_hotswap": PeftHotswap}
         for name, make in peers.items():
-            peer = await asyncio.to_thread(make, lab.base, profile, adapters)
+            peer = await asyncio.to_thread(make, lab.base, profile, _folders(lab, count))
             arms.append(await peer_arm(lab, name, peer, rounds))
+    return await _compared(lab, service, arms)
+
+
+def ours(name: str, service: Service, rounds: Sequence[Sequence[Ask]], callers: int | None = None) -> Arm:
+    """A closed loop over the round's requests. callers: None means one for each."""
+    return Arm(name, lambda number: closed_loop(service, rounds[number], callers or len(rounds[number])))
+
+
+async def peer_arm(lab: Lab, name: str, peer: Peer, rounds: Sequence[Sequence[Ask]]) -> Arm:
+    """The same requests, after a warm-up as wide as they are. The engine's thread sleeps meanwhile."""
+
+    def answer(asks: Sequence[Ask]) -> Load:
+        torch.set_num_threads(lab.threads)  # of this thread, and as many as the engine got
+        return peer.answer(asks)
+
+    await asyncio.to_thread(answer, lab.asks([ask.model for ask in rounds[0]], 2))
+    return Arm(name, lambda number: asyncio.to_thread(answer, rounds[number]))
+
+
+async def _compared(lab: Lab, service: Service, arms: Sequence[Arm]) -> Found:
+    """The first arm, which is ours, with every other."""
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, "ours"), lab.rng)
     return Found(medians(loads), {f"ours / {arm.name}": ratio(loads, "ours", arm.name) for arm in arms[1:]}, checks)
 
 
-def ours(name: str, service: Service, rounds: Sequence[Sequence[Ask]], callers: int) -> Arm:
-    """A closed loop over the round's requests."""
-    return Arm(name, lambda number: closed_loop(service, rounds[number], callers))
-
-
-async def peer_arm(lab: Lab, name: str, peer: Peer, rounds: Sequence[Sequence[Ask]]) -> Arm:
-    """The same requests, after a short warm-up. The engine's thread sleeps meanwhile: it has nothing to do."""
-    await asyncio.to_thread(peer.answer, lab.asks([rounds[0][0].model], 2))
-    return Arm(name, lambda number: asyncio.to_thread(peer.answer, rounds[number]))
+def _folders(lab: Lab, count: int) -> dict[str, Path]:
+    return {name: lab.adapter_folder(number, "peer") for number, name in enumerate(names(count))}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from node.bench.load import Answer, Load, besides
+from node.bench.scenarios.decode import steady_tokens_per_s
 from node.bench.traffic import Ask
 from serving.types import End, Outcome, Usage
 
@@ -32,6 +33,19 @@ def test_the_first_token_counts_from_when_the_request_was_due() -> None:
     assert figures["itl_p99_ms"] == pytest.approx(100)
     assert (figures["tokens_per_s"], figures["requests_per_s"]) == (2.0, 0.5)
     assert (figures["requests"], figures["refused"], figures["lost"], figures["loads"]) == (2, 1, 0, 3)
+
+
+def test_processor_time_is_told_per_step_where_there_were_steps() -> None:
+    assert Load((answer(4),), 1.0, {"steps": 4}, cpu_s=0.2).figures()["cpu_ms_per_step"] == pytest.approx(50)
+    assert "cpu_ms_per_step" not in Load((answer(4),), 1.0, cpu_s=0.2).figures()
+
+
+def test_decoding_is_timed_while_all_decode() -> None:
+    together = Load((answer(11, first_s=1.0), answer(11, first_s=1.5)), 3.0)
+    one_after_the_other = Load((answer(3, first_s=1.0), answer(3, first_s=5.0)), 9.0)
+
+    assert steady_tokens_per_s(together) == pytest.approx(20)
+    assert steady_tokens_per_s(one_after_the_other) == 0
 
 
 def test_part_of_the_traffic_can_be_looked_at() -> None:

@@ -19,5 +19,27 @@ def test_a_folder_without_commits_has_none(tmp_path: Path) -> None:
     assert commit(tmp_path) == "unknown"
 
 
+def test_changed_code_is_dirty_and_changed_results_and_texts_are_not(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True)
+
+    git("init", "--quiet")
+    (tmp_path / "benchmarks/results").mkdir(parents=True)
+    files = [tmp_path / name for name in ("code.py", "README.md", "benchmarks/results/figures.json")]
+    for file in files:
+        file.write_text("one")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "One")
+    clean = commit(tmp_path)
+
+    for file in files[1:]:
+        file.write_text("two")
+    after_measuring = commit(tmp_path)
+    files[0].write_text("two")
+
+    assert clean == after_measuring
+    assert commit(tmp_path) == f"{clean}-dirty"
+
+
 def test_a_result_says_when_and_on_what_it_was_measured() -> None:
     assert provenance().keys() == {"measuredAt", "version", "commit", "machine"}

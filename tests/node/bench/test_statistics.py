@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.bench.statistics import percentile, ratio_interval
+from node.bench.statistics import difference_interval, percentile, ratio_interval
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40)
 
@@ -33,7 +33,13 @@ def test_ratios_are_taken_pair_by_pair() -> None:
     interval = ratio_interval([2.0, 40.0, 900.0], [1.0, 10.0, 300.0])
 
     assert interval.median == 3.0
-    assert (interval.low, interval.high) == (2.0, 4.0)
+    assert (interval.low, interval.high, interval.pairs) == (2.0, 4.0, 3)
+
+
+def test_differences_are_taken_pair_by_pair() -> None:
+    interval = difference_interval([12.0, 40.0, 900.0], [10.0, 35.0, 899.0])
+
+    assert (interval.low, interval.median, interval.high) == (1.0, 2.0, 5.0)
 
 
 def test_the_interval_of_many_pairs_is_narrow_and_holds_the_true_ratio() -> None:

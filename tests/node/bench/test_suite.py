@@ -29,14 +29,8 @@ async def test_a_scenario_compares_its_arms_and_loses_and_mixes_up_nothing(scena
 
     found = json.loads(json.dumps(document, allow_nan=False))["scenarios"][scenario.name]
     assert found["checks"]["exact"] > 0
-    assert {name: found["checks"][name] for name in ("lost", "wrong_adapter", "silent_base", "rounded")} == {
-        "lost": 0,
-        "wrong_adapter": 0,
-        "silent_base": 0,
-        "rounded": 0,
-    }
-    assert len(found["arms"]) >= 2
-    assert found["ratios"]
+    assert {name: count for name, count in found["checks"].items() if count} == {"exact": found["checks"]["exact"]}
+    assert found["compared"]
     assert all(arm["requests"] > 0 and arm["lost"] == 0 for arm in found["arms"].values())
 
 
@@ -107,8 +101,10 @@ def test_one_scenario_is_picked_by_its_letter_and_written_as_json(cli: Cli, tmp_
     assert document == json.loads((tmp_path / "r").read_text())
     assert document["name"] == "openlora-switchbench v1"
     assert list(document["scenarios"]) == ["storm"]
-    assert {"processor", "cores", "python", "system"} <= document["machine"].keys()
-    assert document["commit"]
+    storm = document["scenarios"]["storm"]
+    assert {"processor", "cores", "python", "system"} <= storm["machine"].keys()
+    assert storm["commit"]
+    assert storm["threads"] >= 1
 
 
 def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,40 @@
+"""How long an adapter needs from the disk's cache to its first token."""
+
+from dataclasses import replace
+
+from node.bench.lab import Arm, Found, Lab, answered, difference, medians
+from node.bench.load import Load, closed_loop
+from node.bench.verdict import check
+from node.bench.weights import save_adapter
+
+_LARGE = "large"
+
+_TOKENS = 2
+
+
+async def run(lab: Lab) -> Found:
+    """One caller asks for a large adapter: resident; and ingested, but not in memory."""
+    profile = lab.profile
+    nbytes = profile.rank_bytes(profile.large_rank)
+    service = await lab.service(home="cold", budget_bytes=2 * nbytes)
+    ranked = replace(profile, ranks=(profile.large_rank,))
+    folder = save_adapter(ranked, 0, lab.folder / _LARGE, lab.seed)
+    await service.add_adapter(_LARGE, f"file:{folder}")
+    await lab.warm(service, [_LARGE])
+
+    async def ask() -> Load:
+        return await closed_loop(service, lab.asks([_LARGE], _TOKENS), 1)
+
+    async def warm(number: int) -> Load:
+        return await ask()
+
+    async def cold(number: int) -> Load:
+        await service.evict(_LARGE)
+        return await ask()
+
+    for each in (cold, warm):  # the blob is in the page cache from here on
+        await each(0)
+    loads = await lab.take_turns([Arm("warm", warm), Arm("cold", cold)], rounds=profile.pairs)
+    checks = await check(service, answered(loads, *loads), lab.rng)
+    compared = {"first token, cold − warm, ms": difference(loads, "cold", "warm", "ttft_p50_ms")}
+    return Found(medians(loads), compared, checks, {"adapter_bytes": nbytes})
