@@ -8,7 +8,7 @@ MEASUREMENTS = {"paid_request": paid_request.main, "clinic": clinic.main, "switc
 
 
 def main() -> None:
-    """Run the named measurements, or all; each writes benchmarks/results/NAME.json."""
+    """Run the named measurements, or all; each writes into benchmarks/results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
     names = parser.parse_args().names or list(MEASUREMENTS)

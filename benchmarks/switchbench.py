@@ -1,21 +1,95 @@
-"""`openlora-switchbench v1` in its `ci` profile, serve and switch: benchmarks/results/switchbench_ci.json."""
+"""`python -m benchmarks.switchbench`: the scenarios behind the node's bars, in both profiles that have bars.
 
+Writes benchmarks/results/switchbench_PROFILE.json after every scenario. A scenario that was measured on this machine at
+this commit is not measured again, so an interrupted run goes on where it was; code that is not committed has no commit
+to go by, and is measured anew. About 25 minutes on two cores; `--all` adds the scenarios without bars, 25 more.
+"""
+
+import argparse
 import asyncio
 import json
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from benchmarks.record import RESULTS
-from node.bench.profiles import PROFILES
-from node.bench.suite import SCENARIOS, Scenario, run
+from node.bench import record
+from node.bench.bars import scenarios_of
+from node.bench.profiles import PROFILES, Profile
+from node.bench.scoreboard import shown
+from node.bench.suite import SCENARIOS, Scenario, document, run
+
+SEED = 0
+MEASURED = ("cpu", "ci")
 
 
-def main() -> None:
-    document = asyncio.run(run(PROFILES["ci"], SCENARIOS, 0, _tell))
-    (RESULTS / "switchbench_ci.json").write_text(json.dumps(document, indent=2) + "\n")
+def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path) -> list[str]:
+    """Measures what the result at `path` lacks, and writes it after every scenario. Returns what failed."""
+    failed = []
+    before = json.loads(path.read_text()) if path.exists() else {}
+    wanted = json.loads(json.dumps(document(profile, SEED, {})))
+    here = {"commit": record.commit(), "machine": record.machine(), "threads": torch.get_num_threads()}
+    known = reusable(before, wanted, here)
+    for number, scenario in enumerate(scenarios, 1):
+        place = f"{profile.name} {number}/{len(scenarios)} {scenario.name}"
+        if scenario.name in known:
+            print(f"{place}: measured already", flush=True)
+            continue
+        print(f"{place}: {scenario.question}", flush=True)
+        try:
+            found = asyncio.run(run(profile, [scenario], SEED, _tell, known))
+        except Exception:
+            traceback.print_exc()
+            failed.append(f"{profile.name} {scenario.name}")
+            continue
+        known = found["scenarios"]
+        path.write_text(json.dumps(found, indent=2) + "\n")
+    return failed
 
 
-def _tell(scenario: Scenario, found: dict[str, object]) -> None:
-    print(f"{scenario.name}: {found['tookSeconds']} s, {found['checks']}", flush=True)
+def reusable(before: Mapping[str, Any], wanted: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
+    """The scenarios of an earlier result that need not be measured again.
+
+    wanted: a result without scenarios, as it would be written now.   here: commit, machine and threads of now.
+    """
+    if here["commit"] == "unknown" or here["commit"].endswith("-dirty"):
+        return {}
+    if any(before.get(key) != wanted[key] for key in ("format", "seed", "libraries", "profile", "peersLeftOut")):
+        return {}
+    scenarios: Mapping[str, Any] = before["scenarios"]
+    return {name: found for name, found in scenarios.items() if all(found[key] == here[key] for key in here)}
+
+
+def _tell(scenario: Scenario, found: dict[str, Any]) -> None:
+    print(f"  took {found['tookSeconds']} s, of which {found['measuredSeconds']} s were measured; {found['checks']}")
+    for name, interval in found["compared"].items():
+        print(f"  {name}: {interval['median']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})", flush=True)
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Measures, and prints where the bars stand."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.switchbench", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="the scenarios without bars too")
+    parser.add_argument("--again", action="store_true", help="also what was measured at this commit")
+    options = parser.parse_args(words)
+    failed = []
+    for name in MEASURED:
+        path = RESULTS / f"switchbench_{name}.json"
+        if options.again:
+            path.unlink(missing_ok=True)
+        wanted = [each for each in SCENARIOS if options.all or each.name in scenarios_of(name)]
+        failed += measure(PROFILES[name], wanted, path)
+    for name in MEASURED:
+        path = RESULTS / f"switchbench_{name}.json"
+        for row in json.loads(path.read_text()).get("bars", []) if path.exists() else []:
+            print(f"{row['reached']:>13}  {row['figure']}: {shown(row)}, bar {row['bar']}")
+    if failed:
+        raise SystemExit(f"these scenarios ended with an error: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

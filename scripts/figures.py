@@ -1,6 +1,6 @@
-"""Write the measured figures into README.md, between markers that name them, from the committed JSON.
+"""Write the measured figures into README.md, between markers that name them, and the plot, from the committed JSON.
 
-`--check` changes nothing and exits 1 if the README differs from the measurements.
+`--check` changes nothing and exits 1 if README or plot differ from the measurements.
 """
 
 import argparse
@@ -11,9 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.plot import panels, svg
+from node.bench.bars import standings
+from node.bench.record import FORMAT
+from node.bench.scoreboard import shown
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PLOT = ROOT / "docs" / "adapters.svg"
 DEPARTMENTS = ("dermatology", "cardiology", "nutrition")
+PROFILES = ("cpu", "ci")
 
 
 def quality() -> str:
@@ -76,7 +83,58 @@ def clinic() -> str:
     return "\n".join([*rows, "", _measured_on(document)])
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"quality": quality, "gas": gas, "paid-request": paid_request, "clinic": clinic}
+def bars() -> str:
+    """Every figure the node must reach, next to what was measured; with the plot once there is one."""
+    rows = ["| figure | bar | measured (95 % interval) | |", "|---|---|---|---|"]
+    notes = []
+    for profile in PROFILES:
+        scenarios = _scenarios(profile)
+        for standing in standings(profile, scenarios):
+            row = standing.row()
+            rows.append(f"| {row['figure']} | {row['bar']} | {shown(row)} | {row['reached']} |")
+        notes.append(f"`{profile}` profile: {_measured_where(scenarios)}")
+    picture = [f"![{_PLOTTED}](docs/{PLOT.name})", ""] if plot() else []
+    return "\n".join([*rows, "", *picture, "  \n".join(notes)])
+
+
+_PLOTTED = "Tokens per second and p99 time to first token against the number of registered adapters, ci profile"
+
+
+def plot() -> str | None:
+    """The picture; None if what it shows was not measured."""
+    scale = _scenarios("ci").get("scale")
+    return None if scale is None else svg(panels(scale), _PLOTTED)
+
+
+def _scenarios(profile: str) -> dict[str, Any]:
+    """What was measured in the profile as it stands; a shortened run and an old result count for nothing."""
+    path = ROOT / f"benchmarks/results/switchbench_{profile}.json"
+    document = _load(str(path)) if path.exists() else {}
+    if document.get("format") != FORMAT or document["profile"]["grid"] != "standard":
+        return {}
+    scenarios: dict[str, Any] = document["scenarios"]
+    return scenarios
+
+
+def _measured_where(scenarios: dict[str, Any]) -> str:
+    """The machines and commits; one of each, unless scenarios were measured at different times."""
+    if not scenarios:
+        return "not measured yet."
+    places = {}
+    for found in scenarios.values():
+        machine = found["machine"]
+        place = f"{machine['processor']}, {machine['cores']} cores, {found['threads']} threads"
+        places.setdefault(place, set()).add(f"`{found['commit']}`")
+    return "; ".join(f"{place}, at commit {', '.join(sorted(commits))}" for place, commits in places.items()) + "."
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "quality": quality,
+    "bars": bars,
+    "gas": gas,
+    "paid-request": paid_request,
+    "clinic": clinic,
+}
 
 
 def filled(text: str) -> str:
@@ -103,13 +161,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    before = README.read_text()
-    after = filled(before)
+    current = {README: filled(README.read_text()), PLOT: plot()}
+    stale = [path for path, text in current.items() if text != (path.read_text() if path.exists() else None)]
     if options.check:
-        if after != before:
-            print("README.md does not show the committed measurements; run: make figures", file=sys.stderr)
-        return int(after != before)
-    README.write_text(after)
+        for path in stale:
+            print(
+                f"{path.relative_to(ROOT)} does not show the committed measurements; run: make figures", file=sys.stderr
+            )
+        return int(bool(stale))
+    for path in stale:
+        text = current[path]
+        path.unlink() if text is None else path.write_text(text)
     return 0
 
 

@@ -1,7 +1,7 @@
 """The figures the node must reach, each computed from what a scenario found: values and rules only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Literal
 
@@ -33,7 +33,8 @@ class Bar:
 
     @property
     def words(self) -> str:
-        return f"{self.sense} {self.limit:g}{f' {self.unit}' if self.unit else ''}"
+        """A count has no unit, and may only be 0."""
+        return f"{self.sense} {self.limit:g} {self.unit}" if self.unit else f"{self.limit:g}"
 
 
 class Reached(Enum):
@@ -52,6 +53,17 @@ class Standing:
     bar: Bar
     measured: Interval | None
     reached: Reached
+
+    def row(self) -> dict[str, Any]:
+        """As it is written into a result."""
+        return {
+            "figure": self.bar.figure,
+            "bar": self.bar.words,
+            "scenario": self.bar.scenario,
+            "measured": None if self.measured is None else asdict(self.measured),
+            "unit": self.bar.unit,
+            "reached": self.reached.value,
+        }
 
 
 _FEW_PER_CENT = 30

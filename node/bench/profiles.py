@@ -74,7 +74,7 @@ class Profile:
     requests: int = 32
     peer_requests: int = 32
     peer_tokens: int = 24
-    open_lengths: Lengths = Lengths(16, 8)
+    open_lengths: Lengths = Lengths(16, 6)
     open_requests: int = 334
     decode_batches: tuple[int, ...] = (32,)
     decode_spreads: tuple[int, ...] = (1, 32)
@@ -167,10 +167,9 @@ _CI = replace(
     adapters=64,
     sweep=(5, 100, 500, 2000),
     full_sweep=(5, 20, 100, 500, 1000, 2000),
-    requests=256,
+    requests=192,
     peer_tokens=16,
     open_lengths=Lengths(32, 16),
-    open_requests=400,
 )
 _TINY = replace(
     _CPU,

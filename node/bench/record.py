@@ -9,6 +9,8 @@ from pathlib import Path
 
 from node.version import VERSION
 
+FORMAT = 2
+"""Of the benchmark's result: raised when a reader of older ones would misread it."""
 _ROOT = Path(__file__).parent.parent.parent
 _LIBRARIES = ("torch", "transformers", "peft")
 _NOT_CODE = (":!*.md", ":!*.svg", ":!benchmarks/results")

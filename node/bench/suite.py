@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from node.bench import peers, record
-from node.bench.bars import Standing, standings
+from node.bench.bars import standings
 from node.bench.lab import Found, Lab
 from node.bench.profiles import Profile
 from node.bench.scenarios import (
@@ -31,8 +31,6 @@ from node.bench.scenarios import (
 )
 
 NAME = "openlora-switchbench v1"
-FORMAT = 2
-"""Of the result: raised when a reader of older ones would misread it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +124,13 @@ def document(profile: Profile, seed: int, scenarios: Mapping[str, Any]) -> dict[
     """A result as it is written down. Every scenario says where, when and at which commit it was measured."""
     return {
         "name": NAME,
-        "format": FORMAT,
+        "format": record.FORMAT,
         "libraries": record.libraries(),
         "peersLeftOut": peers.unavailable(),
         "seed": seed,
         "profile": asdict(profile),
         "scenarios": dict(scenarios),
-        "bars": [_told(standing) for standing in standings(profile.name, scenarios)] if profile.is_standard else [],
+        "bars": [each.row() for each in standings(profile.name, scenarios)] if profile.is_standard else [],
     }
 
 
@@ -154,16 +152,4 @@ async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, Any]:
         "tookSeconds": round(time.perf_counter() - started, 1),
         "measuredSeconds": round(lab.measured_s, 1),
         "loadAverageBefore": busy,
-    }
-
-
-def _told(standing: Standing) -> dict[str, Any]:
-    bar, measured = standing.bar, standing.measured
-    return {
-        "figure": bar.figure,
-        "bar": bar.words,
-        "scenario": bar.scenario,
-        "measured": None if measured is None else asdict(measured),
-        "unit": bar.unit,
-        "reached": standing.reached.value,
     }
