@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from node.bench.load import Answer, Load, closed_loop
+from node.bench.load import Answer, Load, closed_loop, open_loop
 from node.bench.profiles import Lengths, Profile
 from node.bench.statistics import Interval, difference_interval, ratio_interval
 from node.bench.stock import stock
-from node.bench.traffic import Ask, Popularity, chosen, prompt
+from node.bench.traffic import Ask, Popularity, arrivals, chosen, prompt
 from node.bench.verdict import Checks
 from node.bench.weights import save_adapter, save_base
 from serving.adapters.sources.source import SourceSettings
@@ -158,9 +158,21 @@ class Lab:
         await closed_loop(service, self.asks(asked, _WARM_TOKENS), width)
 
     async def saturation(self, service: Service, models: Sequence[str], lengths: Lengths) -> float:
-        """Requests per second of a closed loop over these models."""
-        load = await closed_loop(service, self.asks(models, lengths=lengths), self.profile.concurrency)
-        return load.figures()["requests_per_s"]
+        """Requests per second of a closed loop over these models; the second of two, the first warms up."""
+        loads = [
+            await closed_loop(service, self.asks(models, lengths=lengths), self.profile.concurrency) for _ in range(2)
+        ]
+        return loads[-1].figures()["requests_per_s"]
+
+    def zipf_turn(self, service: Service, adapters: int, rate_per_s: float) -> Turn:
+        """An open loop of short requests for the first `adapters` adapters, Zipf 1.0."""
+
+        async def run(number: int) -> Load:
+            models = self.picked("zipf", names(adapters), self.profile.open_requests, number)
+            at_s = arrivals(rate_per_s, len(models), self.dice(number))
+            return await open_loop(service, self.asks(models, lengths=self.profile.open_lengths), at_s)
+
+        return run
 
     async def take_turns(
         self, arms: Sequence[Arm], budget_share: float = 1.0, rounds: int | None = None
@@ -168,13 +180,17 @@ class Lab:
         """Every arm's loads: in turn, every other round backwards, until `rounds` or the time is over.
 
         rounds: None means the profile's. A round is begun only if one as long as the longest so far would still end in
-        time; the first always is.
+        time; the first always is. Before all, every arm has the turn number `rounds` as a rehearsal that does not
+        count, so that nobody pays for what is only done once; a quick profile does without.
         """
+        rounds = rounds or self.profile.rounds
         loads: dict[str, list[Load]] = {arm.name: [] for arm in arms}
+        for arm in arms if self.profile.grid != "quick" else []:
+            await arm.run(rounds)
         started, longest_s = time.perf_counter(), 0.0
-        for number in range(rounds or self.profile.rounds):
+        for number in range(rounds):
             began = time.perf_counter()
-            if began - started + longest_s > self.profile.budget_s * budget_share:
+            if number and began - started + longest_s > self.profile.budget_s * budget_share:
                 break
             for arm in arms if number % 2 == 0 else reversed(arms):
                 loads[arm.name].append(await arm.run(number))

@@ -28,12 +28,14 @@ def weighable() -> bool:
 async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
     """Serves base and adapters by turns to all callers, twice; memory in bytes.
 
-    imported: held before anything was loaded.   peak: held at most.   allowed: base, adapters' and KV cache's budgets.
+    imported: held before anything was loaded.   start: held at most until it could serve.   peak: held at most.
+    allowed: base, and the budgets of adapters and KV cache.
     """
     imported_bytes = _resident_bytes("VmRSS")
     lab = Lab(profile, folder, seed)
     adapters = min(profile.concurrency, profile.adapters)
     service = await lab.service(adapters, home=HOME)
+    start_bytes = _resident_bytes("VmHWM")
     models = [BASE, *names(adapters)]
     load = await closed_loop(service, lab.asks(2 * models), profile.concurrency)
     peak_bytes = _resident_bytes("VmHWM")
@@ -43,6 +45,7 @@ async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
     await service.close()
     return {
         "imported_bytes": imported_bytes,
+        "start_bytes": start_bytes,
         "peak_bytes": peak_bytes,
         "allowed_bytes": base_bytes + stats.adapter_budget_bytes + stats.kv_budget_bytes,
         "figures": load.figures(),

@@ -14,7 +14,7 @@ from node.bench.verdict import Checks
 from node.bench.weighing import HOME, weighable
 
 _ARM = "a process of its own"
-_BYTES = ("imported_bytes", "peak_bytes", "allowed_bytes")
+_BYTES = ("imported_bytes", "start_bytes", "peak_bytes", "allowed_bytes")
 
 
 async def run(lab: Lab) -> Found:

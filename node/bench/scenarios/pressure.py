@@ -1,10 +1,7 @@
 """What it costs when the adapters that are asked for need more memory than the device has for them."""
 
-from node.bench.lab import Arm, Found, Lab, Turn, answered, medians, names, ratio
-from node.bench.load import Load, open_loop
-from node.bench.traffic import arrivals
+from node.bench.lab import Arm, Found, Lab, answered, medians, names, ratio
 from node.bench.verdict import Checks, check
-from serving.service import Service
 
 _SHARE = 0.7
 """Of saturation with all adapters resident."""
@@ -21,7 +18,7 @@ async def run(lab: Lab) -> Found:
     models = lab.picked("zipf", names(count), 4 * profile.concurrency, 0)
     rate = _SHARE * await lab.saturation(resident, models, profile.open_lengths)
     arms = {"resident": resident, "twice the budget": half}
-    loads = await lab.take_turns([Arm(name, _turn(lab, service, rate)) for name, service in arms.items()])
+    loads = await lab.take_turns([Arm(name, lab.zipf_turn(service, count, rate)) for name, service in arms.items()])
     checks = Checks()
     for name, service in arms.items():
         checks += await check(service, answered(loads, name), lab.rng)
@@ -30,12 +27,3 @@ async def run(lab: Lab) -> Found:
         for figure in ("ttft_p50_ms", "ttft_p99_ms", "itl_p99_ms")
     }
     return Found(medians(loads), compared, checks, {"requests_per_s": rate})
-
-
-def _turn(lab: Lab, service: Service, rate_per_s: float) -> Turn:
-    async def run(number: int) -> Load:
-        models = lab.picked("zipf", names(lab.profile.adapters), lab.profile.open_requests, number)
-        at_s = arrivals(rate_per_s, len(models), lab.dice(number))
-        return await open_loop(service, lab.asks(models, lengths=lab.profile.open_lengths), at_s)
-
-    return run

@@ -1,8 +1,8 @@
 """A: what more registered adapters cost, and what their popularity does."""
 
 from node.bench.lab import BASE, Arm, Found, Lab, Turn, answered, medians, names, ratio
-from node.bench.load import Load, closed_loop, open_loop
-from node.bench.traffic import Popularity, arrivals
+from node.bench.load import Load, closed_loop
+from node.bench.traffic import Popularity
 from node.bench.verdict import Checks, check
 from serving.service import Service
 
@@ -21,11 +21,10 @@ async def registered(lab: Lab) -> Found:
         [Arm(_closed_name(n), _closed(lab, service, n)) for n, service in services.items()], _CLOSED_TIME
     )
     first = services[lab.profile.sweep[0]]
-    await lab.warm(first)
     saturation = await lab.saturation(first, [BASE] * lab.profile.requests, lab.profile.open_lengths)
     rate = _OPEN_SHARE * saturation
     opened = await lab.take_turns(
-        [Arm(_open_name(n), _opened(lab, service, n, rate)) for n, service in services.items()], 1 - _CLOSED_TIME
+        [Arm(_open_name(n), lab.zipf_turn(service, n, rate)) for n, service in services.items()], 1 - _CLOSED_TIME
     )
     checks = Checks()
     for count, service in services.items():
@@ -68,14 +67,5 @@ def _closed(lab: Lab, service: Service, count: int, kind: Popularity = "zipf") -
     async def run(number: int) -> Load:
         models = lab.picked(kind, names(count), lab.profile.requests, number)
         return await closed_loop(service, lab.asks(models), lab.profile.concurrency)
-
-    return run
-
-
-def _opened(lab: Lab, service: Service, count: int, rate_per_s: float) -> Turn:
-    async def run(number: int) -> Load:
-        models = lab.picked("zipf", names(count), lab.profile.open_requests, number)
-        at_s = arrivals(rate_per_s, len(models), lab.dice(number))
-        return await open_loop(service, lab.asks(models, lengths=lab.profile.open_lengths), at_s)
 
     return run

@@ -27,9 +27,9 @@ async def base_alone(lab: Lab) -> Found:
     profile = lab.profile
     service = await lab.service()
     await lab.warm(service)
-    rounds = [lab.asks([BASE] * profile.peer_requests) for _ in range(profile.rounds)]
+    rounds = [lab.asks([BASE] * profile.peer_requests) for _ in range(profile.rounds + 1)]
     peer = await asyncio.to_thread(HfGenerate, lab.base, profile)
-    arms = [ours("ours", service, rounds), await peer_arm(lab, "hf_generate", peer, rounds)]
+    arms = [ours("ours", service, rounds), peer_arm(lab, "hf_generate", peer, rounds)]
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, "ours"), lab.rng)
     return Found(medians(loads), {"ours / hf_generate": ratio(loads, "ours", "hf_generate")}, checks)
@@ -41,11 +41,11 @@ async def one_adapter_each(lab: Lab) -> Found:
     count = min(profile.peer_requests, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, names(count))
-    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds)]
+    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds + 1)]
     arms = [ours("ours", service, rounds)]
     if unavailable() is None:
         peer = await asyncio.to_thread(PeftMixed, lab.base, profile, _folders(lab, count))
-        arms.append(await peer_arm(lab, "peft_mixed", peer, rounds))
+        arms.append(peer_arm(lab, "peft_mixed", peer, rounds))
     return await _compared(lab, service, arms)
 
 
@@ -55,8 +55,8 @@ async def adapters_or_none(lab: Lab) -> Found:
     count = min(profile.concurrency, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, [*names(count), BASE])
-    adapted = [lab.asks(names(count)) for _ in range(profile.rounds)]
-    plain = [lab.asks([BASE] * count) for _ in range(profile.rounds)]
+    adapted = [lab.asks(names(count)) for _ in range(profile.rounds + 1)]
+    plain = [lab.asks([BASE] * count) for _ in range(profile.rounds + 1)]
     arms = [ours("distinct adapters", service, adapted), ours("no adapter", service, plain)]
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, *loads), lab.rng)
@@ -71,29 +71,31 @@ async def one_at_a_time(lab: Lab) -> Found:
     count = min(_ONE_AT_A_TIME, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, names(count))
-    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds)]
+    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds + 1)]
     arms = [ours("ours", service, rounds, callers=1)]
     if unavailable() is None:
         peers: dict[str, Callable[..., Peer]] = {"peft_set_adapter": PeftSetAdapter, "peft_hotswap": PeftHotswap}
         for name, make in peers.items():
             peer = await asyncio.to_thread(make, lab.base, profile, _folders(lab, count))
-            arms.append(await peer_arm(lab, name, peer, rounds))
+            arms.append(peer_arm(lab, name, peer, rounds))
     return await _compared(lab, service, arms)
 
 
 def ours(name: str, service: Service, rounds: Sequence[Sequence[Ask]], callers: int | None = None) -> Arm:
-    """A closed loop over the round's requests. callers: None means one for each."""
+    """A closed loop over the round's requests. callers: None means one for each.
+
+    rounds: one more than there are turns, for the rehearsal.
+    """
     return Arm(name, lambda number: closed_loop(service, rounds[number], callers or len(rounds[number])))
 
 
-async def peer_arm(lab: Lab, name: str, peer: Peer, rounds: Sequence[Sequence[Ask]]) -> Arm:
-    """The same requests, after a warm-up as wide as they are. The engine's thread sleeps meanwhile."""
+def peer_arm(lab: Lab, name: str, peer: Peer, rounds: Sequence[Sequence[Ask]]) -> Arm:
+    """The same requests. The engine's thread sleeps meanwhile."""
 
     def answer(asks: Sequence[Ask]) -> Load:
         torch.set_num_threads(lab.threads)  # of this thread, and as many as the engine got
         return peer.answer(asks)
 
-    await asyncio.to_thread(answer, lab.asks([ask.model for ask in rounds[0]], 2))
     return Arm(name, lambda number: asyncio.to_thread(answer, rounds[number]))
 
 

@@ -19,8 +19,6 @@ async def run(lab: Lab) -> Found:
     }
     await lab.warm(services["with adapters"], names(count))
     arms = [Arm(name, _turn(lab, service)) for name, service in services.items()]
-    for arm in arms:
-        await arm.run(0)
     loads = await lab.take_turns(arms, rounds=lab.profile.pairs)
     checks = await check(services["with adapters"], answered(loads, "with adapters"), lab.rng)
     compared = {
