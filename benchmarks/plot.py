@@ -8,6 +8,8 @@ from typing import Any
 
 WIDTH, HEIGHT = 760, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 44, 44
+_INSET = 28
+"""From the sides of the grid to the first and last point, whose numbers would else cover those of the axis."""
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600 }
@@ -63,7 +65,7 @@ def _panel(panel: Panel, left: float, width: float) -> list[str]:
     span = math.log(counts[-1] / counts[0]) or 1.0
 
     def x(count: float) -> float:
-        return x0 + (x1 - x0) * math.log(count / counts[0]) / span
+        return x0 + _INSET + (x1 - x0 - 2 * _INSET) * math.log(count / counts[0]) / span
 
     def y(value: float) -> float:
         return y0 + (y1 - y0) * value / ticks[-1]

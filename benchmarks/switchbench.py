@@ -1,4 +1,4 @@
-"""`python -m benchmarks.switchbench`: the scenarios behind the node's bars, in both profiles that have bars.
+"""`python -m benchmarks.switchbench [PROFILE …]`: the scenarios behind the node's bars, in `cpu` and `ci` or as named.
 
 Writes benchmarks/results/switchbench_PROFILE.json after every scenario. A scenario that was measured on this machine at
 this commit is not measured again, so an interrupted run goes on where it was; code that is not committed has no commit
@@ -21,14 +21,18 @@ from node.bench import record
 from node.bench.bars import scenarios_of
 from node.bench.profiles import PROFILES, Profile
 from node.bench.scoreboard import shown
-from node.bench.suite import SCENARIOS, Scenario, document, run
+from node.bench.suite import SCENARIOS, Scenario, check_runnable, document, run
 
 SEED = 0
 MEASURED = ("cpu", "ci")
 
 
 def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path) -> list[str]:
-    """Measures what the result at `path` lacks, and writes it after every scenario. Returns what failed."""
+    """Measures what the result at `path` lacks, and writes it after every scenario. Returns what failed.
+
+    Raises NotRunnable.
+    """
+    check_runnable(profile)
     failed = []
     before = json.loads(path.read_text()) if path.exists() else {}
     wanted = json.loads(json.dumps(document(profile, SEED, {})))
@@ -73,17 +77,22 @@ def _tell(scenario: Scenario, found: dict[str, Any]) -> None:
 def main(words: Sequence[str] = ()) -> None:
     """Measures, and prints where the bars stand."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.switchbench", description=__doc__)
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help=f"any of {', '.join(PROFILES)}")
     parser.add_argument("--all", action="store_true", help="the scenarios without bars too")
     parser.add_argument("--again", action="store_true", help="also what was measured at this commit")
     options = parser.parse_args(words)
+    profiles = options.profiles or MEASURED
+    unknown = sorted(set(profiles) - set(PROFILES))
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(PROFILES)}")
     failed = []
-    for name in MEASURED:
+    for name in profiles:
         path = RESULTS / f"switchbench_{name}.json"
         if options.again:
             path.unlink(missing_ok=True)
         wanted = [each for each in SCENARIOS if options.all or each.name in scenarios_of(name)]
         failed += measure(PROFILES[name], wanted, path)
-    for name in MEASURED:
+    for name in profiles:
         path = RESULTS / f"switchbench_{name}.json"
         for row in json.loads(path.read_text()).get("bars", []) if path.exists() else []:
             print(f"{row['reached']:>13}  {row['figure']}: {shown(row)}, bar {row['bar']}")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PLOT = ROOT / "docs" / "adapters.svg"
 DEPARTMENTS = ("dermatology", "cardiology", "nutrition")
-PROFILES = ("cpu", "ci")
+PROFILES = ("cpu", "ci", "gpu")
 
 
 def quality() -> str:

@@ -138,6 +138,24 @@ BARS = (
     Bar(
         "peak memory less imports over base, budgets and KV cache", "cpu", "memory", "memory taken / allowed", "≤", 1.15
     ),
+    Bar(
+        "GPU: hot requests' p99 inter-token latency while cold adapters load, over that without",
+        "gpu",
+        "interference",
+        "itl_p99_ms, with cold loads / control",
+        "≤",
+        1.05,
+        arm="with cold loads",
+    ),
+    Bar(
+        "GPU: an adapter's way into memory over the measured copy of as many bytes",
+        "gpu",
+        "cold",
+        "load / copy of as many bytes",
+        "≤",
+        1.5,
+        pairs=_FEW_PER_CENT,
+    ),
     *(
         Bar(
             f"answers of a wrong adapter, of the base in its place, of nobody, or lost ({profile} profile)",
@@ -149,7 +167,7 @@ BARS = (
             unit="",
             pairs=0,
         )
-        for profile in ("cpu", "ci")
+        for profile in ("cpu", "ci", "gpu")
     ),
 )
 

@@ -13,7 +13,8 @@ _SPREADS: tuple[Popularity, ...] = ("uniform", "zipf")
 async def run(lab: Lab) -> Found:
     """Tokens per second while a whole batch decodes: without adapters, and spread over N, uniformly and by Zipf 1.0.
 
-    What the hardware allows depends on the adapters in the batch: `distinct, …` in the notes says how many.
+    The notes hold what a bound on these figures is computed from: the distinct adapters of each arm's batch, and the
+    context in its middle.
     """
     profile = lab.profile
     service = await lab.service(max(profile.decode_spreads))
@@ -36,7 +37,8 @@ async def run(lab: Lab) -> Found:
     for name, plain, _ in spread:
         compared[f"median ITL, {plain} / {name}"] = ratio(loads, plain, name, "itl_p50_ms")
     notes = {f"distinct, {name}": _distinct(loads[name]) for name, _, _ in spread}
-    return Found(figures, compared, checks, {"context_tokens": float(profile.lengths.prompt), **notes})
+    notes["context_tokens"] = profile.lengths.prompt + profile.lengths.new / 2
+    return Found(figures, compared, checks, notes)
 
 
 def steady_tokens_per_s(load: Load) -> float:

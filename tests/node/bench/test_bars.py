@@ -74,12 +74,12 @@ def test_every_bar_has_its_scenario_and_profile() -> None:
 
     for name in PROFILES:
         assert set(scenarios_of(name)) <= known
-    assert {bar.profile for bar in BARS} == {"cpu", "ci"}
+    assert {bar.profile for bar in BARS} == {"cpu", "ci", "gpu"}
     assert PROFILES["ci"].sweep[0] == 5
     assert 2000 in PROFILES["ci"].sweep
 
 
-@pytest.mark.parametrize("name", ["cpu", "ci"])
+@pytest.mark.parametrize("name", ["cpu", "ci", "gpu"])
 def test_the_profiles_have_the_turns_and_requests_that_their_bars_ask_for(name: str) -> None:
     profile = PROFILES[name]
 
