@@ -27,7 +27,7 @@ SEED = 0
 MEASURED = ("cpu", "ci")
 
 
-def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path) -> list[str]:
+def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path, threads: int) -> list[str]:
     """Measures what the result at `path` lacks, and writes it after every scenario. Returns what failed.
 
     Raises NotRunnable.
@@ -36,7 +36,7 @@ def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path) -> list
     failed = []
     before = json.loads(path.read_text()) if path.exists() else {}
     wanted = json.loads(json.dumps(document(profile, SEED, {})))
-    here = {"commit": record.commit(), "machine": record.machine(), "threads": torch.get_num_threads()}
+    here = {"commit": record.commit(), "machine": record.machine(), "threads": threads}
     known = reusable(before, wanted, here)
     for number, scenario in enumerate(scenarios, 1):
         place = f"{profile.name} {number}/{len(scenarios)} {scenario.name}"
@@ -45,7 +45,7 @@ def measure(profile: Profile, scenarios: Sequence[Scenario], path: Path) -> list
             continue
         print(f"{place}: {scenario.question}", flush=True)
         try:
-            found = asyncio.run(run(profile, [scenario], SEED, _tell, known))
+            found = asyncio.run(run(profile, [scenario], SEED, _tell, known=known, threads=threads))
         except Exception:
             traceback.print_exc()
             failed.append(f"{profile.name} {scenario.name}")
@@ -85,13 +85,13 @@ def main(words: Sequence[str] = ()) -> None:
     unknown = sorted(set(profiles) - set(PROFILES))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(PROFILES)}")
-    failed = []
+    failed, threads = [], torch.get_num_threads()
     for name in profiles:
         path = RESULTS / f"switchbench_{name}.json"
         if options.again:
             path.unlink(missing_ok=True)
         wanted = [each for each in SCENARIOS if options.all or each.name in scenarios_of(name)]
-        failed += measure(PROFILES[name], wanted, path)
+        failed += measure(PROFILES[name], wanted, path, threads)
     for name in profiles:
         path = RESULTS / f"switchbench_{name}.json"
         for row in json.loads(path.read_text()).get("bars", []) if path.exists() else []:

@@ -60,17 +60,18 @@ class Lab:
     threads: of torch, for the engine and the peers alike.   measured_s: spent in turns so far.
     """
 
-    def __init__(self, profile: Profile, folder: Path, seed: int) -> None:
+    def __init__(self, profile: Profile, folder: Path, seed: int, threads: int | None = None) -> None:
         self.profile = profile
         self.seed = seed
         self.rng = random.Random(seed)
         self.base = folder / BASE
         self.folder = folder
-        self.threads = torch.get_num_threads()
+        self.threads = threads or torch.get_num_threads()
         self.measured_s = 0.0
         self._services = AsyncExitStack()
 
     async def prepare(self) -> None:
+        torch.set_num_threads(self.threads)  # whatever an engine before this one thought best
         self.folder.mkdir()
         await asyncio.to_thread(save_base, self.profile, self.base, self.seed)
 

@@ -102,18 +102,25 @@ Tell = Callable[[Scenario, dict[str, Any]], None]
 
 
 async def run(
-    profile: Profile, scenarios: Sequence[Scenario], seed: int, tell: Tell, known: Mapping[str, Any] | None = None
+    profile: Profile,
+    scenarios: Sequence[Scenario],
+    seed: int,
+    tell: Tell,
+    *,
+    known: Mapping[str, Any] | None = None,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Runs the scenarios one after another; `tell` gets each with what it found. Raises NotRunnable.
 
-    known: scenarios of an earlier result, which the new one holds too.
+    known: scenarios of an earlier result, which the new one holds too.   threads: of torch; None takes its own choice.
     """
     check_runnable(profile)
+    threads = threads or torch.get_num_threads()
     found: dict[str, Any] = dict(known or {})
     with TemporaryDirectory(prefix="openlora-bench-") as folder:
         for scenario in scenarios:
             measured_on = record.provenance()  # before it runs: the tree may change while it lasts
-            lab = Lab(profile, Path(folder) / scenario.name, seed)
+            lab = Lab(profile, Path(folder) / scenario.name, seed, threads)
             await lab.prepare()
             found[scenario.name] = {**measured_on, **await _run_one(lab, scenario)}
             tell(scenario, found[scenario.name])

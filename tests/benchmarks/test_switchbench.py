@@ -59,9 +59,9 @@ def test_a_run_writes_after_every_scenario_and_goes_on_where_it_was(
     profile, path = PROFILES["tiny"].quick(), tmp_path / "result.json"
     unused, cold = (next(each for each in suite.SCENARIOS if each.name == name) for name in ("unused", "cold"))
 
-    assert switchbench.measure(profile, [unused], path) == []
+    assert switchbench.measure(profile, [unused], path, 1) == []
     first = json.loads(path.read_text())
-    assert switchbench.measure(profile, [unused, cold], path) == []
+    assert switchbench.measure(profile, [unused, cold], path, 1) == []
 
     both = json.loads(path.read_text())
     assert list(first["scenarios"]) == ["unused"]
@@ -79,7 +79,7 @@ def test_a_scenario_that_fails_is_told_and_the_others_are_measured(tmp_path: Pat
     profile, path = PROFILES["tiny"].quick(), tmp_path / "result.json"
     unused = next(each for each in suite.SCENARIOS if each.name == "unused")
 
-    failed = switchbench.measure(profile, [suite.Scenario("broken", "", "serve", broken), unused], path)
+    failed = switchbench.measure(profile, [suite.Scenario("broken", "", "serve", broken), unused], path, 1)
 
     assert failed == ["tiny broken"]
     assert list(json.loads(path.read_text())["scenarios"]) == ["unused"]

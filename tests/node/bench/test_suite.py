@@ -19,7 +19,7 @@ from node.bench.weights import byte_tokenizer, model_config
 from serving.errors import SourceRefused
 from tests.node.cli.conftest import Cli
 
-TINY = PROFILES["tiny"].quick()
+TINY = PROFILES["tiny"]
 SCENARIOS = suite.SCENARIOS
 
 
