@@ -13,10 +13,10 @@ from typing import Any
 
 from node.bench.lab import BASE, Lab, names
 from node.bench.load import closed_loop
-from node.bench.profiles import Profile
+from node.bench.profiles import PROFILES, Profile
 from node.bench.verdict import check
 
-HOME = "weighed"
+HOME, TINY = "weighed", "tiny"
 _STATUS = Path("/proc/self/status")
 
 
@@ -28,9 +28,11 @@ def weighable() -> bool:
 async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
     """Serves base and adapters by turns to all callers, twice; memory in bytes.
 
-    imported: held before anything was loaded.   start: held at most until it could serve.   peak: held at most.
-    allowed: base, and the budgets of adapters and KV cache.
+    imported: held once the code was there, also what is imported only when a model is loaded: a tiny one has been.
+    start: held at most until it could serve.   peak: held at most.   allowed: base, and the budgets of adapters and KV.
     """
+    tiny = Lab(PROFILES["tiny"], folder / TINY, seed)
+    await (await tiny.service()).close()
     imported_bytes = _resident_bytes("VmRSS")
     lab = Lab(profile, folder, seed)
     adapters = min(profile.concurrency, profile.adapters)

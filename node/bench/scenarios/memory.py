@@ -9,9 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 from node.bench.lab import Found, Lab
+from node.bench.profiles import PROFILES
 from node.bench.statistics import Interval, ratio_interval
 from node.bench.verdict import Checks
-from node.bench.weighing import HOME, weighable
+from node.bench.weighing import HOME, TINY, weighable
 
 _ARM = "a process of its own"
 _BYTES = ("imported_bytes", "start_bytes", "peak_bytes", "allowed_bytes")
@@ -20,6 +21,7 @@ _BYTES = ("imported_bytes", "start_bytes", "peak_bytes", "allowed_bytes")
 async def run(lab: Lab) -> Found:
     """A process of its own serves base and adapters: its peak, less the imports, over base, budgets and KV cache."""
     await lab.service(min(lab.profile.concurrency, lab.profile.adapters), home=HOME)  # so that all are ingested
+    await Lab(PROFILES["tiny"], lab.folder / TINY, lab.seed).prepare()
     rounds = [await asyncio.to_thread(_weigh, lab) for _ in range(lab.profile.rounds)]
     figures = {name: statistics.median(each["figures"][name] for each in rounds) for name in rounds[0]["figures"]}
     checks = sum((Checks(**each["checks"]) for each in rounds), Checks())
