@@ -81,7 +81,7 @@ class Profile:
     large_rank: int = 32
     ranks: tuple[int, ...] = (8, 16)
     rounds: int = 3
-    pairs: int = 40
+    pairs: int = 100
     budget_s: float = 90.0
     grid: Grid = "standard"
 

@@ -27,12 +27,9 @@ async def base_alone(lab: Lab) -> Found:
     profile = lab.profile
     service = await lab.service()
     await lab.warm(service)
-    rounds = [lab.asks([BASE] * profile.peer_requests) for _ in range(profile.rounds + 1)]
+    rounds = _rounds(lab, [BASE] * profile.peer_requests)
     peer = await asyncio.to_thread(HfGenerate, lab.base, profile)
-    arms = [ours("ours", service, rounds), peer_arm(lab, "hf_generate", peer, rounds)]
-    loads = await lab.take_turns(arms)
-    checks = await check(service, answered(loads, "ours"), lab.rng)
-    return Found(medians(loads), {"ours / hf_generate": ratio(loads, "ours", "hf_generate")}, checks)
+    return await _compared(lab, service, [ours("ours", service, rounds), peer_arm(lab, "hf_generate", peer, rounds)])
 
 
 async def one_adapter_each(lab: Lab) -> Found:
@@ -41,7 +38,7 @@ async def one_adapter_each(lab: Lab) -> Found:
     count = min(profile.peer_requests, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, names(count))
-    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds + 1)]
+    rounds = _rounds(lab, names(count), profile.peer_tokens)
     arms = [ours("ours", service, rounds)]
     if unavailable() is None:
         peer = await asyncio.to_thread(PeftMixed, lab.base, profile, _folders(lab, count))
@@ -51,18 +48,17 @@ async def one_adapter_each(lab: Lab) -> Found:
 
 async def adapters_or_none(lab: Lab) -> Found:
     """Our own throughput at full length: every request with an adapter of its own, and the same without any."""
-    profile = lab.profile
-    count = min(profile.concurrency, profile.adapters)
+    count = min(lab.profile.concurrency, lab.profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, [*names(count), BASE])
-    adapted = [lab.asks(names(count)) for _ in range(profile.rounds + 1)]
-    plain = [lab.asks([BASE] * count) for _ in range(profile.rounds + 1)]
-    arms = [ours("distinct adapters", service, adapted), ours("no adapter", service, plain)]
+    arms = [
+        ours("distinct adapters", service, _rounds(lab, names(count))),
+        ours("no adapter", service, _rounds(lab, [BASE] * count)),
+    ]
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, *loads), lab.rng)
-    return Found(
-        medians(loads), {"distinct adapters / no adapter": ratio(loads, "distinct adapters", "no adapter")}, checks
-    )
+    compared = {"distinct adapters / no adapter": ratio(loads, "distinct adapters", "no adapter")}
+    return Found(medians(loads), compared, checks)
 
 
 async def one_at_a_time(lab: Lab) -> Found:
@@ -71,7 +67,7 @@ async def one_at_a_time(lab: Lab) -> Found:
     count = min(_ONE_AT_A_TIME, profile.adapters)
     service = await lab.service(count)
     await lab.warm(service, names(count))
-    rounds = [lab.asks(names(count), profile.peer_tokens) for _ in range(profile.rounds + 1)]
+    rounds = _rounds(lab, names(count), profile.peer_tokens)
     arms = [ours("ours", service, rounds, callers=1)]
     if unavailable() is None:
         peers: dict[str, Callable[..., Peer]] = {"peft_set_adapter": PeftSetAdapter, "peft_hotswap": PeftHotswap}
@@ -82,10 +78,7 @@ async def one_at_a_time(lab: Lab) -> Found:
 
 
 def ours(name: str, service: Service, rounds: Sequence[Sequence[Ask]], callers: int | None = None) -> Arm:
-    """A closed loop over the round's requests. callers: None means one for each.
-
-    rounds: one more than there are turns, for the rehearsal.
-    """
+    """A closed loop over the round's requests. callers: None means one for each."""
     return Arm(name, lambda number: closed_loop(service, rounds[number], callers or len(rounds[number])))
 
 
@@ -104,6 +97,11 @@ async def _compared(lab: Lab, service: Service, arms: Sequence[Arm]) -> Found:
     loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, "ours"), lab.rng)
     return Found(medians(loads), {f"ours / {arm.name}": ratio(loads, "ours", arm.name) for arm in arms[1:]}, checks)
+
+
+def _rounds(lab: Lab, models: Sequence[str], new_tokens: int | None = None) -> list[list[Ask]]:
+    """The requests of every turn and of the rehearsal, which comes last."""
+    return [lab.asks(models, new_tokens) for _ in range(lab.profile.rounds + 1)]
 
 
 def _folders(lab: Lab, count: int) -> dict[str, Path]:
