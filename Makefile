@@ -41,7 +41,7 @@ contracts: .make/npm ## Recompile the contracts into contracts/artifacts
 gas: .make/npm ## Measure the contracts' gas into contracts/test/snapshots
 	@npm --prefix contracts run --silent gas
 
-bench: .make/test ## Measure what the README quotes; writes benchmarks/results/*.json
+bench: .make/test ## Measure what the README quotes (about 40 minutes); writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks.run
 
 figures: .make/test ## Write the measured figures into README.md

@@ -70,6 +70,8 @@ def reusable(before: Mapping[str, Any], wanted: Mapping[str, Any], here: Mapping
 
 def _tell(scenario: Scenario, found: dict[str, Any]) -> None:
     print(f"  took {found['tookSeconds']} s, of which {found['measuredSeconds']} s were measured; {found['checks']}")
+    if found["othersShare"] is not None:
+        print(f"  other processes took {found['othersShare']:.1%} of the processors meanwhile")
     for name, interval in found["compared"].items():
         print(f"  {name}: {interval['median']:.3g} ({interval['low']:.3g} to {interval['high']:.3g})", flush=True)
 

@@ -117,15 +117,17 @@ def _scenarios(profile: str) -> dict[str, Any]:
 
 
 def _measured_where(scenarios: dict[str, Any]) -> str:
-    """The machines and commits; one of each, unless scenarios were measured at different times."""
+    """The machines and commits, one of each unless scenarios were measured at different times, and how busy it was."""
     if not scenarios:
         return "not measured yet."
-    places = {}
+    places: dict[str, set[str]] = {}
     for found in scenarios.values():
         machine = found["machine"]
         place = f"{machine['processor']}, {machine['cores']} cores, {found['threads']} threads"
         places.setdefault(place, set()).add(f"`{found['commit']}`")
-    return "; ".join(f"{place}, at commit {', '.join(sorted(commits))}" for place, commits in places.items()) + "."
+    told = "; ".join(f"{place}, at commit {', '.join(sorted(commits))}" for place, commits in places.items())
+    shares = [found["othersShare"] for found in scenarios.values() if found["othersShare"] is not None]
+    return f"{told}. Other processes took at most {max(shares):.0%} of the processors." if shares else f"{told}."
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

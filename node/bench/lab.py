@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import math
+import os
 import random
 import shutil
 import statistics
@@ -15,6 +17,7 @@ import torch
 
 from node.bench.load import Answer, Load, closed_loop, open_loop
 from node.bench.profiles import Lengths, Profile
+from node.bench.record import others_s
 from node.bench.statistics import Interval, difference_interval, ratio_interval
 from node.bench.stock import stock
 from node.bench.traffic import Ask, Popularity, arrivals, chosen, prompt
@@ -68,6 +71,7 @@ class Lab:
         self.folder = folder
         self.threads = threads or torch.get_num_threads()
         self.measured_s = 0.0
+        self._others_s = 0.0
         self._services = AsyncExitStack()
 
     async def prepare(self) -> None:
@@ -188,7 +192,7 @@ class Lab:
         loads: dict[str, list[Load]] = {arm.name: [] for arm in arms}
         for arm in arms if self.profile.grid != "quick" else []:
             await arm.run(rounds)
-        started, longest_s = time.perf_counter(), 0.0
+        started, longest_s, others_before = time.perf_counter(), 0.0, others_s()
         for number in range(rounds):
             began = time.perf_counter()
             if number and began - started + longest_s > self.profile.budget_s * budget_share:
@@ -197,7 +201,14 @@ class Lab:
                 loads[arm.name].append(await arm.run(number))
             longest_s = max(longest_s, time.perf_counter() - began)
         self.measured_s += time.perf_counter() - started
+        self._others_s += others_s() - others_before
         return loads
+
+    @property
+    def others_share(self) -> float | None:
+        """The part of all processors' time that other processes used while arms took turns; None if nobody can tell."""
+        share = self._others_s / (self.measured_s * (os.cpu_count() or 1)) if self.measured_s else math.nan
+        return None if math.isnan(share) else round(share, 3)
 
     def _home(self, name: str) -> Path:
         return self.folder / f"home-{name}"

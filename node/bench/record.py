@@ -1,8 +1,10 @@
 """What a figure was measured on: the machine, the software and the commit."""
 
+import math
 import os
 import platform
 import subprocess
+import time
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +36,18 @@ def machine() -> dict[str, object]:
 def load_average() -> float | None:
     """Runnable processes over the last minute, our own included; None where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def others_s(stat: Path = Path("/proc/stat")) -> float:
+    """Processor seconds that everybody but this process has used since the system's start, or that its host took away.
+
+    Not a number where the system does not tell. Source: proc(5), /proc/stat.
+    """
+    if not stat.exists():
+        return math.nan
+    user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text().split(maxsplit=9)[1:9])
+    busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return busy_s - time.process_time()
 
 
 def libraries() -> dict[str, str]:

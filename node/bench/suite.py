@@ -159,4 +159,5 @@ async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, Any]:
         "tookSeconds": round(time.perf_counter() - started, 1),
         "measuredSeconds": round(lab.measured_s, 1),
         "loadAverageBefore": busy,
+        "othersShare": lab.others_share,
     }
