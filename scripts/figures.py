@@ -127,7 +127,9 @@ def _measured_where(scenarios: dict[str, Any]) -> str:
         places.setdefault(place, set()).add(f"`{found['commit']}`")
     told = "; ".join(f"{place}, at commit {', '.join(sorted(commits))}" for place, commits in places.items())
     shares = [found["othersShare"] for found in scenarios.values() if found["othersShare"] is not None]
-    return f"{told}. Other processes took at most {max(shares):.0%} of the processors." if shares else f"{told}."
+    return (
+        f"{told}. Other processes took at most {100 * max(shares):.0f} % of the processors." if shares else f"{told}."
+    )
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
