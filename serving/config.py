@@ -21,6 +21,7 @@ class ServingConfig:
     max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
     kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
+    step_threads: that share a step of these kernels.
     """
 
     base: str | Path
@@ -34,4 +35,5 @@ class ServingConfig:
     max_queue: int = 256
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
     kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)
+    step_threads: int | None = None
     sources: SourceSettings = field(default_factory=SourceSettings)

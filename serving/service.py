@@ -85,6 +85,7 @@ class Service:
         self.tokenizer_digest = base.tokenizer_digest
         self.context_tokens = base.context_tokens
         self.device_name = str(base.device)
+        self.step_threads = base.step_threads
         self.dtype_name = {"torch.bfloat16": "bf16", "torch.float32": "fp32"}[str(base.dtype)]
         self._config = config
         self._base = base

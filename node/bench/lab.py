@@ -60,7 +60,8 @@ class Arm:
 class Lab:
     """A folder with the profile's base and adapters, and services that end with `close`.
 
-    threads: of torch, for the engine and the peers alike.   measured_s: spent in turns so far.
+    threads: of torch, for the engine and the peers alike.   step_threads: that share a step, which the first service
+    chooses for all, or a comparison of two services might be one of their choices.   measured_s: in turns so far.
     """
 
     def __init__(self, profile: Profile, folder: Path, seed: int, threads: int | None = None) -> None:
@@ -70,6 +71,7 @@ class Lab:
         self.base = folder / BASE
         self.folder = folder
         self.threads = threads or torch.get_num_threads()
+        self.step_threads: int | None = None
         self.measured_s = 0.0
         self._others_s = 0.0
         self._services = AsyncExitStack()
@@ -108,9 +110,11 @@ class Lab:
             kv_bytes=profile.kv_bytes,
             adapter_device_bytes=budget_bytes or self.adapters_bytes(max(adapters, 1)),
             max_queue=_MAX_QUEUE,
+            step_threads=self.step_threads,
             sources=sources or SourceSettings(),
         )
         service = await Service.start(config)
+        self.step_threads = service.step_threads
         self._services.push_async_callback(service.close)
         return service
 

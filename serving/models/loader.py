@@ -18,7 +18,7 @@ from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, page_bytes
 from serving.kv.pages import PAGE_TOKENS, pages_for
-from serving.models.backbone import Backbone
+from serving.models.backbone import Backbone, StepForward
 from serving.models.memory import available_bytes
 from serving.models.prepare import prepare
 from serving.models.probe import choose_device, choose_dtype
@@ -50,6 +50,7 @@ class BaseModel:
     kv_pages: int
     page_bytes: int
     adapter_bytes: int
+    step_threads: int
     device: torch.device
     dtype: torch.dtype
 
@@ -68,9 +69,7 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     bytes_per_page = page_bytes(layers, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)
     cache = KvCache(layers, pages, model.dtype, device)
-    if isinstance(prepared.forward, NativeDecoder):
-        choose_threads(prepared.forward, cache, pages, torch.get_num_threads())
-        log.info("threads_chosen per_step=%d of=%d", prepared.forward.threads, torch.get_num_threads())
+    step_threads = _share_steps(prepared.forward, cache, pages, config.step_threads)
     backbone = Backbone(prepared.forward, cache, device)
     name, aliases = _names(config, folder)
     prefix = f"{model.base_model_prefix}."
@@ -89,9 +88,22 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
         kv_pages=pages,
         page_bytes=bytes_per_page,
         adapter_bytes=config.adapter_device_bytes or free_bytes(device) // _MEMORY_SHARE,
+        step_threads=step_threads,
         device=device,
         dtype=model.dtype,
     )
+
+
+def _share_steps(forward: StepForward, cache: KvCache, pages: int, threads: int | None) -> int:
+    """How many threads share a step from now on; only the kernels can be told, with None they are measured."""
+    if not isinstance(forward, NativeDecoder):
+        return torch.get_num_threads()
+    if threads is None:
+        choose_threads(forward, cache, pages, torch.get_num_threads())
+        log.info("threads_chosen per_step=%d of=%d", forward.threads, torch.get_num_threads())
+    else:
+        forward.threads = threads
+    return forward.threads
 
 
 def _names(config: ServingConfig, folder: Path) -> tuple[str, frozenset[str]]:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from node.bench.lab import Arm, Lab, Turn, difference, medians, ratio
 from node.bench.load import Load
 from node.bench.profiles import PROFILES, Profile
+from serving.config import KERNELS_HOME
+from serving.native.loading import kernels_for
 
 TINY = replace(PROFILES["tiny"], rounds=3)
 
@@ -65,3 +68,17 @@ def test_figures_of_arms_are_compared_turn_by_turn() -> None:
     assert difference(loads, "slow", "fast", "wall_s").median == pytest.approx(3.0)
     assert medians(loads)["slow"]["wall_s"] == pytest.approx(5.0)
     assert medians(loads)["slow"]["turns"] == 2
+
+
+async def test_a_services_threads_are_those_it_is_told_and_later_services_take_the_firsts(tmp_path: Path) -> None:
+    lab = Lab(TINY, tmp_path / "lab", seed=5)
+    await lab.prepare()
+    lab.step_threads = 3
+
+    first = await lab.service()
+    second = await lab.service()
+
+    if kernels_for(torch.float32, torch.device("cpu"), KERNELS_HOME.expanduser()) is not None:
+        assert first.step_threads == 3
+    assert first.step_threads == second.step_threads == lab.step_threads
+    await lab.close()
