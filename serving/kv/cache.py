@@ -54,7 +54,7 @@ class KvCache:
         }
 
     def arena(self, layer: int) -> torch.Tensor:
-        """[pages, PAGE_TOKENS, elements]: what a layer's kernels read in place."""
+        """[pages, PAGE_TOKENS, elements]"""
         return self._arenas[layer]
 
     def clear(self, layer: int, pages: torch.Tensor) -> None:
