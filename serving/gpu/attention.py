@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from triton import next_power_of_2
 
-from serving.gpu.attention_kernels import combine, decode, prefill
+from serving.gpu.attention_kernels import combine, decode, prefill, store
 from serving.gpu.lora import dot_type
 from serving.kv.cache import LayerShape
 from serving.kv.pages import PAGE_TOKENS
@@ -14,10 +14,9 @@ from serving.kv.pages import PAGE_TOKENS
 PREFILL_TOKENS = 64
 """Queries of a prefill tile."""
 _NO_WINDOW = 1 << 30
+_STORE_ELEMENTS = 1024
 _LEAST_ROWS = 16
 """Of a matrix unit."""
-_PROGRAMS = 264
-"""So many programs keep two of a large GPU's multiprocessors each busy (an H200 has 132)."""
 _MOST_PARTS = 32
 
 
@@ -34,10 +33,23 @@ class DecodeRows:
     parts: int
 
 
-def parts_for(rows: int, kv_heads: int) -> int:
-    """Into how many parts a row's keys are cut: a power of two, the more the fewer rows there are."""
-    wanted = -(-_PROGRAMS // (rows * kv_heads))
+def busy_programs(device: torch.device) -> int:
+    """So many programs keep the device busy: two for each of its multiprocessors."""
+    if device.type != "cuda":
+        return 8  # the interpreter runs them one by one: only so many that parts occur
+    return 2 * int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+
+def parts_for(rows: int, kv_heads: int, programs: int) -> int:
+    """Into how many parts a row's keys are cut for so many programs: a power of two, the more the fewer rows."""
+    wanted = -(-programs // (rows * kv_heads))
     return int(min(_MOST_PARTS, next_power_of_2(wanted)))
+
+
+def store_rows(arena: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> None:
+    """rows: [tokens, elements] go to `places`: [tokens], each page * PAGE_TOKENS + offset, or below 0: nowhere."""
+    assert rows.stride(1) == 1
+    store[(rows.shape[0],)](arena, rows, places, rows.stride(0), ELEMENTS=arena.shape[2], BLOCK=_STORE_ELEMENTS)
 
 
 def attend_decode(

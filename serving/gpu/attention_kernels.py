@@ -1,14 +1,14 @@
-r"""Attention over the paged cache in three Triton kernels: `decode` and `combine`, and `prefill`.
+r"""Attention over the paged cache in Triton kernels: `store` fills it; `decode` and `combine`, or `prefill`, read it.
 
     arena     [pages, PAGE, elements]   a token's row: its keys over all heads, then its values (serving/kv/cache.py)
     pages     int64, the page tables of all rows one behind the other; a row's begins at its `pages_at`
 
     out[t] = softmax_p(scaling q[t]·k[p]) v[p]   over p of t's own sequence, position(t) - window < p ≤ position(t)
 
-All three keep, per query, the largest score m so far, l = Σ 2^(s - m) and acc = Σ 2^(s - m) v, where s is the score in
-units of log2 (online softmax: Milakov and Gimelshein, arXiv 1805.02867). m begins at a finite number, -1e30, so that
-2^(m - m) is 1 where nothing was seen, and not NaN. Only tokens of the sequence itself are
-loaded, so it does not matter what others have left in its pages. "No window" is a window longer than any sequence.
+The readers keep, per query, the largest score m so far, l = Σ 2^(s - m) and acc = Σ 2^(s - m) v, where s is the score
+in units of log2 (online softmax: Milakov and Gimelshein, arXiv 1805.02867). m begins at a finite number, -1e30, so that
+2^(m - m) is 1 where nothing was seen, and not NaN. Only tokens of the sequence itself are loaded, so it does not matter
+what others have left in its pages. "No window" is a window longer than any sequence.
 
 In `decode` the queries that share a key head form one block, so keys and values are read once for all of them. DOT as
 in `lora_kernels`. Lengths and pages are data: grids depend on the number of rows and tiles alone.
@@ -16,6 +16,29 @@ in `lora_kernels`. Lengths and pages are data: grids depend on the number of row
 
 import triton
 import triton.language as tl
+
+
+@triton.jit
+def store(
+    arena: tl.tensor,
+    rows: tl.tensor,
+    places: tl.tensor,
+    row_stride: tl.tensor,
+    ELEMENTS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """arena row places[t] ← rows[t]; a place below 0 is nowhere.   places: [tokens] int64, each page * PAGE + offset.
+
+    Grid: (tokens,). rows: [tokens, ELEMENTS], the step's keys and values.
+    """
+    token = tl.program_id(0)
+    place = tl.load(places + token)
+    if place < 0:
+        return
+    for first in tl.static_range(0, ELEMENTS, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        row = tl.load(rows + token * row_stride + at, mask=at < ELEMENTS)
+        tl.store(arena + place * ELEMENTS + at, row, mask=at < ELEMENTS)
 
 
 @triton.jit

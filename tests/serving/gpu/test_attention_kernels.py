@@ -118,7 +118,7 @@ def test_each_row_attends_to_its_own_pages(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("window", [None, 1, 20])
 @DTYPES
 def test_each_row_of_a_large_batch_attends_to_its_own_pages(rows: int, window: int | None, dtype: torch.dtype) -> None:
-    parts = parts_for(rows, 2)
+    parts = parts_for(rows, 2, 264)
 
     check_decode(drawn_lengths(rows), LayerShape(2, 64, 64), 6, dtype, window=window, parts=parts)
 
@@ -159,6 +159,6 @@ def test_long_prompts_in_chunks(dim: int, window: int | None, dtype: torch.dtype
 
 
 def test_few_rows_are_cut_into_more_parts_than_many() -> None:
-    parts = [parts_for(rows, 8) for rows in (1, 2, 32, 256)]
+    parts = [parts_for(rows, 8, 264) for rows in (1, 2, 32, 256)]
 
     assert parts == [32, 32, 2, 1]
