@@ -16,10 +16,15 @@ def with_kernels(decoder: FusedDecoder, context: int, device: torch.device) -> S
     context: the longest sequence.
     """
     try:
+        from triton import knobs
+
         from serving.gpu.decoder import GpuDecoder
         from serving.gpu.graphs import CudaCapture
         from serving.gpu.trial import is_right
 
+        if knobs.runtime.interpret:  # the interpreter would follow the GPU's addresses in the host's memory
+            log.warning("kernels_missing effect=slower fix='unset TRITON_INTERPRET'")
+            return decoder
         right = is_right(device)
     except Exception as reason:  # whatever a missing compiler or an unknown GPU makes Triton raise
         log.warning("kernels_missing effect=slower fix='install triton and a C compiler' reason=%s", reason)
