@@ -24,8 +24,9 @@ POINTERS = {
     "pages": "*i64",
     "pages_at": "*i64",
     "lengths": "*i64",
+    "places": "*i64",
 }
-ELEMENTS = ("x", "y", "query", "arena", "out")
+ELEMENTS = ("x", "y", "query", "arena", "rows", "out")
 NOT_ALIGNED = ("window", "group_at", "z_tokens")
 LORA = {"MEMBERS": 3, "SPLITS": 2, "BLOCK_R": 16, "ALIGNED": True}
 DTYPES = {"bf16": tl.bfloat16, "fp32": tl.float32}
@@ -53,6 +54,7 @@ def cases(dtype: str, dims: list[int]) -> list[tuple[Any, dict[str, Any]]]:
             (attention_kernels.prefill, heads(dim, dtype) | {"BLOCK_T": 64}),
         ]
     both.append((attention_kernels.combine, {"HEADS": 32, "SPLITS": 4, "VALUE_DIM": 128, "BLOCK_V": 128}))
+    both.append((attention_kernels.store, {"ELEMENTS": 2048, "BLOCK": 1024}))
     return both
 
 
