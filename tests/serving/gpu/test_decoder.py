@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from serving.gpu.decoder import GpuDecoder
-from serving.gpu.graphs import Capture, CudaCapture, GraphKey, RepeatedRun
+from serving.gpu.graphs import Capture, CudaCapture, GraphKey, Recorded, RepeatedRun, Run
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.lora.plan import LoraPlan, Segment
@@ -22,10 +22,22 @@ def capture() -> Capture:
     return RepeatedRun() if INTERPRETED else CudaCapture()
 
 
-def decoders(family: str, number: int, dtype: torch.dtype = torch.float32) -> tuple[FusedDecoder, GpuDecoder]:
+class Counted:
+    """A capture that counts."""
+
+    def __init__(self) -> None:
+        self.captures = 0
+        self._capture = capture()
+
+    def __call__(self, run: Run) -> Recorded:
+        self.captures += 1
+        return self._capture(run)
+
+
+def decoders(family: str, number: int, captured: Capture | None = None) -> tuple[FusedDecoder, GpuDecoder]:
     """Two of the same weights: in torch, and with kernels."""
-    plain, other = (FusedDecoder(random_model(random_config(family, number), dtype).to(DEVICE)) for _ in range(2))
-    return plain, GpuDecoder(other, CONTEXT, DEVICE, capture())
+    plain, other = (FusedDecoder(random_model(random_config(family, number)).to(DEVICE)) for _ in range(2))
+    return plain, GpuDecoder(other, CONTEXT, DEVICE, captured or capture())
 
 
 def random_slot(decoder: FusedDecoder, number: int, rank: int, *, extra: str | None = None) -> Slot:
@@ -133,12 +145,17 @@ def test_a_graph_serves_every_mix_of_adapters() -> None:
 
 
 def test_a_rank_that_outgrows_the_tables_is_captured_anew() -> None:
-    plain, kernels = decoders("llama", 0)
+    counted = Counted()
+    plain, kernels = decoders("llama", 0, counted)
     pair = Pair(plain, kernels, 1)
     pair.step({0: 4}, {})
+    assert_close(*pair.step({0: 1}, {}))
     assert_close(*pair.step({0: 1}, {0: random_slot(plain, 1, 8)}))
 
     assert_close(*pair.step({0: 1}, {0: random_slot(plain, 2, 100)}))
+    assert_close(*pair.step({0: 1}, {}))
+
+    assert counted.captures == 3, "twice with adapters, once without: what reads no table stays"
 
 
 def test_an_adapter_beyond_the_layers_runs_without_a_graph() -> None:
@@ -152,10 +169,13 @@ def test_an_adapter_beyond_the_layers_runs_without_a_graph() -> None:
 
 
 def test_another_cache_is_captured_anew() -> None:
-    plain, kernels = decoders("llama", 0)
+    counted = Counted()
+    plain, kernels = decoders("llama", 0, counted)
 
     for _ in range(2):
         pair = Pair(plain, kernels, 1)
         pair.step({0: PAGE_TOKENS - 1}, {})
         assert_close(*pair.step({0: 1}, {}))
         assert_close(*pair.step({0: 1}, {}))
+
+    assert counted.captures == 2
