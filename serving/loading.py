@@ -54,8 +54,12 @@ class AdapterLoader:
         blob = self._open_blob(adapter)
         payload = blob.payload.clone() if self._device.type == "cpu" else blob.payload.to(self._device)
         slot = Slot(adapter, blob.views(payload), blob.nbytes)
-        took_s = time.monotonic() - started
+        stages = {"read": time.monotonic() - started}
         log.info(
-            "adapter_loaded adapter=%s rank=%d bytes=%d took_ms=%.1f", adapter, slot.rank, slot.nbytes, 1e3 * took_s
+            "adapter_loaded adapter=%s rank=%d bytes=%d took_ms=%.1f",
+            adapter,
+            slot.rank,
+            slot.nbytes,
+            1e3 * stages["read"],
         )
-        return AdapterLoaded(slot, took_s)
+        return AdapterLoaded(slot, stages)

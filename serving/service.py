@@ -192,7 +192,7 @@ class Service:
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
         version = self._catalog.adapter(name)
-        await self._on_engine(lambda: self._engine.scheduler.pin(version.digest, version.nbytes))
+        await self._on_engine(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
 
     async def unpin(self, name: str) -> None:
         digest = self._catalog.adapter(name).digest
