@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from math import inf
 
 from serving.adapters.resolve import resolve_base
@@ -15,6 +16,7 @@ from serving.config import ServingConfig
 from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady
+from serving.host_tier import HostTier, PlainBuffers
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
@@ -92,7 +94,8 @@ class Service:
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._catalog = Catalog(base.name, store)
-        self._loader = AdapterLoader(store.open_blob, base.device)
+        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers())
+        self._loader = AdapterLoader(store.open_blob, base.device, host)
         self._streams = OpenStreams(config.max_queue)
         self._accepting = True
         self._stopped = asyncio.Event()
@@ -189,6 +192,7 @@ class Service:
                 done: Future[None] = Future()
                 self._engine.mailbox.put(Unload(version.digest, done))
                 await asyncio.wrap_future(done)
+                self._loader.forget(version.digest)
 
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
@@ -217,7 +221,16 @@ class Service:
         return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
-        return self._engine.stats
+        host = self._loader.host
+        if host is None:
+            return self._engine.stats
+        return replace(
+            self._engine.stats,
+            adapter_host_used_bytes=host.used_bytes,
+            adapter_host_budget_bytes=host.budget_bytes,
+            adapter_host_hits=host.hits,
+            adapter_host_evictions=host.evictions,
+        )
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,7 +285,9 @@ class Service:
                 return  # it stopped between the two lines: then everything has got its End
 
     def _usage(self) -> Usage:
-        return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned)
+        host = self._loader.host
+        in_host = frozenset() if host is None else host.adapters
+        return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)
 
     async def _on_engine(self, action: Callable[[], None]) -> None:
         done: Future[None] = Future()

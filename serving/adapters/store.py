@@ -14,12 +14,13 @@ import torch
 from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob
+from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.adapters.index import Entry, Index, check_name
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
 from serving.errors import ModelNotFound, SourceUnavailable
+from serving.load_stages import LoadStages
 from serving.types import AdapterDigest, BaseDigest
 
 
@@ -117,11 +118,13 @@ class AdapterStore:
             for digest in before.versions.keys() - self._index.versions.keys():
                 self._files.delete(digest)
 
-    def open_blob(self, digest: AdapterDigest) -> AdapterBlob:
-        """Map and verify a version's blob; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
+    def open_blob(
+        self, digest: AdapterDigest, allocate: Allocate = in_memory, stages: LoadStages | None = None
+    ) -> AdapterBlob:
+        """A version's blob in a buffer; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
         if self._files.size(digest) is None:
             raise ModelNotFound(digest)
-        return self._files.open(digest)
+        return self._files.open(digest, allocate, stages or LoadStages(time.monotonic()))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
         """The chat template that came with the version; blocking. Raises AdapterCorrupt."""
