@@ -18,6 +18,7 @@ from typing import BinaryIO
 import torch
 
 from serving.adapters.durable import write_whole
+from serving.adapters.file_id import FileId
 from serving.errors import AdapterCorrupt
 from serving.load_stages import LoadStages
 from serving.lora.slot import LoraModule
@@ -169,21 +170,6 @@ def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
     payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=header.start)
     layers = views(payload, header.placements, key.dtype)
     return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers)
-
-
-@dataclass(frozen=True, slots=True)
-class FileId:
-    """A file's identity and last change: where all are the same, nobody has written to it in between."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> "FileId":
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def blob_id(folder: Path, key: BlobKey) -> FileId:

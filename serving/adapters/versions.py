@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, FileId, blob_id, read_blob, read_header
+from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, blob_id, read_blob, read_header
 from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
 from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
+from serving.adapters.file_id import FileId
 from serving.adapters.index import Ingested
 from serving.adapters.ingest import ingest
 from serving.errors import AdapterCorrupt, ServingError
