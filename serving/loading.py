@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from serving.adapters.backoff import Backoff
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
-from serving.errors import NotReady, ServingError
+from serving.errors import NotReady, ServingError, SourceUnavailable
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.lora.slot import Slot
@@ -31,7 +32,8 @@ class AdapterLoader:
     its place there; it is not mapped, as a file that is cut short behind our back would end the process. Elsewhere the
     host keeps what it can, within a budget of its own.
 
-    The engine asks for an adapter only once until its command has come, so a load is never doubled.
+    The engine asks for an adapter only once until its command has come, so a load is never doubled. One that could not
+    be loaded fails at once for a while, so that requests for it do not keep the threads from the others.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class AdapterLoader:
         self._read_blob = read_blob
         self._device = device
         self._to_device = to_device or (lambda buffer: buffer.to(device))
+        self._backoff = Backoff(time.monotonic)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="openlora-loader")
 
     def start(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
@@ -50,6 +53,7 @@ class AdapterLoader:
 
     def forget(self, adapter: AdapterDigest) -> None:
         """Frees what host memory holds of an adapter that is no longer served."""
+        self._backoff.worked(adapter)
         if self.host is not None:
             self.host.forget(adapter)
 
@@ -58,9 +62,14 @@ class AdapterLoader:
 
     def _load(self, adapter: AdapterDigest, report: Callable[[Command], None], asked_at: float) -> None:
         try:
+            self._backoff.check(adapter)
             command = self._loaded(adapter, LoadStages(asked_at))
+            self._backoff.worked(adapter)
+        except SourceUnavailable as wait:
+            command = AdapterFailed(adapter, str(wait))
         except ServingError as refusal:
             log.warning("adapter_load_failed adapter=%s error=%s", adapter, refusal)
+            self._backoff.failed(adapter, refusal)
             command = AdapterFailed(adapter, str(refusal))
         except Exception:
             log.exception("adapter_load_failed adapter=%s", adapter)

@@ -23,11 +23,12 @@ from serving.loading import AdapterLoader
 from serving.lora.slots import Slots
 from serving.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
 from serving.models.loader import BaseModel, Progress, load_base
+from serving.open_streams import OpenStreams
 from serving.prompts.templates import TemplateRenderer
 from serving.requests import Preparer, check_sampling
 from serving.scheduler import Scheduler
 from serving.sequence import Sequence
-from serving.streams import OpenStreams, TokenStream
+from serving.streams import TokenStream
 from serving.types import (
     AdapterDigest,
     EngineStats,

@@ -146,3 +146,19 @@ def test_a_loader_for_a_device_reads_once_copies_each_time_and_times_the_stages(
     assert torch.equal(a, first.slot.modules["m"].a)
     assert a.data_ptr() != first.slot.modules["m"].a.data_ptr()
     host.check_integrity()
+
+
+def test_an_adapter_that_cannot_be_loaded_is_left_alone_for_a_while_and_holds_up_no_other() -> None:
+    _, disk, _ = tier(0)
+    loader = AdapterLoader(lambda adapter, allocate, stages: disk.read(adapter, allocate), torch.device("cpu"))
+    reports: list[Command] = []
+    for name in ("broken", "broken", "1", "broken"):
+        loader._load(AdapterDigest(name), reports.append, 0.0)
+
+    assert [isinstance(report, AdapterLoaded) for report in reports] == [False, False, True, False]
+    assert disk.reads == ["broken", "1"]
+    assert all("cut short" in report.error for report in reports if isinstance(report, AdapterFailed))
+    loader.forget(AdapterDigest("broken"))  # it was removed; whatever has its name next begins anew
+    loader._load(AdapterDigest("broken"), reports.append, 0.0)
+    assert disk.reads == ["broken", "1", "broken"]
+    loader.close()
