@@ -8,6 +8,7 @@ from serving.adapters.sources.source import SourceSettings
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DtypeChoice = Literal["auto", "bf16", "fp32"]
+KERNELS_HOME = Path("~/.cache/openlora/native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class ServingConfig:
     request_timeout_s: how long a request may wait for its first step; then it fails with `DeadlinePassed`.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
     adapter_host_bytes: budget of host memory for adapters that have left a GPU; a CPU has no use for it.
+    kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
     """
 
     base: str | Path
@@ -35,4 +37,5 @@ class ServingConfig:
     max_queue: int = 256
     request_timeout_s: float | None = None
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
+    kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)
     sources: SourceSettings = field(default_factory=SourceSettings)
