@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,3 +92,23 @@ def test_a_long_prompt_leaves_a_part_of_each_step_to_those_behind_it() -> None:
 
     assert steps_to_first_token(world, short, 4) == 1
     assert long.output_len == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_beside_a_tenant_that_sends_more_than_there_is_a_rare_one_waits_for_three_steps_at_most(seed: int) -> None:
+    """In steps with room for two prompts of 64 tokens, of which one tenant sends 2.4 in every step."""
+    rng = random.Random(seed)
+    world = World(pages=8_000, adapters_fit=20)
+    rare: dict[Sequence, int] = {}
+    waits: list[int] = []
+    for step in range(400):
+        for _ in range(rng.choices((2, 3), (6, 4))[0]):
+            world.submit("flooded", 64, 64, "flood", token=rng.randrange(10**6))
+        if step > 100 and rng.random() < 0.1:
+            rare[world.submit(f"a{len(rare) % 10}", 64, 64, f"rare {len(rare)}")] = step
+        world.step(prefill_tokens=128)
+        waits += [step - at + 1 for sequence, at in rare.items() if sequence.output_len == 1]
+
+    assert len(waits) >= 20
+    assert max(waits) <= 3
+    assert sum(each.request.tenant == "flood" for each in world.scheduler._ready) > 50

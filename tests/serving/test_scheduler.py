@@ -55,7 +55,7 @@ class World:
         self.scheduler.submit(sequence)
         return sequence
 
-    def step(self, *, finish_loads: bool = True) -> list[Sequence]:
+    def step(self, *, finish_loads: bool = True, prefill_tokens: int = PREFILL_TOKENS) -> list[Sequence]:
         """One engine turn; returns the sequences that computed something."""
         self.now += 0.1
         self.loading += self.scheduler.loads_to_start(self.now)
@@ -63,7 +63,7 @@ class World:
             digest = self.loading.pop()
             pair = LoraModule(torch.zeros(4, 4), torch.zeros(4, 4))
             self.scheduler.adapter_ready(Slot(digest, {"m": pair}, self.nbytes[digest]), 0.01)
-        batch = self.scheduler.next_batch(self.now)
+        batch = self.scheduler.next_batch(self.now, prefill_tokens)
         for row in batch.rows if batch else ():
             assert row.slot is None or self.slots.is_resident(row.slot.digest)
             assert len(row.sequence.page_table) >= pages_for(row.end)
