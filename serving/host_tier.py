@@ -26,7 +26,10 @@ class HostBuffers(Protocol):
 
 
 class PlainBuffers:
-    """Ordinary memory."""
+    """Ordinary memory, as much as is asked for."""
+
+    def __init__(self, budget_bytes: int = 0) -> None:
+        """budget_bytes: what whoever uses them keeps to."""
 
     def take(self, nbytes: int) -> torch.Tensor:
         return in_memory(nbytes)
@@ -69,11 +72,17 @@ class HostTier:
         self._lock = threading.Lock()
 
     @classmethod
-    def beside(cls, device: torch.device, budget_bytes: int | None, buffers: HostBuffers) -> "HostTier | None":
-        """The tier for a device, None on a CPU, whose memory is the host's. budget_bytes: None is measured."""
+    def beside(
+        cls, device: torch.device, budget_bytes: int | None, buffers: Callable[[int], HostBuffers]
+    ) -> "HostTier | None":
+        """The tier for a device, None on a CPU, whose memory is the host's.
+
+        budget_bytes: None is measured.   buffers: memory of so many bytes in all.
+        """
         if device.type == "cpu":
             return None
-        return cls(budget_bytes or available_bytes() // _MEMORY_SHARE, buffers)
+        budget = budget_bytes or available_bytes() // _MEMORY_SHARE
+        return cls(budget, buffers(budget))
 
     @property
     def adapters(self) -> frozenset[AdapterDigest]:

@@ -95,7 +95,7 @@ class Service:
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._catalog = Catalog(base.name, store)
-        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers())
+        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers)
         self._loader = AdapterLoader(store.open_blob, base.device, host)
         self._streams = OpenStreams(config.max_queue)
         self._accepting = True

@@ -23,6 +23,7 @@ class Counting(PlainBuffers):
     """Plain buffers, counted."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.out: dict[int, int] = {}
 
     def take(self, nbytes: int) -> torch.Tensor:
@@ -162,3 +163,13 @@ def test_an_adapter_that_cannot_be_loaded_is_left_alone_for_a_while_and_holds_up
     loader._load(AdapterDigest("broken"), reports.append, 0.0)
     assert disk.reads == ["broken", "1", "broken"]
     loader.close()
+
+
+def test_a_cpu_has_no_tier_beside_its_memory_and_a_gpu_one_of_the_size_asked_or_measured() -> None:
+    assert HostTier.beside(torch.device("cpu"), 1 << 20, PlainBuffers) is None
+    asked, measured = (HostTier.beside(torch.device("cuda"), size, PlainBuffers) for size in (1 << 20, None))
+
+    assert asked is not None
+    assert measured is not None
+    assert asked.budget_bytes == 1 << 20
+    assert measured.budget_bytes > 0
