@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from node.settlement.status import SettleStatus
+from node.tier_metrics import TierCollector
 from serving.types import End, EngineStats, ModelCard, Residency
 
 MAX_ADAPTER_LABELS = 50
@@ -48,6 +49,7 @@ class Metrics:
     def observe_engine(self, stats: Callable[[], EngineStats], models: Callable[[], list[ModelCard]]) -> None:
         """Read the engine at every scrape."""
         self.registry.register(EngineCollector(stats, models))
+        self.registry.register(TierCollector(stats))
 
     def observe_money(self, stands: Callable[[], SettleStatus | None]) -> None:
         """Read at every scrape how settlement stands."""
@@ -134,8 +136,6 @@ class EngineCollector:
         yield GaugeMetricFamily("openlora_adapter_used_bytes", "Adapter bytes on the device", stats.adapter_used_bytes)
         yield CounterMetricFamily("openlora_engine_steps", "Engine steps", value=stats.steps)
         yield CounterMetricFamily("openlora_adapter_loads", "Adapters brought to the device", value=stats.loads)
-        yield CounterMetricFamily("openlora_adapter_load_seconds", "Time these loads took", value=stats.load_seconds)
-        yield CounterMetricFamily("openlora_adapter_evictions", "Adapters evicted", value=stats.evictions)
         yield _residency(models)
         yield _lora_requests(models)
 

@@ -18,6 +18,12 @@ class Usage:
     in_flight: Mapping[AdapterDigest | None, int]
     resident: frozenset[AdapterDigest]
     pinned: frozenset[AdapterDigest]
+    in_host: frozenset[AdapterDigest] = frozenset()
+
+    def residency(self, adapter: AdapterDigest) -> Residency:
+        if adapter in self.resident:
+            return Residency.DEVICE
+        return Residency.HOST if adapter in self.in_host else Residency.DISK
 
 
 class Catalog:
@@ -110,7 +116,7 @@ class Catalog:
             source=version.source,
             rank=version.rank,
             adapter_bytes=version.nbytes,
-            residency=Residency.DEVICE if version.digest in usage.resident else Residency.DISK,
+            residency=usage.residency(version.digest),
             pinned=version.digest in usage.pinned,
             in_flight=usage.in_flight.get(version.digest, 0),
             last_used_at=self._last_used_at.get(version.digest),

@@ -21,7 +21,7 @@ from serving.types import (
 )
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
-_COUNTED = ("steps", "loads", "load_seconds", "evictions")
+_COUNTED = ("steps", "loads", "load_seconds", "evictions", "preemptions")
 _numbers = itertools.count()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from serving.adapters.digests import adapter_digest
 from serving.adapters.index import Entry, Index
+from serving.adapters.journal import Journal
 from serving.types import AdapterDigest
 
 _INDEX = "index.json"
@@ -14,9 +15,9 @@ _INDEX = "index.json"
 def stock(home: Path, adapters: Iterable[tuple[str, int]], write: Callable[[int, Path], Path]) -> None:
     """Registers every (name, number) that `home` does not have. write: makes adapter `number` in a new folder.
 
-    Its list is written once; `Service.add_adapter` writes it with every adapter. The service ingests them at its start.
+    The list is written once, not with every adapter as by `Service.add_adapter`. A service ingests them at its start.
     """
-    index = Index.load(home / _INDEX)
+    index, generation = Journal(home / _INDEX).index, Index.load(home / _INDEX)[1]
     missing = [(name, number) for name, number in adapters if name not in index.names]
     if not missing:
         return
@@ -37,4 +38,4 @@ def stock(home: Path, adapters: Iterable[tuple[str, int]], write: Callable[[int,
         source = f"file:{home / 'made' / str(number)}"
         names[name] = digest
         versions[digest] = Entry(source=source, pinned_source=source, immutable=False, names=(name,))
-    Index.of(names, versions).save(home / _INDEX)
+    Index.of(names, versions).save(home / _INDEX, generation + 1)  # so that a log beside it is of the past

@@ -1,8 +1,13 @@
 """Decoding alone, by how many requests decode together and over how many adapters they are spread."""
 
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from node.bench.lab import BASE, Arm, Found, Lab, Turn, answered, medians, names, ratio
 from node.bench.load import Load, closed_loop
-from node.bench.statistics import Interval
+from node.bench.profiles import Profile
+from node.bench.roofline import H200, Decode
 from node.bench.traffic import Popularity
 from node.bench.verdict import check
 from serving.service import Service
@@ -10,35 +15,64 @@ from serving.service import Service
 _SPREADS: tuple[Popularity, ...] = ("uniform", "zipf")
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """`batch` requests over `among` adapters."""
+
+    batch: int
+    among: int
+    kind: Popularity
+
+    @property
+    def arm(self) -> str:
+        return f"batch {self.batch}, {self.among} adapters, {self.kind}"
+
+
 async def run(lab: Lab) -> Found:
     """Tokens per second while a whole batch decodes: without adapters, and spread over N, uniformly and by Zipf 1.0.
 
-    The notes hold what a bound on these figures is computed from: the distinct adapters of each arm's batch, and the
-    context in its middle.
+    The notes hold the distinct adapters of each arm's batch, and on a GPU what an H200's memory allows at most.
     """
-    profile = lab.profile
-    service = await lab.service(max(profile.decode_spreads))
-    await lab.warm(service, [*names(max(profile.decode_spreads)), BASE])
-    batches = profile.decode_batches
-    arms: dict[str, Turn] = {_plain(batch): _turn(lab, service, batch) for batch in batches}
-    spread = [
-        (_spread(batch, kind, among), _plain(batch), _turn(lab, service, batch, kind, among))
+    batches, most = lab.profile.decode_batches, max(lab.profile.decode_spreads)
+    service = await lab.service(most)
+    await lab.warm(service, [*names(most), BASE])
+    spreads = [
+        Spread(batch, among, kind)
         for batch in batches
-        for among in profile.decode_spreads
+        for among in lab.profile.decode_spreads
         for kind in _SPREADS
         if not (among == 1 and kind == "zipf")  # one adapter is one adapter
     ]
-    arms |= {name: turn for name, _, turn in spread}
-    loads = await lab.take_turns([Arm(name, turn) for name, turn in arms.items()])
+    arms = [Arm(_plain(batch), _turn(lab, service, batch, [BASE])) for batch in batches]
+    arms += [Arm(each.arm, _turn(lab, service, each.batch, names(each.among), each.kind)) for each in spreads]
+    loads = await lab.take_turns(arms)
     checks = await check(service, answered(loads, *loads), lab.rng)
-    figures, compared = medians(loads), dict[str, Interval]()
+    figures = medians(loads)
     for name, turns in loads.items():
-        figures[name]["decode_tokens_per_s"] = sorted(map(steady_tokens_per_s, turns))[len(turns) // 2]
-    for name, plain, _ in spread:
-        compared[f"median ITL, {plain} / {name}"] = ratio(loads, plain, name, "itl_p50_ms")
-    notes = {f"distinct, {name}": _distinct(loads[name]) for name, _, _ in spread}
-    notes["context_tokens"] = profile.lengths.prompt + profile.lengths.new / 2
+        figures[name]["decode_tokens_per_s"] = statistics.median(map(steady_tokens_per_s, turns))
+    compared = {
+        f"median ITL, {_plain(each.batch)} / {each.arm}": ratio(loads, _plain(each.batch), each.arm, "itl_p50_ms")
+        for each in spreads
+    }
+    distinct = {each: _distinct(loads[each.arm]) for each in spreads}
+    notes = {f"distinct, {each.arm}": number for each, number in distinct.items()}
+    if lab.profile.device == "cuda":
+        notes |= bounds(lab.profile, distinct)
     return Found(figures, compared, checks, notes)
+
+
+def bounds(profile: Profile, distinct: Mapping[Spread, float]) -> dict[str, float]:
+    """What an H200 allows at most: tokens per second of every batch without adapters, and the part left with them.
+
+    distinct: adapters in the batch, of the profile's largest rank. The context is that in the middle of the output.
+    """
+    context, rank = profile.lengths.prompt + profile.lengths.new // 2, max(profile.ranks)
+    found = {}
+    for each, adapters in distinct.items():
+        step = Decode(profile.shape, each.batch, context, profile.dtype_bytes)
+        found[f"H200's most tokens/s, {_plain(each.batch)}"] = each.batch / step.seconds(H200)
+        found[f"H200's ceiling of the ratio, {each.arm}"] = step.ceiling(H200, adapters, rank)
+    return found
 
 
 def steady_tokens_per_s(load: Load) -> float:
@@ -54,14 +88,9 @@ def _plain(batch: int) -> str:
     return f"batch {batch}, no adapter"
 
 
-def _spread(batch: int, kind: Popularity, among: int) -> str:
-    return f"batch {batch}, {among} adapters, {kind}"
-
-
-def _turn(lab: Lab, service: Service, batch: int, kind: Popularity = "identical", among: int = 0) -> Turn:
+def _turn(lab: Lab, service: Service, batch: int, models: Sequence[str], kind: Popularity = "identical") -> Turn:
     async def run(number: int) -> Load:
-        models = lab.picked(kind, names(among) or [BASE], batch, number)
-        return await closed_loop(service, lab.asks(models), batch)
+        return await closed_loop(service, lab.asks(lab.picked(kind, models, batch, number)), batch)
 
     return run
 

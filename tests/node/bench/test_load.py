@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from node.bench.load import Answer, Load, besides
-from node.bench.scenarios.decode import steady_tokens_per_s
+from node.bench.profiles import PROFILES
+from node.bench.scenarios.decode import Spread, bounds, steady_tokens_per_s
 from node.bench.traffic import Ask
 from serving.types import End, Outcome, Usage
 
@@ -46,6 +47,17 @@ def test_decoding_is_timed_while_all_decode() -> None:
 
     assert steady_tokens_per_s(together) == pytest.approx(20)
     assert steady_tokens_per_s(one_after_the_other) == 0
+
+
+def test_more_distinct_adapters_lower_the_ceiling_and_larger_batches_raise_the_floor() -> None:
+    few, many, large = Spread(32, 64, "zipf"), Spread(32, 64, "uniform"), Spread(128, 1, "uniform")
+
+    found = bounds(PROFILES["gpu"], {few: 8, many: 32, large: 1})
+
+    ceilings = [found[f"H200's ceiling of the ratio, {each.arm}"] for each in (few, many)]
+    assert ceilings == pytest.approx([0.96, 0.86], abs=0.01)
+    assert found["H200's most tokens/s, batch 32, no adapter"] == pytest.approx(8000, rel=0.02)
+    assert found["H200's most tokens/s, batch 128, no adapter"] > 20_000
 
 
 def test_part_of_the_traffic_can_be_looked_at() -> None:
