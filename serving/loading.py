@@ -9,7 +9,7 @@ import torch
 
 from serving.adapters.backoff import Backoff
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
-from serving.errors import NotReady, ServingError, SourceUnavailable
+from serving.errors import ModelNotFound, NotReady, ServingError, SourceUnavailable
 from serving.gpu.staging import DeviceCopy, PinnedBuffers
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
@@ -76,8 +76,8 @@ class AdapterLoader:
             self._backoff.check(adapter)
             command = self._loaded(adapter, LoadStages(asked_at))
             self._backoff.worked(adapter)
-        except SourceUnavailable as wait:
-            command = AdapterFailed(adapter, str(wait))
+        except (SourceUnavailable, ModelNotFound) as known:  # left alone, or removed meanwhile: nothing new is wrong
+            command = AdapterFailed(adapter, str(known))
         except ServingError as refusal:
             log.warning("adapter_load_failed adapter=%s error=%s", adapter, refusal)
             self._backoff.failed(adapter, refusal)

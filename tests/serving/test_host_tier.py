@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
-from serving.errors import AdapterCorrupt
+from serving.errors import AdapterCorrupt, ModelNotFound
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.loading import AdapterLoader
@@ -173,3 +173,22 @@ def test_a_cpu_has_no_tier_beside_its_memory_and_a_gpu_one_of_the_size_asked_or_
     assert measured is not None
     assert asked.budget_bytes == 1 << 20
     assert measured.budget_bytes > 0
+
+
+def test_an_adapter_that_was_removed_meanwhile_is_loaded_at_once_when_it_is_back() -> None:
+    _, disk, _ = tier(0)
+    served: set[str] = set()
+
+    def read(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
+        if adapter not in served:
+            raise ModelNotFound(adapter)
+        return disk.read(adapter, allocate)
+
+    loader = AdapterLoader(read, torch.device("cpu"))
+    reports: list[Command] = []
+    loader._load(AdapterDigest("1"), reports.append, 0.0)
+    served.add("1")
+    loader._load(AdapterDigest("1"), reports.append, 0.0)
+    loader.close()
+
+    assert [isinstance(report, AdapterLoaded) for report in reports] == [False, True]
