@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
 from serving.errors import AdapterCorrupt, ModelNotFound
+from serving.gpu.staging import PinnedBuffers, ordinary
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.loading import AdapterLoader
 from serving.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.types import AdapterDigest
 
-BYTES = 256
+BYTES = 4096
 
 
 class Counting(PlainBuffers):
@@ -101,6 +102,18 @@ def test_what_is_kept_is_not_read_again_and_the_least_used_leaves_first() -> Non
 
     assert disk.reads == ["1", "2", "3"]
     assert (host.adapters, host.hits, host.evictions) == ({"1", "3"}, 3, 1)
+
+
+def test_the_gpu_s_own_buffers_serve_the_tier_as_plain_ones_do() -> None:
+    buffers, disk = PinnedBuffers(2 * BYTES, ordinary), Disk()
+    host = HostTier(2 * BYTES, buffers)
+
+    use(host, disk, "1", "1", "2", "3", "1", "2", "3")
+
+    assert len(host.adapters) == 2
+    assert buffers.used_bytes == host.used_bytes == 2 * BYTES
+    host.check_integrity()
+    buffers.check_integrity()
 
 
 def test_what_does_not_fit_beside_those_that_are_copied_is_read_and_not_kept() -> None:
