@@ -10,6 +10,7 @@ import torch
 from serving.adapters.backoff import Backoff
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.errors import NotReady, ServingError, SourceUnavailable
+from serving.gpu.staging import DeviceCopy, PinnedBuffers
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.lora.slot import Slot
@@ -46,6 +47,13 @@ class AdapterLoader:
         self._to_device = to_device or (lambda buffer: buffer.to(device))
         self._backoff = Backoff(time.monotonic)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="openlora-loader")
+
+    @classmethod
+    def beside(cls, read_blob: ReadBlob, device: torch.device, host_bytes: int | None) -> "AdapterLoader":
+        """For a GPU with page-locked host memory of so many bytes (None is measured) and copies beside the steps."""
+        if device.type == "cpu":
+            return cls(read_blob, device)
+        return cls(read_blob, device, HostTier.beside(device, host_bytes, PinnedBuffers), DeviceCopy(device))
 
     def start(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
         """Begins loading; `report` gets AdapterLoaded or AdapterFailed from a thread of the pool."""

@@ -16,7 +16,6 @@ from serving.config import ServingConfig
 from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady
-from serving.host_tier import HostTier, PlainBuffers
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
@@ -95,8 +94,7 @@ class Service:
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._catalog = Catalog(base.name, store)
-        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers)
-        self._loader = AdapterLoader(store.open_blob, base.device, host)
+        self._loader = AdapterLoader.beside(store.open_blob, base.device, config.adapter_host_bytes)
         self._streams = OpenStreams(config.max_queue)
         self._accepting = True
         self._stopped = asyncio.Event()
