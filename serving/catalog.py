@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from serving.adapters.blob import AdapterBlob
 from serving.adapters.store import AdapterStore, AdapterVersion
+from serving.compositions import Composition, Compositions, composed
 from serving.errors import AdapterBusy, ModelNotFound
-from serving.types import AdapterDigest, ModelCard, Residency
+from serving.types import AdapterDigest, ModelCard, Prepared, Residency
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +23,65 @@ class Usage:
 
 
 class Catalog:
-    """Names to adapter versions, and when each was last asked for. On the event loop's thread."""
+    """Names to adapter versions, and when each was last asked for. On the event loop's thread, but for `open_blob`.
 
-    def __init__(self, base_name: str, store: AdapterStore) -> None:
+    with_compositions: whether a name may add up several adapters.
+    """
+
+    def __init__(self, base_name: str, store: AdapterStore, *, with_compositions: bool = True) -> None:
         self._base_name = base_name
         self._store = store
+        self._with_compositions = with_compositions
+        self._compositions = Compositions()
         self._resolved: dict[AdapterDigest, AdapterVersion] = {}
         self._leaving: set[str] = set()
         self._last_used_at: dict[AdapterDigest | None, float] = {}
 
-    def resolve(self, model: str) -> AdapterVersion | None:
-        """None is the base. Raises ModelNotFound; nothing unknown is ever answered by the base."""
+    def resolve(self, model: str) -> AdapterVersion | Composition | None:
+        """None is the base. Raises ModelNotFound; nothing unknown is ever answered by the base.
+
+        For a composition also InvalidRequest, AdapterIncompatible.
+        """
         if model == self._base_name:
             return None
-        version = self._store.lookup(model)
-        if version is None or version.name in self._leaving:
-            raise ModelNotFound(model)
-        return version
+        return composed(model, self._served, allowed=self._with_compositions) or self.adapter(model)
 
     def adapter(self, model: str) -> AdapterVersion:
-        """Raises ModelNotFound, also for the base's name."""
-        version = self.resolve(model)
+        """A single adapter. Raises ModelNotFound, also for the base's name."""
+        version = self._served(model)
         if version is None:
             raise ModelNotFound(model)
         return version
 
-    def prepared_for(self, model: str, digest: AdapterDigest) -> AdapterVersion:
-        """The version a request was prepared for, even if its name means a newer one since. Raises ModelNotFound."""
-        version = self.adapter(model)
-        return version if version.digest == digest else self.adapter(f"{version.name}@{digest}")
+    def _served(self, model: str) -> AdapterVersion | None:
+        version = self._store.lookup(model)
+        return None if version is None or version.name in self._leaving else version
+
+    def accepted(self, prepared: Prepared) -> int:
+        """The most bytes its adapter takes, even if its name means a newer version since. Raises ModelNotFound.
+
+        From now on the engine may load it.
+        """
+        if prepared.adapter is None:
+            return 0
+        found = self.resolve(prepared.model)
+        if isinstance(found, Composition):
+            names = [version.name for version, _ in found.versions]
+            of_parts = [self._version(name, part) for name, (part, _) in zip(names, prepared.parts, strict=True)]
+            self._compositions.keep(prepared.adapter, prepared.parts)
+            return sum(version.nbytes for version in of_parts)
+        assert found is not None
+        return self._version(found.name, prepared.adapter).nbytes
+
+    def _version(self, name: str, digest: AdapterDigest) -> AdapterVersion:
+        return self.adapter(f"{name}@{digest}")
+
+    def open_blob(self, digest: AdapterDigest) -> AdapterBlob:
+        """The weights of an adapter or of an accepted composition; blocking, on any thread.
+
+        Raises ModelNotFound, AdapterCorrupt, StorageFailed.
+        """
+        return self._compositions.open_blob(digest, self._store.open_blob)
 
     async def add(self, name: str, source: str, expected_digest: AdapterDigest | None) -> AdapterVersion:
         if name in self._leaving:
@@ -57,16 +89,17 @@ class Catalog:
         return await self._store.add(name, source, expected_digest)
 
     @asynccontextmanager
-    async def leaving(self, name: str) -> AsyncIterator[list[AdapterVersion]]:
+    async def leaving(self, name: str) -> AsyncIterator[list[AdapterDigest]]:
         """Takes no new requests for `name` from now on; forgets it when the body has ended well.
 
-        Yields the version whose memory must be freed, unless another name means it too. Raises ModelNotFound.
+        Yields what must be freed: the version and what it is composed into, unless another name means it too.
+        Raises ModelNotFound.
         """
         version = self.adapter(name)
         self._leaving.add(version.name)
         try:
             others = {each.digest for each in self._store.versions() if each.name != version.name}
-            yield [] if version.digest in others else [version]
+            yield [] if version.digest in others else [version.digest, *self._compositions.of(version.digest)]
             await asyncio.to_thread(self._store.remove, version.name)
         finally:
             self._leaving.discard(version.name)
@@ -74,7 +107,10 @@ class Catalog:
     def close(self) -> None:
         self._store.close()
 
-    async def chat_template(self, version: AdapterVersion) -> str | None:
+    async def chat_template(self, version: AdapterVersion | Composition) -> str | None:
+        """The adapter's own, if it brings one. Adapters added up speak as the base does."""
+        if isinstance(version, Composition):
+            return None
         return await asyncio.to_thread(self._store.chat_template, version.digest)
 
     def used(self, adapter: AdapterDigest | None) -> None:
@@ -90,7 +126,7 @@ class Catalog:
         adapters = [self.card(version, usage) for version in self._store.versions(after or "", limit)]
         return adapters if after is not None else [self.card(None, usage), *adapters]
 
-    def card(self, version: AdapterVersion | None, usage: Usage) -> ModelCard:
+    def card(self, version: AdapterVersion | Composition | None, usage: Usage) -> ModelCard:
         """One model as it is used now. None is the base."""
         if version is None:
             return ModelCard(

@@ -18,6 +18,7 @@ class ServingConfig:
     base_name: the name clients ask for; None takes the folder's name.
     allowed_sources: spelled prefixes an adapter may come from, such as `hf:` or `file:/srv/adapters`.
     max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
+    compositions: whether a request may add up several adapters.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
     """
 
@@ -30,5 +31,6 @@ class ServingConfig:
     kv_bytes: int | None = None
     adapter_device_bytes: int | None = None
     max_queue: int = 256
+    compositions: bool = True
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
     sources: SourceSettings = field(default_factory=SourceSettings)

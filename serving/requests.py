@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Collection
 
+from serving.adapters.store import AdapterVersion
+from serving.compositions import Composition
 from serving.errors import ChatTemplateFailed, ContextTooLong, InvalidRequest
+from serving.invocation import active_from
 from serving.logprobs import MAX_TOP_LOGPROBS
 from serving.prompts.templates import TemplateRenderer
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import (
-    AdapterDigest,
     ChatMessage,
     ChatPrompt,
     Prepared,
@@ -39,12 +41,12 @@ class Preparer:
     async def prepare(
         self,
         model: str,
-        adapter: AdapterDigest | None,
+        adapter: AdapterVersion | Composition | None,
         prompt: Prompt,
         max_new_tokens: int | None,
         chat_template: str | None = None,
     ) -> Prepared:
-        """max_new_tokens None asks for all that fits.   chat_template: the adapter's, if it brings one.
+        """adapter None is the base.   max_new_tokens None asks for all that fits.   chat_template: the adapter's own.
 
         Raises InvalidRequest, ContextTooLong, ChatTemplateFailed.
         """
@@ -56,7 +58,12 @@ class Preparer:
         wanted = max(1, self._context_tokens - len(ids)) if max_new_tokens is None else max_new_tokens
         if len(ids) + wanted > self._context_tokens:
             raise ContextTooLong(len(ids), wanted, self._context_tokens)
-        return Prepared(model, adapter, tuple(ids), wanted)
+        if adapter is None:
+            return Prepared(model, None, tuple(ids), wanted)
+        parts = adapter.parts if isinstance(adapter, Composition) else ()
+        return Prepared(
+            model, adapter.digest, tuple(ids), wanted, active_from(adapter.invocation, ids, adapter.name), parts
+        )
 
     async def _token_ids(self, prompt: Prompt, template: str | None) -> list[int]:
         match prompt:

@@ -59,6 +59,11 @@ class Sequence:
         return self.request.prepared.adapter
 
     @property
+    def active_from(self) -> int:
+        """The first token that its adapter acts on."""
+        return self.request.prepared.active_from
+
+    @property
     def max_new_tokens(self) -> int:
         return self.request.prepared.max_new_tokens
 

@@ -92,8 +92,8 @@ class Service:
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
-        self._catalog = Catalog(base.name, store)
-        self._loader = AdapterLoader(store.open_blob, base.device)
+        self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
+        self._loader = AdapterLoader(self._catalog.open_blob, base.device)
         self._streams: dict[str, TokenStream] = {}
         self._accepting = True
         self._stopped = asyncio.Event()
@@ -114,19 +114,18 @@ class Service:
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def resolve(self, model: str) -> AdapterDigest | None:
-        """The adapter a name means, None for the base: `name`, `name@digest`, `base:name`. Raises ModelNotFound."""
+        """The adapter that a name or a sum of names means, None for the base. Raises ModelNotFound and as `prepare`."""
         version = self._catalog.resolve(model)
         return version.digest if version else None
 
     async def prepare(self, model: str, prompt: Prompt, max_new_tokens: int | None) -> Prepared:
         """Everything about a request that can be known before it runs.
 
-        Raises ModelNotFound, InvalidRequest, ContextTooLong, ChatTemplateFailed.
+        Raises ModelNotFound, InvalidRequest, AdapterIncompatible, ContextTooLong, ChatTemplateFailed.
         """
         version = self._catalog.resolve(model)
         template = await self._catalog.chat_template(version) if version else None
-        adapter = version.digest if version else None
-        return await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
+        return await self._preparer.prepare(model, version, prompt, max_new_tokens, template)
 
     def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
         """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
@@ -150,8 +149,8 @@ class Service:
         if request.request_id in self._streams:
             raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
         adapter = request.prepared.adapter
-        nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
         self._check_queue()
+        nbytes = self._catalog.accepted(request.prepared)
         sampling = request.sampling
         sequence = Sequence(
             request,
@@ -159,7 +158,7 @@ class Service:
             text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=time.monotonic(),
             adapter_bytes=nbytes,
-            page_keys=PageKeys(self.base_digest, adapter, request.tenant),
+            page_keys=PageKeys(self.base_digest, adapter, request.tenant, request.prepared.active_from),
         )
         self._engine.mailbox.put(Submit(sequence))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))
@@ -183,10 +182,10 @@ class Service:
 
     async def remove_adapter(self, name: str) -> None:
         """Stops serving the name; returns when its last request has ended and its memory is free."""
-        async with self._catalog.leaving(name) as versions:
-            for version in versions:
+        async with self._catalog.leaving(name) as adapters:
+            for adapter in adapters:
                 done: Future[None] = Future()
-                self._engine.mailbox.put(Unload(version.digest, done))
+                self._engine.mailbox.put(Unload(adapter, done))
                 await asyncio.wrap_future(done)
 
     async def pin(self, name: str) -> None:

@@ -41,12 +41,16 @@ class Prepared:
     """A request whose model is known to exist and whose prompt is tokenised; money is computed from it.
 
     adapter is None for the base alone. prompt_ids is never empty; len(prompt_ids) + max_new_tokens fits the context.
+    active_from: the first token of the prompt that the adapter acts on; before it the base reads alone. parts: of a
+    composition, which has a digest of its own, the adapters and their weights; else empty.
     """
 
     model: str
     adapter: AdapterDigest | None
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
+    active_from: int = 0
+    parts: tuple[tuple[AdapterDigest, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

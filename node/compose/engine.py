@@ -42,6 +42,7 @@ def serving_config(settings: Settings) -> ServingConfig:
         kv_bytes=settings.kv_bytes,
         adapter_device_bytes=settings.adapter_device_bytes,
         max_queue=settings.max_queue,
+        compositions=settings.free,
         allowed_sources=sources,
         sources=SourceSettings(s3_endpoint=settings.s3_endpoint),
     )

@@ -15,7 +15,7 @@ from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob
-from serving.adapters.index import Entry, Index, check_name
+from serving.adapters.index import Entry, Index, Ingested, check_name
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
@@ -25,7 +25,10 @@ from serving.types import AdapterDigest, BaseDigest
 
 @dataclass(frozen=True, slots=True)
 class AdapterVersion:
-    """One adapter version under one of its names. nbytes: what its blob takes in device memory."""
+    """One adapter version under one of its names. nbytes: what its blob takes in device memory.
+
+    invocation: the tokens an activated LoRA waits for. variant: the field that keeps it out of a composition.
+    """
 
     name: str
     digest: AdapterDigest
@@ -33,6 +36,8 @@ class AdapterVersion:
     pinned_source: str
     rank: int
     nbytes: int
+    invocation: tuple[int, ...] = ()
+    variant: str | None = None
 
 
 class AdapterStore:
@@ -142,7 +147,7 @@ class AdapterStore:
         entry, size = self._index.versions.get(digest), self._files.size(digest)
         if entry is None or size is None:
             return None
-        return AdapterVersion(name, digest, entry.source, entry.pinned_source, size.rank, size.nbytes)
+        return _version_of(name, digest, entry.source, entry.pinned_source, size)
 
     def _register(self, name: str, source: str, arrival: Arrival) -> AdapterVersion:
         with self._changing:
@@ -152,8 +157,12 @@ class AdapterStore:
             pinned, immutable = arrival.pinned_source, arrival.immutable
             entry = Entry(source=source, pinned_source=pinned, immutable=immutable, names=(), ingested=size)
             self._change(self._index.with_name(name, arrival.digest, entry))
-        return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
+        return _version_of(name, arrival.digest, source, pinned, size)
 
     def _change(self, index: Index) -> None:
         index.save(self._index_path)
         self._index = index  # readers take no lock: they see the old value or the new one
+
+
+def _version_of(name: str, digest: AdapterDigest, source: str, pinned: str, size: Ingested) -> AdapterVersion:
+    return AdapterVersion(name, digest, source, pinned, size.rank, size.nbytes, size.invocation, size.variant)

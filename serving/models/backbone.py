@@ -16,13 +16,17 @@ from serving.models.attention import AttentionPlan, plan_attention
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step's tokens as one packed row. last: the rows whose logits are wanted; None means all of them."""
+    """One step's tokens as one packed row. last: the rows whose logits are wanted; None means all of them.
+
+    lora: segments of the tokens. head_lora: segments of the wanted rows, of adapters that change the head.
+    """
 
     token_ids: torch.Tensor
     positions: torch.Tensor
     last: torch.Tensor | None
     attention: AttentionPlan
     lora: LoraPlan | None
+    head_lora: LoraPlan | None = None
 
 
 class StepForward(Protocol):
@@ -70,6 +74,7 @@ class Backbone:
                 self._device,
             ),
             lora=batch.lora,
+            head_lora=batch.head,
         )
 
     def _tensor(self, values: list[int]) -> torch.Tensor:
