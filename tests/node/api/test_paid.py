@@ -129,11 +129,11 @@ def test_a_malformed_header_is_named(paid_node: NodeThread, header: str) -> None
         assert answer.json()["error"]["code"] in ("payment_invalid", "payment_required")
 
 
-def test_an_unknown_model_is_not_found_whether_paid_or_not(client: httpx2.Client, paid_node: NodeThread) -> None:
-    body = BODY | {"model": "nope"}
-
-    assert client.post(CHAT, json=body).json()["error"]["code"] == "model_not_found"
-    assert httpx2.post(paid_node.url + CHAT, json=body).json()["error"]["code"] == "model_not_found"
+def test_a_model_that_is_not_sold_is_refused_whether_paid_or_not(client: httpx2.Client, paid_node: NodeThread) -> None:
+    for model, code in (("nope", "model_not_found"), ("cardiology*0.5+nutrition", "adapter_incompatible")):
+        body = BODY | {"model": model}
+        assert client.post(CHAT, json=body).json()["error"]["code"] == code
+        assert httpx2.post(paid_node.url + CHAT, json=body).json()["error"]["code"] == code
 
 
 def test_requests_side_by_side_tile_the_channel(client: httpx2.Client, paid_node: NodeThread, tmp_path: Path) -> None:
