@@ -54,7 +54,7 @@ class AdapterConfig(BaseModel):
     layers_pattern: str | list[str] | None = None
     modules_to_save: list[str] | None = None
     ensure_weight_tying: _Flag = False
-    alora_invocation_tokens: Annotated[list[_TokenId], Field(max_length=1024)] | None = None
+    alora_invocation_tokens: Annotated[list[_TokenId], Field(max_length=256)] | None = None
     init_lora_weights: bool | str | None = True
 
     @classmethod
