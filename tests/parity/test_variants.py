@@ -6,14 +6,14 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
 from tests.parity.oracle import Oracle, assert_golden
 from tests.serving.driver import StepDriver
-from tests.serving.tiny import INVOCATION, VARIANTS, VOCAB, save_adapter, save_base
+from tests.serving.tiny import INVOCATION, VARIANTS, VOCAB, save_adapter, save_base, tokenizer
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # PEFT warns about what these adapters do on purpose
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT warns about what these adapters do on purpose
 NEW_TOKENS = 12
 PLAIN = ("plain", "rslora", "ends")
 COMPOSITION = {"plain": 0.7, "rslora": 1.5, "ends": 0.3}
@@ -101,3 +101,39 @@ def test_every_variant_changes_the_output(lab: Lab) -> None:
 
     logits = [lab.driver.logits[f"differ-{name}"][0] for name in names]
     assert all((one - other).abs().max() > 0.01 for one, other in combinations(logits, 2))
+
+
+def test_in_bf16_every_variant_stays_within_a_twentieth_of_the_logits_range(tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base", "qwen2")
+    folders = {variant: save_adapter(tmp_path / variant, base, variant, seed=i) for i, variant in enumerate(VARIANTS)}
+    driver, oracle, rng = StepDriver(base, tmp_path, dtype="bf16"), Oracle(base, folders), random.Random(3)
+    for variant, folder in folders.items():
+        driver.add(variant, folder)
+    sequences = [driver.sequence(variant, variant, prompt(rng, variant), 8) for variant in VARIANTS]
+
+    driver.run(sequences)
+
+    for sequence in sequences:
+        expected = oracle.logits(sequence.request_id, sequence)
+        got = torch.stack(driver.logits[sequence.request_id])
+        assert (got - expected).abs().max().item() <= 0.05 * (expected.max() - expected.min()).item()
+
+
+def test_ends_of_any_name_take_adapters_in_the_fallback(tmp_path: Path) -> None:
+    """GPT-NeoX calls its embedding embed_in, and has biases everywhere."""
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = GPTNeoXConfig(**shape, vocab_size=VOCAB, bos_token_id=0, eos_token_id=1, pad_token_id=None)
+    base = tmp_path / "base"
+    AutoModelForCausalLM.from_config(config).eval().save_pretrained(base)
+    tokenizer().save_pretrained(base)
+    targets = {"plain": ["query_key_value", "embed_in"], "dora": ["dense", "dense_h_to_4h"]}
+    folders = {v: save_adapter(tmp_path / v, base, v, target_modules=named) for v, named in targets.items()}
+    folders["saved"] = save_adapter(tmp_path / "saved", base, modules_to_save=["lm_head", "embed_in"])
+    driver, oracle, rng = StepDriver(base, tmp_path), Oracle(base, folders), random.Random(4)
+    for name, folder in folders.items():
+        driver.add(name, folder)
+    asked: list[str | None] = [*folders, None, *folders]
+    sequences = [driver.sequence(f"{i}", model, prompt(rng, model), 8) for i, model in enumerate(asked)]
+
+    assert_golden(driver, oracle, asked, sequences)

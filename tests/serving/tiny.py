@@ -149,11 +149,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def save_adapter(folder: Path, base: Path, variant: str = "plain", seed: int = 0) -> Path:
+def save_adapter(folder: Path, base: Path, variant: str = "plain", seed: int = 0, **changes: Any) -> Path:
     """A random adapter of the variant, saved by PEFT. All it has differs from the base, B included."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     torch.manual_seed(1000 + seed)
-    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **VARIANTS[variant]))
+    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **{**VARIANTS[variant], **changes}))
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
             if "lora_magnitude_vector" in name:
