@@ -18,7 +18,6 @@ _WITHOUT_EFFECT = frozenset(
     }  # mean something only next to megatron_config and use_qalora, refused below
 )
 _REASONS = {
-    "trainable_token_indices": "single rows of the embedding are not replaced; save it whole with modules_to_save",
     "target_parameters": "it adapts fused parameters, not linear layers",
     "layer_replication": "it changes the depth of the base",
 }
@@ -54,6 +53,7 @@ class AdapterConfig(BaseModel):
     layers_pattern: str | list[str] | None = None
     modules_to_save: list[str] | None = None
     ensure_weight_tying: _Flag = False
+    trainable_token_indices: list[_TokenId] | dict[str, list[_TokenId]] | None = None
     alora_invocation_tokens: Annotated[list[_TokenId], Field(max_length=256)] | None = None
     init_lora_weights: bool | str | None = True
 
@@ -79,7 +79,7 @@ class AdapterConfig(BaseModel):
     @property
     def variant(self) -> str | None:
         """The field that makes it more than low-rank products, and so keeps it out of a composition."""
-        fields = ("alora_invocation_tokens", "use_dora", "lora_bias", "modules_to_save")
+        fields = ("alora_invocation_tokens", "use_dora", "lora_bias", "modules_to_save", "trainable_token_indices")
         first = next((field for field in fields if getattr(self, field)), None)
         return "bias" if first is None and self.bias != "none" else first
 
@@ -115,7 +115,12 @@ def _refuse_combinations(config: AdapterConfig, adapter: str) -> None:
         return
     if config.use_dora:
         raise AdapterIncompatible(adapter, "use_dora", "PEFT defines none together with alora_invocation_tokens")
-    for field, value in (("bias", config.bias != "none"), ("modules_to_save", config.modules_to_save)):
+    acting_everywhere = {
+        "bias": config.bias != "none",
+        "modules_to_save": config.modules_to_save,
+        "trainable_token_indices": config.trainable_token_indices,
+    }
+    for field, value in acting_everywhere.items():
         if value:
             raise AdapterIncompatible(
                 adapter, field, "it acts on all tokens, alora_invocation_tokens only from the invocation on"

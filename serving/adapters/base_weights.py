@@ -1,7 +1,7 @@
 """The base's weights as its files hold them, by module name: the loaded model may have packed its own elsewhere."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -36,6 +36,10 @@ class BaseWeights:
         for start in range(0, d_out, step):
             rows = slice(start, min(start + step, d_out))
             yield rows, self._read(module, "weight", (d_out, d_in), rows)
+
+    def picked(self, module: str, d_out: int, d_in: int, rows: Sequence[int]) -> torch.Tensor:
+        """These rows of the weight [d_out, d_in] in float32: [len(rows), d_in]. Raises BaseWeightsUnreadable."""
+        return torch.cat([self._read(module, "weight", (d_out, d_in), slice(row, row + 1)) for row in rows])
 
     def bias(self, module: str, d_out: int) -> torch.Tensor:
         """The bias of `module` [d_out] in float32. Raises BaseWeightsUnreadable."""

@@ -3,7 +3,9 @@
     a = A        b = (scale · B)ᵀ        gain = m / ‖W + scale · B A‖ of each output (DoRA, arXiv 2402.09353)
     offset = own bias − gain ⊙ base's bias + scale · lora_B's bias
 
-y holds the base's bias already, and DoRA scales W x + scale · B A x without it; hence the subtraction.
+y holds the base's bias already, and DoRA scales W x + scale · B A x without it; hence the subtraction. Rows of an
+embedding that an adapter replaces are a product too: one-hot rows for the tokens, times what theirs are more than the
+base's; at a head that shares the weight the other way round.
 """
 
 import torch
@@ -24,12 +26,14 @@ def fold(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None, ada
         _check_kept(tensors, base, into.a.dtype, adapter)
         gain = None if tensors.magnitude is None else tensors.magnitude / _norms(tensors, _known(base))
         offset = _offset(tensors, gain, base)
+        changes = _replace_rows(tensors, into, base)
     except BaseWeightsUnreadable as problem:
         field = "use_dora" if module.magnitude else "bias" if module.own_bias else "target_modules"
+        field = "trainable_token_indices" if module.tokens else field
         raise AdapterIncompatible(
             adapter, field, f"needs the base's weights at {module.full_name!r}: {problem}"
         ) from problem
-    changes = tensors.weight is not None
+    changes = changes or tensors.weight is not None
     if tensors.a is not None and tensors.b is not None:
         into.a.copy_(tensors.a)
         into.b.copy_((tensors.b * module.scale).T)
@@ -79,6 +83,20 @@ def _offset(tensors: ModuleTensors, gain: torch.Tensor | None, base: BaseWeights
     if tensors.lora_bias is not None:
         offset += module.scale * tensors.lora_bias
     return offset
+
+
+def _replace_rows(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None) -> bool:
+    """Turns the base's rows of some tokens, as they are served, into the adapter's; whether that changes anything."""
+    if tensors.rows is None:
+        return False
+    module, (one_hot, other) = tensors.module, (into.a, into.b)
+    rows, width = module.shape.d_in, module.shape.d_out
+    if not module.is_embedding:
+        (one_hot, other), (rows, width) = (other, one_hot), (width, rows)
+    before = _known(base).picked(module.embedding, rows, width, module.tokens)
+    one_hot[torch.arange(len(module.tokens)), torch.tensor(module.tokens)] = 1
+    other.copy_(tensors.rows - before.to(other.dtype).float())
+    return bool(other.any())
 
 
 def _check_kept(tensors: ModuleTensors, base: BaseWeights | None, dtype: torch.dtype, adapter: str) -> None:

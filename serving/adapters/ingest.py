@@ -43,7 +43,7 @@ def _extent(module: ModuleSpec) -> Extent:
     d_in, d_out, _ = module.shape
     return Extent(
         module.name,
-        max(module.rank, 1),
+        max(module.rank, len(module.tokens), 1),
         d_in,
         d_out,
         gain=module.magnitude,

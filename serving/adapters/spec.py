@@ -19,6 +19,7 @@ class ModuleSpec:
 
     rank: 0 if no low-rank product is added here. magnitude: DoRA's, so the sum is scaled to it row by row. lora_bias: B
     has a bias. own_bias: the adapter's bias stands in for the base's. whole: the adapter's weight does, all of it.
+    tokens: of these, the adapter's rows of `embedding` (a full name) do, here and at a head that shares its weight.
     """
 
     name: str
@@ -30,6 +31,8 @@ class ModuleSpec:
     lora_bias: bool = False
     own_bias: bool = False
     whole: bool = False
+    tokens: tuple[int, ...] = ()
+    embedding: str = ""
 
     @property
     def is_embedding(self) -> bool:
@@ -65,6 +68,9 @@ class AdapterSpec:
             modules = tuple(_Expansion(config, base, adapter).modules())
         except UnusablePattern as problem:
             raise AdapterIncompatible(adapter, "target_modules or a *_pattern", str(problem)) from problem
+        if len(modules[0].tokens if modules else ()) > max_rank:
+            shown = f"{len(modules[0].tokens)} tokens are more than {max_rank}"
+            raise AdapterIncompatible(adapter, "trainable_token_indices", shown)
         too_high = next((module for module in modules if module.rank > max_rank), None)
         if too_high:
             raise AdapterIncompatible(adapter, "r", f"{too_high.rank} at {too_high.full_name!r} is above {max_rank}")
@@ -97,6 +103,7 @@ class _Expansion:
         self._matcher = Matcher()
         self._targets = self._parse_targets()
         self._saved = {self._saved_end(entry) for entry in config.modules_to_save or ()}
+        self._tokens = self._parse_tokens()
 
     def modules(self) -> Iterator[ModuleSpec]:
         """Raises UnusablePattern, AdapterIncompatible."""
@@ -106,6 +113,9 @@ class _Expansion:
                 yield ModuleSpec(name, full_name, shape, own_bias=shape.has_bias, whole=True)
             elif self._targets.include(full_name, self._matcher):
                 yield self._low_rank(name, full_name, shape)
+            elif self._tokens and (name == EMBEDDING or (name == HEAD and self._base.tied)):
+                embedding = self._base.ends[EMBEDDING].full_name
+                yield ModuleSpec(name, full_name, shape, tokens=self._tokens, embedding=embedding)
             elif shape.has_bias and self._config.bias == "all":
                 yield ModuleSpec(name, full_name, shape, own_bias=True)
 
@@ -165,11 +175,32 @@ class _Expansion:
     def _saved_end(self, entry: str) -> str:
         """Which end an entry of modules_to_save means."""
         for name, end in self._base.ends.items():
-            if end.full_name == entry or (entry and end.full_name.endswith(f".{entry}")):
+            if _means(entry, end.full_name):
                 return name
         ends = [end.full_name for end in self._base.ends.values()] or "none on this base"
         problem = f"{entry!r:.200} is not served as a whole layer of an adapter's own, only {ends}"
         raise AdapterIncompatible(self._adapter, "modules_to_save", problem)
+
+    def _parse_tokens(self) -> tuple[int, ...]:
+        """The tokens whose rows of the embedding the adapter replaces."""
+        given, end = self._config.trainable_token_indices, self._base.ends.get(EMBEDDING)
+        if not given:
+            return ()
+        names = list(given) if isinstance(given, dict) else []
+        tokens = tuple(given if isinstance(given, list) else given[names[0]])
+        head = self._base.ends.get(HEAD)
+        problem = None
+        if end is None or (self._base.tied and (head is None or head.shape.has_bias)):
+            problem = "the embedding of this base is not one whose rows an adapter can replace"
+        elif len(names) > 1 or any(not _means(name, end.full_name) for name in names):
+            problem = f"only rows of {end.full_name!r} are served, not of {names!r:.200}"
+        elif len(set(tokens)) < len(tokens) or not all(token < end.shape.d_in for token in tokens):
+            problem = f"a token occurs twice or is not below {end.shape.d_in}"
+        elif self._saved or any(self._targets.include(e.full_name, self._matcher) for e in self._base.ends.values()):
+            problem = "rows of an embedding are not served together with other changes of embedding or output layer"
+        if problem:
+            raise AdapterIncompatible(self._adapter, "trainable_token_indices", problem)
+        return tokens
 
     def _refuse_untouchable(self) -> None:
         for full_name in sorted(self._base.unserved):
@@ -184,6 +215,10 @@ class _Expansion:
         if self._saved or adapted:
             problem = "embedding and output layer share one weight here, and tying what is done to both is not served"
             raise AdapterIncompatible(self._adapter, "ensure_weight_tying", problem)
+
+
+def _means(entry: str, full_name: str) -> bool:
+    return entry == full_name or (bool(entry) and full_name.endswith(f".{entry}"))
 
 
 def _strings(value: str | Iterable[str]) -> str | tuple[str, ...]:

@@ -16,7 +16,13 @@ from serving.lora.slot import EMBEDDING, HEAD
 
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a bare pickle, and the zip that torch.save writes
 _FLOATS = ("F32", "F16", "BF16")
-_FIELDS = {"lora_B.bias": "lora_bias", ".bias": "bias", "lora_magnitude_vector": "use_dora"}
+_ROWS = "token_adapter.trainable_tokens_delta"
+_FIELDS = {
+    _ROWS: "trainable_token_indices",
+    "lora_B.bias": "lora_bias",
+    ".bias": "bias",
+    "lora_magnitude_vector": "use_dora",
+}
 
 
 class _Slice(Protocol):
@@ -38,6 +44,7 @@ class ModuleTensors:
 
     a: [rank, d_in].   b: [d_out, rank], not yet scaled.   magnitude, lora_bias, bias: [d_out].
     weight: of a saved layer, as the base's own lies.   kept: a copy of the base's weight that PEFT has put beside them.
+    rows: [tokens, d], the adapter's rows of the embedding.
     """
 
     module: ModuleSpec
@@ -48,6 +55,7 @@ class ModuleTensors:
     bias: torch.Tensor | None = None
     weight: torch.Tensor | None = None
     kept: torch.Tensor | None = None
+    rows: torch.Tensor | None = None
 
 
 def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
@@ -110,6 +118,9 @@ def _tensors(module: ModuleSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
         tensors["bias"] = f"{stem}.base_layer.bias" if module.rank else f"{stem}.bias", (d_out,)
     if module.whole:
         tensors["weight"] = f"{stem}.weight", (d_in, d_out) if module.is_embedding else (d_out, d_in)
+    if module.tokens:
+        width = d_out if module.is_embedding else d_in
+        tensors["rows"] = f"base_model.model.{module.embedding}.{_ROWS}", (len(module.tokens), width)
     return tensors
 
 

@@ -132,6 +132,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "target_modules": "all-linear",
         "modules_to_save": ["embed_tokens", "lm_head"],
     },
+    "tokens": {
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": ["q_proj"],
+        "trainable_token_indices": list(range(9, VOCAB, 5)),
+    },
     "activated": {
         "r": 8,
         "lora_alpha": 16,
@@ -160,7 +166,11 @@ def save_adapter(folder: Path, base: Path, variant: str = "plain", seed: int = 0
                 parameter.mul_(1 + 0.2 * torch.randn_like(parameter))
             elif "lora_" in name:
                 parameter.normal_(0.0, 0.06 if "lora_B" in name or "lora_embedding_B" in name else 0.12)
-            elif "modules_to_save" in name or (parameter.requires_grad and name.endswith(".bias")):
+            elif (
+                "modules_to_save" in name
+                or "trainable_tokens_delta" in name
+                or (parameter.requires_grad and name.endswith(".bias"))
+            ):
                 parameter.add_(torch.randn_like(parameter), alpha=0.02)
     adapted.save_pretrained(folder)
     return folder

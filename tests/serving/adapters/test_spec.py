@@ -37,7 +37,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("lora_bias", 1),
     ("bias", "some"),
     ("modules_to_save", ["lm_head"]),
-    ("trainable_token_indices", [5]),
+    ("trainable_token_indices", [-5]),
     ("target_parameters", ["mlp.experts.gate_up_proj"]),
     ("alora_invocation_tokens", [1, -2]),
     ("alora_invocation_tokens", "<|start|>"),

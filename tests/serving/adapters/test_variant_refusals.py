@@ -32,7 +32,7 @@ NOT_SERVED: dict[str, dict[str, Any]] = {
     "bias": {"bias": "all", "alora_invocation_tokens": [1]},
     "modules_to_save": {"modules_to_save": ["lm_head"], "alora_invocation_tokens": [1]},
     "alora_invocation_tokens": {"target_modules": ["embed_tokens"], "alora_invocation_tokens": [1]},
-    "trainable_token_indices": {"trainable_token_indices": [3]},
+    "trainable_token_indices": {"trainable_token_indices": [3], "alora_invocation_tokens": [1]},
 }
 
 
@@ -63,7 +63,25 @@ def test_tying_what_is_done_to_tied_ends_is_refused(more: dict[str, Any], base: 
     assert refused(folder, replace(base, tied=True)).field == "ensure_weight_tying"
 
 
+TOKENS: dict[str, dict[str, Any]] = {
+    "a token twice": {"trainable_token_indices": [3, 3]},
+    "a token that does not exist": {"trainable_token_indices": [64]},
+    "rows of the head": {"trainable_token_indices": {"lm_head": [3]}},
+    "rows of both ends": {"trainable_token_indices": {"embed_tokens": [3], "lm_head": [3]}},
+    "beside LoRA there": {"trainable_token_indices": [3], "target_modules": ["embed_tokens"]},
+    "beside a whole head": {"trainable_token_indices": [3], "modules_to_save": ["lm_head"]},
+}
+
+
+@pytest.mark.parametrize("config", TOKENS.values(), ids=TOKENS.keys())
+def test_rows_that_cannot_be_replaced_are_refused(config: dict[str, Any], base: BaseShape, tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "adapter", **config)
+
+    assert refused(folder, base).field == "trainable_token_indices"
+
+
 MISSING = {
+    "trainable_tokens_delta": ({"trainable_token_indices": [3]}, "trainable_token_indices"),
     "lora_magnitude_vector": ({"use_dora": True}, "use_dora"),
     "lora_B.bias": ({"lora_bias": True}, "lora_bias"),
     "base_layer.bias": ({"bias": "lora_only"}, "bias"),
