@@ -38,7 +38,12 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY_S)
 
     def label(self, model: str) -> str:
-        """The model's own label while there is room, else `other`. `name@digest` and `base:name` count as `name`."""
+        """The model's own label while there is room, else `other`. `name@digest` and `base:name` count as `name`.
+
+        All sums of adapters are one `composition`: there are as many as there are weights.
+        """
+        if "+" in model or "*" in model:
+            return "composition"
         model = model.partition("@")[0].rpartition(":")[2]
         if model not in self._labels and len(self._labels) >= MAX_ADAPTER_LABELS:
             return "other"

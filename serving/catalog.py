@@ -99,7 +99,7 @@ class Catalog:
         self._leaving.add(version.name)
         try:
             others = {each.digest for each in self._store.versions() if each.name != version.name}
-            yield [] if version.digest in others else [version.digest, *self._compositions.of(version.digest)]
+            yield [] if version.digest in others else [version.digest, *self._compositions.containing(version.digest)]
             await asyncio.to_thread(self._store.remove, version.name)
         finally:
             self._leaving.discard(version.name)
@@ -114,7 +114,10 @@ class Catalog:
         return await asyncio.to_thread(self._store.chat_template, version.digest)
 
     def used(self, adapter: AdapterDigest | None) -> None:
-        self._last_used_at[adapter] = time.time()
+        """Now; of a composition, all its parts."""
+        now = time.time()
+        for each in self._compositions.parts_of(adapter) or (adapter,):
+            self._last_used_at[each] = now
 
     def has(self, name: str) -> bool:
         """Whether the base or an adapter is served under exactly this name."""

@@ -80,8 +80,12 @@ class Compositions:
         if len(self._parts) > _KEPT:
             self._parts.popitem(last=False)
 
-    def of(self, adapter: AdapterDigest) -> list[AdapterDigest]:
-        """The compositions that contain `adapter`."""
+    def parts_of(self, digest: AdapterDigest | None) -> list[AdapterDigest]:
+        """The adapters that a composition adds up; none if it is not one."""
+        return [part for part, _ in self._parts.get(digest, ())] if digest is not None else []
+
+    def containing(self, adapter: AdapterDigest) -> list[AdapterDigest]:
+        """The compositions that add `adapter` up with others."""
         return [digest for digest, parts in self._parts.items() if any(adapter == part for part, _ in parts)]
 
     def open_blob(self, digest: AdapterDigest, open_one: Callable[[AdapterDigest], AdapterBlob]) -> AdapterBlob:

@@ -40,7 +40,9 @@ class _SafeFile(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModuleTensors:
-    """The weights of one module in fp32, as PEFT stores them; those that the module's spec names, the rest is None.
+    """The weights of one module as PEFT stores them; those that the module's spec names, the rest is None.
+
+    In fp32, but for weight and kept, which may be gigabytes and stay as they are in the file.
 
     a: [rank, d_in].   b: [d_out, rank], not yet scaled.   magnitude, lora_bias, bias: [d_out].
     weight: of a saved layer, as the base's own lies.   kept: a copy of the base's weight that PEFT has put beside them.
@@ -86,7 +88,7 @@ def read_modules(path: Path, spec: AdapterSpec, adapter: str) -> Iterator[Module
                 if key in present:
                     named["kept"] = key
             yield ModuleTensors(
-                module, **{name: _finite(file.get_tensor(key), key, adapter) for name, key in named.items()}
+                module, **{name: _finite(file.get_tensor(key), name, key, adapter) for name, key in named.items()}
             )
 
 
@@ -178,8 +180,8 @@ def _check_header(header: _Slice, key: str, shape: tuple[int, ...], adapter: str
         raise AdapterIncompatible(adapter, key, f"has type {header.get_dtype()}; one of {', '.join(_FLOATS)} is needed")
 
 
-def _finite(stored: torch.Tensor, key: str, adapter: str) -> torch.Tensor:
-    tensor = stored.to(torch.float32)
+def _finite(stored: torch.Tensor, name: str, key: str, adapter: str) -> torch.Tensor:
+    tensor = stored if name in ("weight", "kept") else stored.to(torch.float32)
     if not bool(torch.isfinite(tensor).all()):
         raise AdapterIncompatible(adapter, key, "holds NaN or infinity")
     return tensor

@@ -16,3 +16,12 @@ def test_labels_beyond_the_cap_are_other() -> None:
     assert labels[-5:] == ["other"] * 5
     assert metrics.label("adapter-0") == "adapter-0"
     assert len(set(labels)) == MAX_ADAPTER_LABELS + 1
+
+
+def test_sums_of_adapters_share_a_label_and_take_no_room() -> None:
+    metrics = Metrics()
+
+    labels = {metrics.label(f"a@0123456789ab*0.{n + 1}+b") for n in range(2 * MAX_ADAPTER_LABELS)}
+
+    assert labels == {"composition"}
+    assert metrics.label("a") == "a"

@@ -131,6 +131,14 @@ async def test_it_has_a_card(service: Service) -> None:
     assert card.adapter not in {service.model(name).adapter for name in ("a0", "a1")}
 
 
+async def test_its_use_is_the_use_of_its_parts(service: Service) -> None:
+    await ask(service, "a0*0.5+a1", PROMPT)
+
+    used = {card.name for card in service.models() if card.last_used_at is not None}
+
+    assert used == {"a0", "a1"}
+
+
 async def test_what_cannot_be_added_up_is_refused_with_its_reason(
     service: Service, folders: Folders, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
