@@ -49,6 +49,23 @@ def fold(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None, ada
     return changes
 
 
+def check_tied(embedding: ModuleTensors | None, head: ModuleTensors, adapter: str) -> None:
+    """What PEFT loads into one parameter must be one: B A of the head is that of the embedding transposed.
+
+    Raises AdapterIncompatible.
+    """
+    assert embedding is not None
+    pairs = (
+        (embedding.a, None if head.b is None else head.b.T),
+        (embedding.b, None if head.a is None else head.a.T),
+        (embedding.weight, head.weight),
+    )
+    for one, other in pairs:
+        if one is not None and (other is None or not torch.equal(one, other)):
+            problem = "embedding and output layer share one weight here, but the adapter changes them differently"
+            raise AdapterIncompatible(adapter, "ensure_weight_tying", problem)
+
+
 def _known(base: BaseWeights | None) -> BaseWeights:
     if base is None:
         raise BaseWeightsUnreadable("this base was made without files")

@@ -7,10 +7,11 @@ import torch
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, BlobKey, Extent, Traits, open_blob, place, views, write_blob
 from serving.adapters.digests import CONFIG_FILE, WEIGHTS_FILE
-from serving.adapters.folding import fold
+from serving.adapters.folding import check_tied, fold
 from serving.adapters.spec import MAX_RANK, AdapterSpec, ModuleSpec
 from serving.adapters.tensors import check_layout, read_modules
 from serving.errors import AdapterIncompatible
+from serving.lora.slot import HEAD
 
 
 def ingest(
@@ -26,11 +27,13 @@ def ingest(
     placements, payload_bytes = place(map(_extent, spec.modules), key.dtype)
     payload = torch.zeros(payload_bytes, dtype=torch.uint8)
     modules = views(payload, placements, key.dtype)
-    changes = [
-        fold(tensors, modules[tensors.module.name], base.weights, adapter)
-        for tensors in read_modules(weights, spec, adapter)
-    ]
-    if not any(changes):
+    changes, embedding = False, None
+    for tensors in read_modules(weights, spec, adapter):
+        if spec.tied and tensors.module.name == HEAD:
+            check_tied(embedding, tensors, adapter)
+        embedding = tensors if tensors.module.is_embedding else embedding
+        changes |= fold(tensors, modules[tensors.module.name], base.weights, adapter)
+    if not changes:
         raise AdapterIncompatible(
             adapter, "lora_B", "all zero, as before training: it would answer as the base does under another name"
         )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from serving.adapters.adapter_config import AdapterConfig
 from serving.adapters.base_shape import BaseShape, LinearShape
@@ -48,12 +49,13 @@ class AdapterSpec:
     """What one adapter does to the base: at least one module, from the embedding to the head.
 
     invocation: the tokens from whose last occurrence in the prompt on it acts; none means on all. variant: the field
-    that keeps it out of a composition.
+    that keeps it out of a composition. tied: what is done to embedding and head must be one and the same.
     """
 
     modules: tuple[ModuleSpec, ...]
     invocation: tuple[int, ...] = ()
     variant: str | None = None
+    tied: bool = False
 
     @classmethod
     def parse(cls, raw: bytes, base: BaseShape, adapter: str, *, max_rank: int = MAX_RANK) -> "AdapterSpec":
@@ -65,7 +67,8 @@ class AdapterSpec:
         config = AdapterConfig.parse(raw, adapter)
         _refuse_another_base(config, base, adapter)
         try:
-            modules = tuple(_Expansion(config, base, adapter).modules())
+            expansion = _Expansion(config, base, adapter)
+            modules = tuple(expansion.modules())
         except UnusablePattern as problem:
             raise AdapterIncompatible(adapter, "target_modules or a *_pattern", str(problem)) from problem
         if len(modules[0].tokens if modules else ()) > max_rank:
@@ -79,7 +82,7 @@ class AdapterSpec:
             raise AdapterIncompatible(
                 adapter, "target_modules", f"no layer of base {base.name!r} matches; its layers look like {example!r}"
             )
-        return cls(modules, tuple(config.alora_invocation_tokens or ()), config.variant)
+        return cls(modules, tuple(config.alora_invocation_tokens or ()), config.variant, bool(expansion.tied))
 
 
 def _refuse_another_base(config: AdapterConfig, base: BaseShape, adapter: str) -> None:
@@ -104,6 +107,9 @@ class _Expansion:
         self._targets = self._parse_targets()
         self._saved = {self._saved_end(entry) for entry in config.modules_to_save or ()}
         self._tokens = self._parse_tokens()
+        self.tied = self._parse_tying()
+        if self.tied == "modules_to_save":
+            self._saved = {EMBEDDING, HEAD}
 
     def modules(self) -> Iterator[ModuleSpec]:
         """Raises UnusablePattern, AdapterIncompatible."""
@@ -111,7 +117,7 @@ class _Expansion:
         for name, full_name, shape in self._candidates():
             if name in self._saved:  # PEFT never adapts a module that is saved
                 yield ModuleSpec(name, full_name, shape, own_bias=shape.has_bias, whole=True)
-            elif self._targets.include(full_name, self._matcher):
+            elif self._targets.include(full_name, self._matcher) or (self.tied and name in (EMBEDDING, HEAD)):
                 yield self._low_rank(name, full_name, shape)
             elif self._tokens and (name == EMBEDDING or (name == HEAD and self._base.tied)):
                 embedding = self._base.ends[EMBEDDING].full_name
@@ -207,14 +213,25 @@ class _Expansion:
             if self._targets.include(full_name, self._matcher):
                 problem = f"adapts {full_name!r}, which is not served"
                 raise AdapterIncompatible(self._adapter, "target_modules", problem)
+
+    def _parse_tying(self) -> Literal["modules_to_save", "target_modules"] | None:
+        """Which field changes both ends as one; PEFT ties nothing on a base whose ends are not tied."""
+        ends = self._base.ends
         if not self._config.ensure_weight_tying or not self._base.tied:
-            return  # PEFT ties nothing then
-        adapted = [
-            end.full_name for end in self._base.ends.values() if self._targets.include(end.full_name, self._matcher)
-        ]
-        if self._saved or adapted:
-            problem = "embedding and output layer share one weight here, and tying what is done to both is not served"
+            return None
+        targeted = [name for name, end in ends.items() if self._targets.include(end.full_name, self._matcher)]
+        if not self._saved and not targeted:
+            return None
+        named_as_peft_knows_them = [end.full_name.rpartition(".")[2] for end in ends.values()] == [EMBEDDING, HEAD]
+        config = self._config
+        filtered = config.exclude_modules or config.layers_to_transform is not None
+        unclear = targeted and (filtered or isinstance(config.target_modules, str))
+        if not named_as_peft_knows_them or unclear or (self._saved and targeted):
+            problem = (
+                "only embed_tokens and lm_head are tied, listed in one of target_modules and modules_to_save alone"
+            )
             raise AdapterIncompatible(self._adapter, "ensure_weight_tying", problem)
+        return "modules_to_save" if self._saved else "target_modules"
 
 
 def _means(entry: str, full_name: str) -> bool:

@@ -132,6 +132,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "target_modules": "all-linear",
         "modules_to_save": ["embed_tokens", "lm_head"],
     },
+    "tied": {
+        "r": 4,
+        "lora_alpha": 12,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj", "embed_tokens"],
+    },
+    "tied-dora": {
+        "r": 4,
+        "lora_alpha": 12,
+        "use_dora": True,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj", "lm_head"],
+    },
+    "tied-saved": {
+        "r": 4,
+        "lora_alpha": 12,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj"],
+        "modules_to_save": ["lm_head"],
+    },
     "tokens": {
         "r": 4,
         "lora_alpha": 8,

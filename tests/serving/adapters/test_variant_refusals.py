@@ -56,11 +56,31 @@ def test_only_whole_ends_are_saved_modules(entry: str, base: BaseShape, tmp_path
     assert refused(folder, base).field == "modules_to_save"
 
 
-@pytest.mark.parametrize("more", [{"target_modules": ["q_proj", "lm_head"]}, {"modules_to_save": ["embed_tokens"]}])
-def test_tying_what_is_done_to_tied_ends_is_refused(more: dict[str, Any], base: BaseShape, tmp_path: Path) -> None:
-    folder = write_adapter(tmp_path / "adapter", ensure_weight_tying=True, **more)
+UNCLEAR: dict[str, dict[str, Any]] = {
+    "by an expression": {"target_modules": ".*(q_proj|lm_head)"},
+    "in two fields": {"target_modules": ["embed_tokens"], "modules_to_save": ["lm_head"]},
+    "with a filter": {"target_modules": ["embed_tokens", "q_proj"], "exclude_modules": ["k_proj"]},
+}
+
+
+@pytest.mark.parametrize("config", UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_tying_that_depends_on_spelling_is_refused(config: dict[str, Any], base: BaseShape, tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "adapter", ensure_weight_tying=True, **config)
 
     assert refused(folder, replace(base, tied=True)).field == "ensure_weight_tying"
+
+
+@pytest.mark.parametrize("config", [{"target_modules": ["embed_tokens"]}, {"modules_to_save": ["lm_head"]}])
+def test_ends_that_are_to_be_tied_but_differ_are_refused(
+    config: dict[str, Any], base: BaseShape, tmp_path: Path
+) -> None:
+    (field,) = config
+    saved(tmp_path / "adapter", **{field: ["embed_tokens", "lm_head"]})
+    fields = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    tied = {**fields, **config, "ensure_weight_tying": True}
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(tied))
+
+    assert refused(tmp_path / "adapter", replace(base, tied=True)).field == "ensure_weight_tying"
 
 
 TOKENS: dict[str, dict[str, Any]] = {
