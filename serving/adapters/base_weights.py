@@ -20,12 +20,15 @@ class BaseWeightsUnreadable(Exception):
 class BaseWeights:
     """Tensors of the safetensors files in one folder, mapped into memory while they are read and not longer.
 
+    The files must stay as they are now: what the model was loaded from.
+
     prefix: of the base model inside the causal LM ("model."), which files saved from the base model alone leave out.
     tied: full name of a module → the module whose weight it shares, for files that store it once.
     """
 
     def __init__(self, folder: Path, prefix: str = "model.", tied: Mapping[str, str] | None = None) -> None:
         self._folder, self._prefix, self._tied = folder, prefix, tied or {}
+        self._stamps = {path: _stamp(path) for path in folder.glob("*.safetensors")}
 
     def rows(self, module: str, d_out: int, d_in: int) -> Iterator[tuple[slice, torch.Tensor]]:
         """The weight of `module` [d_out, d_in] in float32, some rows at a time: (which rows, those rows).
@@ -48,6 +51,8 @@ class BaseWeights:
     def _read(self, module: str, what: str, shape: tuple[int, ...], rows: slice) -> torch.Tensor:
         key, path = self._find(module, what)
         try:
+            if _stamp(path) != self._stamps.get(path):
+                raise BaseWeightsUnreadable(f"{path} has changed since the base was loaded; start the node again")
             with safe_open(str(path), framework="pt") as file:
                 stored = file.get_slice(key)
                 if tuple(stored.get_shape()) != shape or stored.get_dtype() not in _FLOATS:
@@ -78,3 +83,9 @@ class BaseWeights:
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise BaseWeightsUnreadable(f"{self._folder}: {error}") from error
         return {key: self._folder / name for key, name in names.items()}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of the last change. Raises OSError."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -2,8 +2,8 @@
 
     Σ wᵢ Bᵢ Aᵢ = [w₁ B₁ | w₂ B₂ | …] [A₁ ; A₂ ; …]
 
-A stacked, B scaled by its adapter's weight; PEFT's `add_weighted_adapter(combination_type="cat")`. Spelled in a request
-as `a+b`, or `a*0.7+b*0.3`.
+A stacked, B scaled by its adapter's weight; PEFT's `add_weighted_adapter(combination_type="cat")`. Where B is served in
+bf16, one with another weight than 1 is rounded once more. Spelled in a request as `a+b`, or `a*0.7+b*0.3`.
 """
 
 import hashlib

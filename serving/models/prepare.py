@@ -108,16 +108,19 @@ def _seen_with_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> s
     for name, module in model.named_modules():
         if type(module) in (nn.Linear, nn.Embedding):
             calls[name] = []
-            tokens = slice(-1) if type(module) is nn.Linear else slice(None)
             hooks.append(
-                module.register_forward_pre_hook(
-                    lambda _, args, seen=calls[name], tokens=tokens: seen.append(tuple(args[0].shape[tokens]))
-                )
+                module.register_forward_pre_hook(lambda each, args, of=calls[name]: of.append(_token_shape(each, args)))
             )
     model(input_ids=token_ids[None], use_cache=False)
     for hook in hooks:
         hook.remove()
     return {name for name, shapes in calls.items() if shapes == [(1, *token_ids.shape)]}
+
+
+def _token_shape(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[int, ...]:
+    """The input's shape without its width; nothing if the module was called in another way."""
+    shape = tuple(args[0].shape) if args else ()
+    return shape[:-1] if type(module) is nn.Linear else shape
 
 
 def _prefilled_then_decoded(decoder: FusedDecoder, token_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

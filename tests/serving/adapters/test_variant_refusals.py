@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.base_weights import BaseWeights
 from serving.errors import AdapterIncompatible
 from serving.lora.slot import HEAD
-from tests.serving.adapters.biased import ingested, saved, with_ends
+from tests.serving.adapters.biased import ingested, llama_with_biases, saved, with_ends
 from tests.serving.adapters.tiny import write_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT warns about what these adapters do on purpose
@@ -154,6 +155,16 @@ def test_dora_without_the_base_s_files_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "adapter", with_ends(None)).field == "use_dora"
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "adapter", with_ends(BaseWeights(tmp_path / "empty"))).field == "use_dora"
+
+
+def test_a_base_whose_files_have_changed_since_it_was_loaded_is_not_read(tmp_path: Path) -> None:
+    llama_with_biases().save_pretrained(tmp_path / "base")
+    weights = BaseWeights(tmp_path / "base")
+    saved(tmp_path / "adapter", use_dora=True)
+
+    llama_with_biases().to(torch.bfloat16).save_pretrained(tmp_path / "base")
+
+    assert "start the node again" in refused(tmp_path / "adapter", with_ends(weights)).reason
 
 
 def test_a_magnitude_over_a_row_of_nothing_is_refused(base: BaseShape, tmp_path: Path) -> None:
