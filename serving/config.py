@@ -8,6 +8,7 @@ from serving.adapters.sources.source import SourceSettings
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DtypeChoice = Literal["auto", "bf16", "fp32"]
+KERNELS_HOME = Path("~/.cache/openlora/native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ServingConfig:
     max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
     compositions: whether a request may add up several adapters.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
+    kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
     """
 
     base: str | Path
@@ -33,4 +35,5 @@ class ServingConfig:
     max_queue: int = 256
     compositions: bool = True
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
+    kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)
     sources: SourceSettings = field(default_factory=SourceSettings)

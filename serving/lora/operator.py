@@ -22,8 +22,11 @@ def add_lora(y: torch.Tensor, x: torch.Tensor, group: Group, plan: LoraPlan) -> 
 
 
 def _apply(y: torch.Tensor, x: torch.Tensor, module: LoraModule) -> None:
-    """One segment and one module."""
-    y.addmm_(x @ module.a.T, module.b)
+    """One segment and one module. Logits may be float32 where the weights are not."""
+    if y.dtype == module.b.dtype:
+        y.addmm_(x @ module.a.T, module.b)
+    else:
+        y.add_((x @ module.a.T) @ module.b)
     rescale(y, module)
 
 

@@ -1,5 +1,6 @@
 """The two ends of a decoder, with the adapters of the step: token ids to hidden rows, and hidden rows to logits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,35 +15,41 @@ from serving.models.norm import Norm
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Embedding look-up before the layers; final norm and head after them.
+    """Embedding look-up before the layers; final norm and head after them, wherever their weights lie.
 
-    embedding: [vocabulary, d].   head: [vocabulary, d]; the same tensor if the model ties them.
+    rows: token ids [tokens] → [tokens, d].   head: [rows, d] → [rows, vocabulary], head_bias included.
     """
 
-    embedding: torch.Tensor
+    rows: Callable[[torch.Tensor], torch.Tensor]
     norm: Norm
-    head: torch.Tensor
+    head: Callable[[torch.Tensor], torch.Tensor]
     head_bias: torch.Tensor | None
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "Ends":
-        """From a Hugging Face causal LM of the Llama kind."""
+        """From a Hugging Face causal LM of the Llama kind, whose weights are used as they lie."""
         inner: Any = model.get_submodule(model.base_model_prefix)
-        head: Any = model.get_submodule("lm_head")
-        bias = None if head.bias is None else head.bias.data
-        return cls(inner.embed_tokens.weight.data, Norm.of(inner.norm), head.weight.data, bias)
+        module: Any = model.get_submodule("lm_head")
+        embedding, weight = inner.embed_tokens.weight.data, module.weight.data
+        bias = None if module.bias is None else module.bias.data
+
+        def rows(token_ids: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = embedding.index_select(0, token_ids)
+            return found
+
+        return cls(rows, Norm.of(inner.norm), lambda x: linear(x, weight, bias), bias)
 
     def embed(self, token_ids: torch.Tensor, lora: LoraPlan | None) -> torch.Tensor:
         """token_ids: [tokens], of which `lora` names the segments → hidden: [tokens, d]."""
-        hidden = self.embedding.index_select(0, token_ids)
+        hidden = self.rows(token_ids)
         if lora is not None:
             adapt_embedding(hidden, token_ids, lora)
         return hidden
 
     def logits(self, hidden: torch.Tensor, lora: LoraPlan | None) -> torch.Tensor:
-        """hidden: [rows, d], of which `lora` names the segments → [rows, vocabulary] in the model's dtype."""
+        """hidden: [rows, d], of which `lora` names the segments → [rows, vocabulary]."""
         x = self.norm(hidden)
-        y = linear(x, self.head, self.head_bias)
+        y = self.head(x)
         if lora is not None:
             adapt_head(y, x, lora, self.head_bias)
         return y

@@ -22,6 +22,7 @@ from serving.models.backbone import Backbone
 from serving.models.memory import available_bytes
 from serving.models.prepare import Prepared, prepare
 from serving.models.probe import choose_device, choose_dtype
+from serving.native.loading import kernels_for
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import BaseDigest
 
@@ -56,9 +57,9 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)
     _check_vocabulary(vocabulary, model)
-    prepared = prepare(model)
-    on_progress("Loading the base model", 0.8)
     context = _context_tokens(model, config.max_model_len)
+    prepared = prepare(model, context, kernels_for(model.dtype, device, config.kernels_home))
+    on_progress("Loading the base model", 0.8)
     layers = prepared.forward.layers
     bytes_per_page = page_bytes(layers, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.parity.oracle import TIE_GAP, Oracle, assert_golden
+from tests.parity.oracle import TIE_GAP, Oracle, assert_golden, driver_of
 from tests.serving.driver import StepDriver
 from tests.serving.tiny import VOCAB, save_adapter, save_base
 
@@ -14,17 +14,16 @@ VARIANT_OF = ["plain", "attention", "rslora", "patterns", "wide", "plain", "rslo
 REQUESTS, NEW_TOKENS = 16, 24
 
 
-@pytest.fixture(scope="module", params=["llama", "mistral", "qwen2", "qwen3", "llama-fallback", "mistral-fallback"])
+@pytest.fixture(
+    scope="module",
+    params=["llama", "mistral", "qwen2", "qwen3", "llama-torch", "qwen3-torch", "llama-fallback", "mistral-fallback"],
+)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepDriver, Oracle]:
     work = tmp_path_factory.mktemp(request.param)
     family, _, forward = request.param.partition("-")
     base = save_base(work / "base", family)
     folders = {f"a{i}": save_adapter(work / f"a{i}", base, variant, seed=i) for i, variant in enumerate(VARIANT_OF)}
-    with pytest.MonkeyPatch.context() as patch:
-        if forward == "fallback":
-            patch.setattr("serving.models.prepare.is_understood", lambda model: False)
-        driver = StepDriver(base, work)
-    assert bool(driver.base.backbone.groups) == (forward != "fallback")
+    driver = driver_of(base, work, forward)
     for name, folder in folders.items():
         driver.add(name, folder)
     return driver, Oracle(base, folders)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPTNeoXConfig
 
-from tests.parity.oracle import Oracle, assert_golden
+from tests.parity.oracle import Oracle, assert_golden, driver_of
 from tests.serving.driver import StepDriver
 from tests.serving.tiny import INVOCATION, VARIANTS, VOCAB, save_adapter, save_base, tokenizer
 
@@ -30,11 +30,7 @@ def make_lab(work: Path, name: str) -> Lab:
     family, _, forward = name.partition("-")
     base = save_base(work / "base", family)
     folders = {variant: save_adapter(work / variant, base, variant, seed=i) for i, variant in enumerate(VARIANTS)}
-    with pytest.MonkeyPatch.context() as patch:
-        if forward == "fallback":
-            patch.setattr("serving.models.prepare.is_understood", lambda model: False)
-        driver = StepDriver(base, work)
-    assert bool(driver.base.backbone.groups) == (forward != "fallback")
+    driver = driver_of(base, work, forward)
     oracle = Oracle(base, folders)
     for variant, folder in folders.items():
         driver.add(variant, folder)
@@ -43,8 +39,9 @@ def make_lab(work: Path, name: str) -> Lab:
     return Lab(driver, oracle)
 
 
-REPRESENTATIVE = ["llama", "qwen2"]
-ALL = [*REPRESENTATIVE, "mistral", "qwen3", "llama-fallback", "qwen2-fallback", "mistral-fallback"]
+REPRESENTATIVE = ["llama", "qwen2", "qwen2-torch"]
+OTHERS = ["mistral", "qwen3", "llama-torch", "mistral-torch", "llama-fallback", "qwen2-fallback", "mistral-fallback"]
+ALL = [*REPRESENTATIVE, *OTHERS]
 
 
 @pytest.fixture(
