@@ -81,7 +81,7 @@ class NativeDecoder:
         return Ends(
             rows=packed.rows if is_tied else partial(embedding.index_select, 0),
             norm=Norm.of(inner.norm),
-            head=partial(packed, threads=self.threads, dtype=torch.float32),
+            head=lambda x: packed(x, threads=self.threads, dtype=torch.float32),  # threads may still change
             head_bias=bias,
         )
 

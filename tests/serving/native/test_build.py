@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.native import build, loading
+from serving.native import build, compiler, loading
 from serving.native.build import NotBuilt, built
 from serving.native.loading import kernels_for
 
@@ -31,7 +31,7 @@ def test_another_processor_needs_other_kernels(tmp_path: Path, monkeypatch: pyte
 def test_a_machine_without_a_compiler_goes_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(build, "COMPILERS", ("no-such-compiler",))
+    monkeypatch.setattr(compiler, "COMPILERS", ("no-such-compiler",))
 
     assert kernels_for(torch.float32, CPU, tmp_path) is None
     assert "apt-get install gcc" in caplog.text
