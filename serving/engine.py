@@ -87,7 +87,10 @@ class Engine:
     def _draw(self, sequence: Sequence) -> Draw:
         params = sequence.request.sampling
         withheld = self._stop_ids(params) if sequence.output_len < params.min_tokens else frozenset[int]()
-        return Draw(params, sequence.seed, sequence.output_len, sequence.token_ids, sequence.prompt_len, withheld)
+        allowed = None if sequence.matcher is None else sequence.matcher.allowed()
+        return Draw(
+            params, sequence.seed, sequence.output_len, sequence.token_ids, sequence.prompt_len, withheld, allowed
+        )
 
     def _stop_ids(self, params: SamplingParams) -> frozenset[int]:
         """The tokens that end an output. They are counted, and their text is not part of it."""
@@ -113,26 +116,27 @@ class Engine:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
             self.scheduler.fail(sequence)
-            return self._end(sequence, Outcome.FAILED, error="The model computed numbers that are not finite.")
+            return self._end(sequence, Outcome.FAILED, error=_no_token(sequence))
         sequence.token_ids.append(token)
         self._output_tokens += 1
         if sequence.output_len == 1:
             self.scheduler.publish(sequence)
         at_stop = token in self._stop_ids(sequence.request.sampling)
         text, stopped = ("", False) if at_stop else sequence.text.push(token)
-        if stopped or at_stop or sequence.output_len == sequence.max_new_tokens:
-            return self._finish(sequence, token, text, stopped=stopped, at_stop=at_stop)
+        complete = at_stop or (sequence.matcher is not None and sequence.matcher.advance(token))
+        if stopped or complete or sequence.output_len == sequence.max_new_tokens:
+            return self._finish(sequence, token, text, stopped=stopped, complete=complete)
         parked = sequence.output_len == sequence.granted_tokens
         if parked:
             self.scheduler.park(sequence)
         return TokenEvent(sequence.request_id, (token,), text, parked=parked)
 
-    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, at_stop: bool) -> TokenEvent:
+    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, complete: bool) -> TokenEvent:
         if not stopped:
             rest, stopped = sequence.text.flush()
             text += rest
         self.scheduler.end(sequence)
-        reason: Literal["stop", "length"] = "stop" if stopped or at_stop else "length"
+        reason: Literal["stop", "length"] = "stop" if stopped or complete else "length"
         end = End(Outcome.FINISHED, reason, sequence.usage)
         return TokenEvent(sequence.request_id, (token,), text, end=end)
 
@@ -272,3 +276,10 @@ class Engine:
             load_seconds=scheduler.slots.load_seconds,
             evictions=scheduler.slots.evictions,
         )
+
+
+def _no_token(sequence: Sequence) -> str:
+    """Why no token could be drawn."""
+    if sequence.matcher is not None and sequence.matcher.error is not None:
+        return sequence.matcher.error
+    return "The model computed numbers that are not finite."

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from serving.detokenize import OutputText
+from serving.grammar import Matcher
 from serving.kv.pages import PageKey
 from serving.kv.prefix import PageKeys
 from serving.types import AdapterDigest, GenerationRequest, Usage
@@ -27,7 +28,8 @@ class Sequence:
         |-- reused --|-- in the KV cache --|-- to compute next --|
 
     token_ids: prompt then output. granted_tokens: how many output tokens may exist until `extend`. published_pages: the
-    first pages of the table, which others can find, or were offered to others and are found elsewhere.
+    first pages of the table, which others can find, or were offered to others and are found elsewhere. matcher: what
+    the output must follow, None for free text.
     """
 
     request: GenerationRequest
@@ -36,6 +38,7 @@ class Sequence:
     arrived_at: float
     adapter_bytes: int = 0
     page_keys: PageKeys = field(kw_only=True)
+    matcher: Matcher | None = field(default=None, kw_only=True)
     stage: Stage = Stage.READY
     page_table: list[int] = field(default_factory=list)
     cached_len: int = 0

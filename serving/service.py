@@ -2,29 +2,28 @@
 
 import asyncio
 import logging
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
-from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
 from serving.catalog import Catalog, Usage
+from serving.choices import check_request_id, request_of, sequences_of
 from serving.config import ServingConfig
-from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady, Overloaded
+from serving.grammar import Grammars
 from serving.kv.pages import PagePool
-from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.slots import Slots
 from serving.mailbox import Abort, Call, Extend, Stop, Submit, Unload
-from serving.models.loader import BaseModel, Progress, load_base
+from serving.models.loader import BaseModel, Progress
+from serving.opening import open_base
 from serving.prompts.templates import TemplateRenderer
-from serving.requests import Preparer, check_sampling
+from serving.requests import Preparer, check_request
 from serving.scheduler import Scheduler
-from serving.sequence import Sequence
 from serving.streams import TokenStream
 from serving.types import (
     AdapterDigest,
@@ -47,26 +46,6 @@ def _silent(what: str, fraction: float) -> None:
     """The default progress: nobody watches."""
 
 
-def _load(config: ServingConfig, on_progress: Progress) -> tuple[BaseModel, AdapterStore]:
-    """The base and the adapters' store; blocking."""
-
-    def downloaded(fraction: float) -> None:
-        on_progress("Downloading the base model", fraction)
-
-    folder = resolve_base(config.base, config.adapters_home, settings=config.sources, on_progress=downloaded)
-    base = load_base(folder, config, on_progress)
-    store = AdapterStore(
-        config.adapters_home,
-        base.shape,
-        base.digest,
-        base.dtype,
-        config.allowed_sources,
-        settings=config.sources,
-        on_progress=lambda name, fraction: on_progress(f"Loading adapter {name}", fraction),
-    )
-    return base, store
-
-
 class Service:
     """Prompts in, tokens and usage out. Use from one event loop; made by `start`, ended by `close`."""
 
@@ -76,7 +55,7 @@ class Service:
 
         Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
         """
-        base, store = await asyncio.to_thread(_load, config, on_progress)
+        base, store = await asyncio.to_thread(open_base, config, on_progress)
         return cls(config, base, store)
 
     def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
@@ -92,6 +71,7 @@ class Service:
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
+        self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._catalog = Catalog(base.name, store)
         self._loader = AdapterLoader(store.open_blob, base.device)
         self._streams: dict[str, TokenStream] = {}
@@ -118,19 +98,29 @@ class Service:
         version = self._catalog.resolve(model)
         return version.digest if version else None
 
-    async def prepare(self, model: str, prompt: Prompt, max_new_tokens: int | None) -> Prepared:
-        """Everything about a request that can be known before it runs.
+    async def prepare(
+        self,
+        model: str,
+        prompt: Prompt,
+        max_new_tokens: int | None,
+        *,
+        choices: int = 1,
+        json_schema: str | None = None,
+    ) -> Prepared:
+        """Everything about a request that can be known before it runs. json_schema: what its outputs must satisfy.
 
         Raises ModelNotFound, InvalidRequest, ContextTooLong, ChatTemplateFailed.
         """
         version = self._catalog.resolve(model)
         template = await self._catalog.chat_template(version) if version else None
         adapter = version.digest if version else None
-        return await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
+        prepared = await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
+        grammar = None if json_schema is None else await self._grammars.compile(json_schema)
+        return replace(prepared, choices=choices, grammar=grammar)
 
     def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
         """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
-        check_sampling(sampling, prepared.max_new_tokens, self._base.vocabulary.size)
+        check_request(prepared, sampling, self._base.vocabulary.size)
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
         return self._base.vocabulary.decode(token_ids)
@@ -147,33 +137,34 @@ class Service:
         self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
+        check_request_id(request.request_id)
         if request.request_id in self._streams:
             raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
         adapter = request.prepared.adapter
         nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
         self._check_queue()
-        sampling = request.sampling
-        sequence = Sequence(
-            request,
-            seed=secrets.randbits(64) if sampling.seed is None else sampling.seed,
-            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
-            arrived_at=time.monotonic(),
-            adapter_bytes=nbytes,
-            page_keys=PageKeys(self.base_digest, adapter, request.tenant),
+        sequences = sequences_of(
+            request, self._base.vocabulary, self.base_digest, arrived_at=time.monotonic(), adapter_bytes=nbytes
         )
-        self._engine.mailbox.put(Submit(sequence))
-        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))
+        self._engine.mailbox.put(Submit(sequences[0]))
+        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
         self._streams[request.request_id] = stream
         self._catalog.used(adapter)
         return stream
 
     def extend(self, request_id: str, granted_tokens: int) -> None:
-        """Raises the total of output tokens the request may produce; a parked one goes on."""
-        self._put_unless_stopped(Extend(request_id, granted_tokens))
+        """Raises the total of output tokens that each choice may produce; a parked one goes on."""
+        if stream := self._streams.get(request_id):
+            stream.grant(granted_tokens)
+            for each in stream.running:
+                self._put_unless_stopped(Extend(each, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
-        self._put_unless_stopped(Abort(request_id))
+        if stream := self._streams.get(request_id):
+            stream.give_up()
+            for each in stream.running:
+                self._put_unless_stopped(Abort(each))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -238,6 +229,7 @@ class Service:
         await asyncio.to_thread(self._engine.join, _JOIN_S)
         await asyncio.to_thread(self._loader.close)
         self._catalog.close()
+        self._grammars.close()
         await self._renderer.close()
 
     @property
@@ -257,12 +249,13 @@ class Service:
 
     def _dispatch(self, events: list[TokenEvent]) -> None:
         for event in events:
-            stream = self._streams.get(event.request_id)
+            stream = self._streams.get(request_of(event.request_id))
             if stream is None:
                 continue
-            stream.put(event)
-            if event.end is not None:
-                del self._streams[event.request_id]
+            for sequence in stream.put(event):
+                self._put_unless_stopped(Submit(sequence))
+            if stream.end is not None:
+                del self._streams[stream.request_id]
                 self._run_s += (stream.run_s - self._run_s) / 16
 
     def _dispatch_stopped(self) -> None:
@@ -282,7 +275,7 @@ class Service:
         if not self.is_ready:
             raise NotReady("The engine is stopping or has stopped.")
 
-    def _put_unless_stopped(self, command: Extend | Abort | Stop) -> None:
+    def _put_unless_stopped(self, command: Submit | Extend | Abort | Stop) -> None:
         if not self._engine.mailbox.is_closed:
             try:
                 self._engine.mailbox.put(command)

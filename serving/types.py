@@ -1,8 +1,11 @@
 """The values that cross the border of `serving`: what may be asked, and what comes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, NewType
+from typing import TYPE_CHECKING, Literal, NewType
+
+if TYPE_CHECKING:  # values only: importing this must not load torch
+    from serving.grammar import Grammar
 
 AdapterDigest = NewType("AdapterDigest", str)
 """sha256 over an adapter version's sorted (file name, sha256) pairs: 64 hex digits."""
@@ -41,12 +44,20 @@ class Prepared:
     """A request whose model is known to exist and whose prompt is tokenised; money is computed from it.
 
     adapter is None for the base alone. prompt_ids is never empty; len(prompt_ids) + max_new_tokens fits the context.
+    choices: so many outputs, each of up to max_new_tokens. grammar: what each must follow; None is free text.
     """
 
     model: str
     adapter: AdapterDigest | None
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
+    choices: int = 1
+    grammar: "Grammar | None" = field(default=None, compare=False)
+
+    @property
+    def most_output_tokens(self) -> int:
+        """All choices together."""
+        return self.choices * self.max_new_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +91,8 @@ class GenerationRequest:
     """One admitted request.
 
     tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
-    tenant that sent it. granted_tokens is how many output tokens are paid for so far: a sequence that reaches them is
-    parked until `Service.extend` grants more.
+    tenant that sent it. granted_tokens is how many output tokens of each choice are paid for so far: a sequence that
+    reaches them is parked until `Service.extend` grants more.
     """
 
     request_id: str
@@ -111,12 +122,15 @@ class Usage:
     output_tokens: int
 
 
+FinishReason = Literal["stop", "length", "abort", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client."""
 
     outcome: Outcome
-    finish_reason: Literal["stop", "length", "abort", "error"]
+    finish_reason: FinishReason
     usage: Usage
     error: str | None = None
 
@@ -143,11 +157,11 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """Output of one engine step for one request. The last event of a request, and only it, carries `end`.
+    """Output of one engine step for one choice of a request. The request's last event, and only it, carries `end`.
 
     text may be empty while bytes of a character or a possible stop string are held back; the concatenation of all texts
-    is the output. `parked` tells that the granted tokens are used up and `extend` is awaited. logprobs: one for each of
-    token_ids if they were asked for, else empty.
+    is the choice's output. `parked` tells that the granted tokens are used up and `extend` is awaited. logprobs: one
+    for each of token_ids if they were asked for, else empty. finish_reason: set on each choice's last event.
     """
 
     request_id: str
@@ -156,6 +170,8 @@ class TokenEvent:
     parked: bool = False
     end: End | None = None
     logprobs: tuple[TokenLogprobs, ...] = ()
+    choice: int = 0
+    finish_reason: FinishReason | None = None
 
 
 class Residency(Enum):
