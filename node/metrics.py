@@ -62,22 +62,24 @@ class Watch:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics, self._label = metrics, "other"
-        self._started = self._last = time.perf_counter()
-        self._any = False
+        self._started = time.perf_counter()
+        self._last: dict[int, float] = {}
 
     def named(self, model: str) -> Self:
         """Known to ask for `model`, which exists."""
         self._label = self._metrics.label(model)
         return self
 
-    def tokens(self, count: int) -> None:
-        """`count` tokens have just arrived."""
+    def tokens(self, choice: int, count: int) -> None:
+        """`count` tokens of a choice have just arrived."""
         if count == 0:
             return
         now = time.perf_counter()
-        histogram = self._metrics.inter_token if self._any else self._metrics.first_token
-        histogram.labels(self._label).observe(now - self._last)
-        self._any, self._last = True, now
+        if not self._last:
+            self._metrics.first_token.labels(self._label).observe(now - self._started)
+        elif choice in self._last:
+            self._metrics.inter_token.labels(self._label).observe(now - self._last[choice])
+        self._last[choice] = now
 
     def ended(self, end: End) -> None:
         metrics, usage = self._metrics, end.usage

@@ -28,8 +28,8 @@ MAX_MULTIPLE = 1_000_000
 """The product of all divisors in a schema: the library builds an automaton with a state for every remainder."""
 _MAX_STATES = 50_000
 _REASON_CHARS = 400
-_OPTIONS = {"whitespace_flexible": True, "whitespace_pattern": r"[ \n\r\t]{0,40}", "coerce_one_of": False}
-"""White space between two parts of a value is bounded, so that no output can consist of it."""
+_OPTIONS = {"whitespace_flexible": True, "whitespace_pattern": r"( |\n {0,24}|\n\t{0,8})?", "coerce_one_of": False}
+"""Between two parts of a value stands nothing, a space, or a new line and its indent: no output can consist of it."""
 
 
 class Grammars:
