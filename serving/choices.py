@@ -9,7 +9,7 @@ from serving.errors import InvalidRequest
 from serving.kv.prefix import PageKeys
 from serving.prompts.vocabulary import Vocabulary
 from serving.sequence import Sequence
-from serving.types import BaseDigest, End, GenerationRequest, Outcome, Usage
+from serving.types import BaseDigest, End, FinishReason, GenerationRequest, Outcome, Usage
 
 MAX_CHOICES = 16
 MAX_OUTPUT_TOKENS = 1 << 16
@@ -71,6 +71,7 @@ def end_of(ends: Mapping[int, End]) -> End:
     for outcome in (Outcome.FAILED, Outcome.ABORTED):
         found = next((end for end in ends.values() if end.outcome is outcome), None)
         if found is not None:
-            return replace(found, usage=usage)
+            return replace(found, usage=usage, queued_s=ends[0].queued_s)
     reasons = {end.finish_reason for end in ends.values()}
-    return End(Outcome.FINISHED, "length" if "length" in reasons else "stop", usage)
+    reason: FinishReason = "length" if "length" in reasons else "stop"
+    return End(Outcome.FINISHED, reason, usage, queued_s=ends[0].queued_s)

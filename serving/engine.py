@@ -77,6 +77,9 @@ class Engine:
         batch = self.scheduler.next_batch()
         if batch is None:
             return []
+        now = time.monotonic()
+        for row in batch.rows:
+            row.sequence.began_at = row.sequence.began_at or now
         logits = self._backbone.forward(batch)
         sampling = [row.sequence for row in batch.rows if row.samples]
         draws = [self._draw(sequence) for sequence in sampling]
@@ -137,14 +140,15 @@ class Engine:
             text += rest
         self.scheduler.end(sequence)
         reason: Literal["stop", "length"] = "stop" if stopped or complete else "length"
-        end = End(Outcome.FINISHED, reason, sequence.usage)
+        end = End(Outcome.FINISHED, reason, sequence.usage, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (token,), text, end=end)
 
     def _end(self, sequence: Sequence, outcome: Outcome, error: str | None = None) -> TokenEvent:
         """Ends a sequence that did not finish. Text that was held back is dropped: it may begin a stop string."""
         if sequence.stage is not Stage.ENDED:
             self.scheduler.end(sequence)
-        end = End(outcome, "abort" if error is None else "error", sequence.usage, error)
+        reason: Literal["abort", "error"] = "abort" if error is None else "error"
+        end = End(outcome, reason, sequence.usage, error, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (), "", end=end)
 
     def _run(self) -> None:

@@ -29,7 +29,7 @@ class Sequence:
 
     token_ids: prompt then output. granted_tokens: how many output tokens may exist until `extend`. published_pages: the
     first pages of the table, which others can find, or were offered to others and are found elsewhere. matcher: what
-    the output must follow, None for free text.
+    the output must follow, None for free text. began_at: when its first step began, on the clock of arrived_at.
     """
 
     request: GenerationRequest
@@ -39,6 +39,7 @@ class Sequence:
     adapter_bytes: int = 0
     page_keys: PageKeys = field(kw_only=True)
     matcher: Matcher | None = field(default=None, kw_only=True)
+    began_at: float | None = field(default=None, init=False)
     stage: Stage = Stage.READY
     page_table: list[int] = field(default_factory=list)
     cached_len: int = 0
@@ -91,6 +92,11 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         return self.output_len > 0
+
+    @property
+    def queued_s(self) -> float | None:
+        """From its arrival to its first step; None if it never ran."""
+        return None if self.began_at is None else self.began_at - self.arrived_at
 
     @property
     def usage(self) -> Usage:

@@ -26,6 +26,7 @@ from serving.requests import Preparer, check_request
 from serving.scheduler import Scheduler
 from serving.streams import TokenStream
 from serving.types import (
+    Activity,
     AdapterDigest,
     EngineStats,
     GenerationRequest,
@@ -148,22 +149,20 @@ class Service:
         )
         self._engine.mailbox.put(Submit(sequences[0]))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
-        self._streams[request.request_id] = stream
+        self._streams[stream.request_id] = stream
         self._catalog.used(adapter)
         return stream
 
     def extend(self, request_id: str, granted_tokens: int) -> None:
         """Raises the total of output tokens that each choice may produce; a parked one goes on."""
         if stream := self._streams.get(request_id):
-            stream.grant(granted_tokens)
-            for each in stream.running:
+            for each in stream.grant(granted_tokens):
                 self._put_unless_stopped(Extend(each, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
         if stream := self._streams.get(request_id):
-            stream.give_up()
-            for each in stream.running:
+            for each in stream.give_up():
                 self._put_unless_stopped(Abort(each))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,6 +200,14 @@ class Service:
     def model(self, model: str) -> ModelCard:
         """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
         return self._catalog.card(self._catalog.resolve(model), self._usage())
+
+    def activity(self) -> Activity:
+        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        return self._catalog.activity(self._usage(), self._streams.values())
+
+    def busy(self, others: int) -> list[ModelCard]:
+        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        return self._catalog.busy(self._usage(), others)
 
     def has(self, name: str) -> bool:
         """Whether a model is served under exactly this name."""

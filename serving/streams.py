@@ -33,6 +33,7 @@ class TokenStream(AsyncIterator[TokenEvent]):
         self._started_at: float | None = None
         self._ended_at = 0.0
         self._abort = abort
+        self.model = sequences[0].request.prepared.model
         self._choices = {sequence.request_id: choice for choice, sequence in enumerate(sequences)}
         self._waiting = sequences[1:]
         self._ends: dict[int, End] = {}
@@ -67,25 +68,21 @@ class TokenStream(AsyncIterator[TokenEvent]):
         """From the first event to the last so far."""
         return 0.0 if self._started_at is None else self._ended_at - self._started_at
 
-    @property
-    def running(self) -> list[str]:
-        """The ids of the sequences that the engine has and has not ended."""
-        waiting = {sequence.request_id for sequence in self._waiting}
-        return [each for each, choice in self._choices.items() if choice not in self._ends and each not in waiting]
-
-    def give_up(self) -> None:
-        """Choices that still wait never run."""
+    def give_up(self) -> list[str]:
+        """Choices that still wait never run; the ids of those that the engine has to end."""
         for sequence in self._waiting:
             choice = self._choices[sequence.request_id]
             self._ends[choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
             self._tell(choice, TokenEvent(self.request_id, (), "", finish_reason="abort"))
         self._waiting = []
+        return self._running
 
-    def grant(self, granted_tokens: int) -> None:
-        """Each choice that still waits may produce so many tokens."""
+    def grant(self, granted_tokens: int) -> list[str]:
+        """Each choice that still waits may produce so many tokens; the ids of those that the engine has to tell."""
         for sequence in self._waiting:
             granted = min(granted_tokens, sequence.max_new_tokens)
             sequence.granted_tokens = max(sequence.granted_tokens, granted)
+        return self._running
 
     def fail(self, error: str) -> None:
         """Ends the stream for an engine that can no longer do it."""
@@ -114,6 +111,12 @@ class TokenStream(AsyncIterator[TokenEvent]):
     async def ended(self) -> None:
         """Returns once the End has come."""
         await self._ended.wait()
+
+    @property
+    def _running(self) -> list[str]:
+        """The ids of the sequences that the engine has and has not ended."""
+        waiting = {sequence.request_id for sequence in self._waiting}
+        return [each for each, choice in self._choices.items() if choice not in self._ends and each not in waiting]
 
     def _end(self, choice: int, event: TokenEvent, end: End) -> None:
         """`event` is the last one of a choice; the last one of all carries the request's End."""

@@ -127,12 +127,16 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client."""
+    """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client.
+
+    queued_s: from its acceptance to its first step; None if it never ran.
+    """
 
     outcome: Outcome
     finish_reason: FinishReason
     usage: Usage
     error: str | None = None
+    queued_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,10 @@ class Residency(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One servable name. The base has adapter None; `name@digest` and `base:name` address the same adapter."""
+    """One servable name. The base has adapter None; `name@digest` and `base:name` address the same adapter.
+
+    hits: how many requests asked for it since the start.
+    """
 
     name: str
     adapter: AdapterDigest | None
@@ -195,6 +202,21 @@ class ModelCard:
     pinned: bool
     in_flight: int
     last_used_at: float | None
+    hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on with adapters now; nothing of it grows with those that lie idle on disk, but for their number.
+
+    resident: the cards of all names whose adapter is in memory. running, waiting: models with requests that have
+    begun, and with requests that have not.
+    """
+
+    registered: int
+    resident: tuple[ModelCard, ...]
+    running: frozenset[str]
+    waiting: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
