@@ -1,14 +1,18 @@
 """What this node serves by name, and how each model is used at the moment."""
 
 import asyncio
+import heapq
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 
 from serving.adapters.store import AdapterStore, AdapterVersion
 from serving.errors import AdapterBusy, ModelNotFound
-from serving.types import AdapterDigest, ModelCard, Residency
+from serving.streams import TokenStream
+from serving.types import Activity, AdapterDigest, ModelCard, Residency
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Catalog:
         self._resolved: dict[AdapterDigest, AdapterVersion] = {}
         self._leaving: set[str] = set()
         self._last_used_at: dict[AdapterDigest | None, float] = {}
+        self._hits: Counter[AdapterDigest | None] = Counter()
 
     def resolve(self, model: str) -> AdapterVersion | None:
         """None is the base. Raises ModelNotFound; nothing unknown is ever answered by the base."""
@@ -85,6 +90,7 @@ class Catalog:
 
     def used(self, adapter: AdapterDigest | None) -> None:
         self._last_used_at[adapter] = time.time()
+        self._hits[adapter] += 1
 
     def has(self, name: str) -> bool:
         """Whether the base or an adapter is served under exactly this name."""
@@ -95,6 +101,27 @@ class Catalog:
         """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
         adapters = [self.card(version, usage) for version in self._store.versions(after or "", limit)]
         return adapters if after is not None else [self.card(None, usage), *adapters]
+
+    def activity(self, usage: Usage, streams: Collection[TokenStream]) -> Activity:
+        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        return Activity(
+            registered=self._store.count(),
+            resident=tuple(self._cards_of(usage.resident, usage)),
+            running=frozenset(stream.model for stream in streams if stream.adapter and stream.started),
+            waiting=frozenset(stream.model for stream in streams if stream.adapter and not stream.started),
+        )
+
+    def busy(self, usage: Usage, others: int) -> list[ModelCard]:
+        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        asked = {adapter for adapter in usage.in_flight if adapter is not None}
+        latest = heapq.nlargest(others + 1, self._last_used_at.items(), key=itemgetter(1))
+        recent = [adapter for adapter, _ in latest if adapter is not None]
+        shown = dict.fromkeys([*sorted(usage.resident | usage.pinned | asked), *recent])
+        return [self.card(None, usage), *self._cards_of(shown, usage)]
+
+    def _cards_of(self, adapters: Iterable[AdapterDigest], usage: Usage) -> list[ModelCard]:
+        """The models that these adapters are, each under all its names."""
+        return [self.card(version, usage) for adapter in adapters for version in self._store.named(adapter)]
 
     def card(self, version: AdapterVersion | None, usage: Usage) -> ModelCard:
         """One model as it is used now. None is the base."""
@@ -109,6 +136,7 @@ class Catalog:
                 pinned=True,
                 in_flight=usage.in_flight.get(None, 0),
                 last_used_at=self._last_used_at.get(None),
+                hits=self._hits[None],
             )
         return ModelCard(
             name=version.name,
@@ -120,4 +148,5 @@ class Catalog:
             pinned=version.digest in usage.pinned,
             in_flight=usage.in_flight.get(version.digest, 0),
             last_used_at=self._last_used_at.get(version.digest),
+            hits=self._hits[version.digest],
         )

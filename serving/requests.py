@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
+from serving.choices import check_choices
 from serving.errors import ChatTemplateFailed, ContextTooLong, InvalidRequest
 from serving.logprobs import MAX_TOP_LOGPROBS
 from serving.prompts.templates import TemplateRenderer
@@ -91,6 +92,17 @@ class Preparer:
     def _check_chars(self, chars: int) -> None:
         if chars > _CHARS_PER_TOKEN * self._context_tokens:
             raise ContextTooLong(chars // _CHARS_PER_TOKEN, 1, self._context_tokens)
+
+
+def check_request(prepared: Prepared, sampling: SamplingParams, vocabulary_size: int) -> None:
+    """Raises InvalidRequest for what means nothing together, or costs more than it should."""
+    check_sampling(sampling, prepared.max_new_tokens, vocabulary_size)
+    check_choices(prepared.choices, prepared.max_new_tokens)
+    if prepared.grammar is not None:
+        # once the value is complete nothing but its end may follow
+        for param, asked in (("ignore_eos", sampling.ignore_eos), ("min_tokens", sampling.min_tokens > 0)):
+            if asked:
+                raise InvalidRequest(param, "cannot be combined with response_format")
 
 
 def check_sampling(sampling: SamplingParams, max_new_tokens: int, vocabulary_size: int) -> None:

@@ -66,6 +66,7 @@ class AdapterStore:
         self._journal = Journal(home / "index.json")
         self._index = self._journal.index
         self._in_order: tuple[Index | None, list[str]] = (None, [])
+        self._counted: tuple[Index | None, int] = (None, 0)
         self._changing = threading.Lock()
         self._files = VersionFiles(home, base, base_digest, dtype)
         stored = {digest: entry.ingested for digest, entry in self._index.versions.items()}
@@ -108,6 +109,23 @@ class AdapterStore:
         names = islice(ordered, bisect_right(ordered, after), None)
         found = (self._version(name, index.names[name]) for name in names)
         return tuple(islice((version for version in found if version is not None), limit))
+
+    def count(self) -> int:
+        """How many names there are that this base serves."""
+        index = self._index
+        of, count = self._counted  # read once: another thread may replace it
+        if of is not index:
+            count = sum(self._files.size(digest) is not None for digest in index.names.values())
+            self._counted = index, count
+        return count
+
+    def named(self, digest: AdapterDigest) -> list[AdapterVersion]:
+        """A version under every name that means it, and as `name@digest` where the name means another one now."""
+        index = self._index
+        entry = index.versions.get(digest)
+        names = entry.names if entry else ()
+        spelled = (name if index.names.get(name) == digest else f"{name}@{digest[:12]}" for name in names)
+        return [version for name in spelled if (version := self._version(name, digest))]
 
     def remove(self, name: str) -> None:
         """Forget `name`, and delete what no other name means or meant. Raises ModelNotFound, StorageFailed."""
