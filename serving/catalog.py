@@ -1,16 +1,21 @@
 """What this node serves by name, and how each model is used at the moment."""
 
 import asyncio
+import heapq
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 
-from serving.adapters.blob import AdapterBlob
+from serving.adapters.blob import AdapterBlob, Allocate
 from serving.adapters.store import AdapterStore, AdapterVersion
 from serving.compositions import Composition, Compositions, composed
 from serving.errors import AdapterBusy, ModelNotFound
-from serving.types import AdapterDigest, ModelCard, Prepared, Residency
+from serving.load_stages import LoadStages
+from serving.streams import TokenStream
+from serving.types import Activity, AdapterDigest, ModelCard, Prepared, Residency
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,12 @@ class Usage:
     in_flight: Mapping[AdapterDigest | None, int]
     resident: frozenset[AdapterDigest]
     pinned: frozenset[AdapterDigest]
+    in_host: frozenset[AdapterDigest] = frozenset()
+
+    def residency(self, adapter: AdapterDigest) -> Residency:
+        if adapter in self.resident:
+            return Residency.DEVICE
+        return Residency.HOST if adapter in self.in_host else Residency.DISK
 
 
 class Catalog:
@@ -36,6 +47,7 @@ class Catalog:
         self._resolved: dict[AdapterDigest, AdapterVersion] = {}
         self._leaving: set[str] = set()
         self._last_used_at: dict[AdapterDigest | None, float] = {}
+        self._hits: Counter[AdapterDigest | None] = Counter()
 
     def resolve(self, model: str) -> AdapterVersion | Composition | None:
         """None is the base. Raises ModelNotFound; nothing unknown is ever answered by the base.
@@ -76,12 +88,18 @@ class Catalog:
     def _version(self, name: str, digest: AdapterDigest) -> AdapterVersion:
         return self.adapter(f"{name}@{digest}")
 
-    def open_blob(self, digest: AdapterDigest) -> AdapterBlob:
-        """The weights of an adapter or of an accepted composition; blocking, on any thread.
+    def expected(self, version: AdapterVersion | Composition) -> tuple[AdapterDigest, int]:
+        """What a request will soon need, and the most bytes it takes. From now on the engine may load it."""
+        if isinstance(version, Composition):
+            self._compositions.keep(version.digest, version.parts)
+        return version.digest, version.nbytes
+
+    def open_blob(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
+        """The weights of an adapter or of a composition, in a buffer; blocking, on any thread.
 
         Raises ModelNotFound, AdapterCorrupt, StorageFailed.
         """
-        return self._compositions.open_blob(digest, self._store.open_blob)
+        return self._compositions.open_blob(digest, allocate, stages, self._store.open_blob)
 
     async def add(self, name: str, source: str, expected_digest: AdapterDigest | None) -> AdapterVersion:
         if name in self._leaving:
@@ -118,6 +136,7 @@ class Catalog:
         now = time.time()
         for each in self._compositions.parts_of(adapter) or (adapter,):
             self._last_used_at[each] = now
+            self._hits[each] += 1
 
     def has(self, name: str) -> bool:
         """Whether the base or an adapter is served under exactly this name."""
@@ -128,6 +147,27 @@ class Catalog:
         """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
         adapters = [self.card(version, usage) for version in self._store.versions(after or "", limit)]
         return adapters if after is not None else [self.card(None, usage), *adapters]
+
+    def activity(self, usage: Usage, streams: Collection[TokenStream]) -> Activity:
+        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        return Activity(
+            registered=self._store.count(),
+            resident=tuple(self._cards_of(usage.resident, usage)),
+            running=frozenset(stream.model for stream in streams if stream.adapter and stream.started),
+            waiting=frozenset(stream.model for stream in streams if stream.adapter and not stream.started),
+        )
+
+    def busy(self, usage: Usage, others: int) -> list[ModelCard]:
+        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        asked = {adapter for adapter in usage.in_flight if adapter is not None}
+        latest = heapq.nlargest(others + 1, self._last_used_at.items(), key=itemgetter(1))
+        recent = [adapter for adapter, _ in latest if adapter is not None]
+        shown = dict.fromkeys([*sorted(usage.resident | usage.pinned | asked), *recent])
+        return [self.card(None, usage), *self._cards_of(shown, usage)]
+
+    def _cards_of(self, adapters: Iterable[AdapterDigest], usage: Usage) -> list[ModelCard]:
+        """The models that these adapters are, each under all its names."""
+        return [self.card(version, usage) for adapter in adapters for version in self._store.named(adapter)]
 
     def card(self, version: AdapterVersion | Composition | None, usage: Usage) -> ModelCard:
         """One model as it is used now. None is the base."""
@@ -142,6 +182,7 @@ class Catalog:
                 pinned=True,
                 in_flight=usage.in_flight.get(None, 0),
                 last_used_at=self._last_used_at.get(None),
+                hits=self._hits[None],
             )
         return ModelCard(
             name=version.name,
@@ -149,8 +190,9 @@ class Catalog:
             source=version.source,
             rank=version.rank,
             adapter_bytes=version.nbytes,
-            residency=Residency.DEVICE if version.digest in usage.resident else Residency.DISK,
+            residency=usage.residency(version.digest),
             pinned=version.digest in usage.pinned,
             in_flight=usage.in_flight.get(version.digest, 0),
             last_used_at=self._last_used_at.get(version.digest),
+            hits=self._hits[version.digest],
         )

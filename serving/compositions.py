@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from serving.adapters import composition
-from serving.adapters.blob import AdapterBlob
+from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.adapters.spec import MAX_RANK
 from serving.adapters.store import AdapterVersion
 from serving.errors import AdapterIncompatible, InvalidRequest, ModelNotFound
+from serving.load_stages import LoadStages
 from serving.types import AdapterDigest
 
+ReadBlob = Callable[[AdapterDigest, Allocate, LoadStages], AdapterBlob]
 _KEPT = 4096
 """More than can be in flight; a forgotten one is known again when it is next asked for."""
 
@@ -88,9 +90,12 @@ class Compositions:
         """The compositions that add `adapter` up with others."""
         return [digest for digest, parts in self._parts.items() if any(adapter == part for part, _ in parts)]
 
-    def open_blob(self, digest: AdapterDigest, open_one: Callable[[AdapterDigest], AdapterBlob]) -> AdapterBlob:
+    def open_blob(
+        self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages, open_one: ReadBlob
+    ) -> AdapterBlob:
         """The blob of a composition or of a single adapter; blocking. Raises what `open_one` raises."""
         parts = self._parts.get(digest)
         if parts is None:
-            return open_one(digest)
-        return composition.compose([(open_one(part), weight) for part, weight in parts], digest)
+            return open_one(digest, allocate, stages)
+        blobs = [(open_one(part, in_memory, stages), weight) for part, weight in parts]
+        return composition.compose(blobs, digest, allocate)

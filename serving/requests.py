@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from serving.adapters.store import AdapterVersion
+from serving.choices import check_choices
 from serving.compositions import Composition
 from serving.errors import ChatTemplateFailed, ContextTooLong, InvalidRequest
 from serving.invocation import active_from
@@ -62,7 +63,12 @@ class Preparer:
             return Prepared(model, None, tuple(ids), wanted)
         parts = adapter.parts if isinstance(adapter, Composition) else ()
         return Prepared(
-            model, adapter.digest, tuple(ids), wanted, active_from(adapter.invocation, ids, adapter.name), parts
+            model,
+            adapter.digest,
+            tuple(ids),
+            wanted,
+            active_from=active_from(adapter.invocation, ids, adapter.name),
+            parts=parts,
         )
 
     async def _token_ids(self, prompt: Prompt, template: str | None) -> list[int]:
@@ -98,6 +104,17 @@ class Preparer:
     def _check_chars(self, chars: int) -> None:
         if chars > _CHARS_PER_TOKEN * self._context_tokens:
             raise ContextTooLong(chars // _CHARS_PER_TOKEN, 1, self._context_tokens)
+
+
+def check_request(prepared: Prepared, sampling: SamplingParams, vocabulary_size: int) -> None:
+    """Raises InvalidRequest for what means nothing together, or costs more than it should."""
+    check_sampling(sampling, prepared.max_new_tokens, vocabulary_size)
+    check_choices(prepared.choices, prepared.max_new_tokens)
+    if prepared.grammar is not None:
+        # once the value is complete nothing but its end may follow
+        for param, asked in (("ignore_eos", sampling.ignore_eos), ("min_tokens", sampling.min_tokens > 0)):
+            if asked:
+                raise InvalidRequest(param, "cannot be combined with response_format")
 
 
 def check_sampling(sampling: SamplingParams, max_new_tokens: int, vocabulary_size: int) -> None:

@@ -2,31 +2,33 @@
 
 import asyncio
 import logging
-import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
+from math import inf
 
-from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
 from serving.catalog import Catalog, Usage
+from serving.choices import check_request_id, sequences_of
 from serving.config import ServingConfig
-from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
-from serving.errors import InvalidRequest, NotReady, Overloaded
+from serving.errors import InvalidRequest, NotReady
+from serving.grammar import Grammars
+from serving.host_tier import HostTier, PlainBuffers
 from serving.kv.pages import PagePool
-from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.slots import Slots
-from serving.mailbox import Abort, Call, Extend, Stop, Submit, Unload
-from serving.models.loader import BaseModel, Progress, load_base
+from serving.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
+from serving.models.loader import BaseModel, Progress
+from serving.open_streams import OpenStreams
+from serving.opening import open_base
 from serving.prompts.templates import TemplateRenderer
-from serving.requests import Preparer, check_sampling
+from serving.requests import Preparer, check_request
 from serving.scheduler import Scheduler
-from serving.sequence import Sequence
 from serving.streams import TokenStream
 from serving.types import (
+    Activity,
     AdapterDigest,
     EngineStats,
     GenerationRequest,
@@ -40,31 +42,10 @@ from serving.types import (
 
 log = logging.getLogger("serving.service")
 _JOIN_S = 60.0
-_RETRY_S = (1.0, 60.0)
 
 
 def _silent(what: str, fraction: float) -> None:
     """The default progress: nobody watches."""
-
-
-def _load(config: ServingConfig, on_progress: Progress) -> tuple[BaseModel, AdapterStore]:
-    """The base and the adapters' store; blocking."""
-
-    def downloaded(fraction: float) -> None:
-        on_progress("Downloading the base model", fraction)
-
-    folder = resolve_base(config.base, config.adapters_home, settings=config.sources, on_progress=downloaded)
-    base = load_base(folder, config, on_progress)
-    store = AdapterStore(
-        config.adapters_home,
-        base.shape,
-        base.digest,
-        base.dtype,
-        config.allowed_sources,
-        settings=config.sources,
-        on_progress=lambda name, fraction: on_progress(f"Loading adapter {name}", fraction),
-    )
-    return base, store
 
 
 class Service:
@@ -76,7 +57,7 @@ class Service:
 
         Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
         """
-        base, store = await asyncio.to_thread(_load, config, on_progress)
+        base, store = await asyncio.to_thread(open_base, config, on_progress)
         return cls(config, base, store)
 
     def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
@@ -92,13 +73,13 @@ class Service:
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
+        self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
-        self._loader = AdapterLoader(self._catalog.open_blob, base.device)
-        self._streams: dict[str, TokenStream] = {}
+        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers)
+        self._loader = AdapterLoader(self._catalog.open_blob, base.device, host)
+        self._streams = OpenStreams(config.max_queue)
         self._accepting = True
         self._stopped = asyncio.Event()
-        self._run_s = 1.0
-        """How long requests take from their first token to their last, as a moving average."""
         slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
@@ -118,18 +99,30 @@ class Service:
         version = self._catalog.resolve(model)
         return version.digest if version else None
 
-    async def prepare(self, model: str, prompt: Prompt, max_new_tokens: int | None) -> Prepared:
-        """Everything about a request that can be known before it runs.
+    async def prepare(
+        self,
+        model: str,
+        prompt: Prompt,
+        max_new_tokens: int | None,
+        *,
+        choices: int = 1,
+        json_schema: str | None = None,
+    ) -> Prepared:
+        """Everything about a request that can be known before it runs. json_schema: what its outputs must satisfy.
 
         Raises ModelNotFound, InvalidRequest, AdapterIncompatible, ContextTooLong, ChatTemplateFailed.
         """
         version = self._catalog.resolve(model)
+        if version is not None and version.digest not in self._engine.resident:
+            self._put_unless_stopped(Expect(*self._catalog.expected(version)))  # the prompt is read meanwhile
         template = await self._catalog.chat_template(version) if version else None
-        return await self._preparer.prepare(model, version, prompt, max_new_tokens, template)
+        prepared = await self._preparer.prepare(model, version, prompt, max_new_tokens, template)
+        grammar = None if json_schema is None else await self._grammars.compile(json_schema)
+        return replace(prepared, choices=choices, grammar=grammar)
 
     def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
         """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
-        check_sampling(sampling, prepared.max_new_tokens, self._base.vocabulary.size)
+        check_request(prepared, sampling, self._base.vocabulary.size)
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
         return self._base.vocabulary.decode(token_ids)
@@ -146,33 +139,38 @@ class Service:
         self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
-        if request.request_id in self._streams:
-            raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
+        check_request_id(request.request_id)
+        if request.deadline_s is not None and not request.deadline_s > 0:
+            raise InvalidRequest("deadline_s", "must be above 0")
         adapter = request.prepared.adapter
-        self._check_queue()
+        self._streams.check(request.request_id)
         nbytes = self._catalog.accepted(request.prepared)
-        sampling = request.sampling
-        sequence = Sequence(
+        now = time.monotonic()
+        sequences = sequences_of(
             request,
-            seed=secrets.randbits(64) if sampling.seed is None else sampling.seed,
-            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
-            arrived_at=time.monotonic(),
+            self._base.vocabulary,
+            self.base_digest,
+            arrived_at=now,
             adapter_bytes=nbytes,
-            page_keys=PageKeys(self.base_digest, adapter, request.tenant, request.prepared.active_from),
+            start_by=now + (self._config.request_timeout_s or inf),
         )
-        self._engine.mailbox.put(Submit(sequence))
-        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))
-        self._streams[request.request_id] = stream
+        self._engine.mailbox.put(Submit(sequences[0]))
+        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
+        self._streams.add(stream)
         self._catalog.used(adapter)
         return stream
 
     def extend(self, request_id: str, granted_tokens: int) -> None:
-        """Raises the total of output tokens the request may produce; a parked one goes on."""
-        self._put_unless_stopped(Extend(request_id, granted_tokens))
+        """Raises the total of output tokens that each choice may produce; a parked one goes on."""
+        if stream := self._streams.get(request_id):
+            for each in stream.grant(granted_tokens):
+                self._put_unless_stopped(Extend(each, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
-        self._put_unless_stopped(Abort(request_id))
+        if stream := self._streams.get(request_id):
+            for each in stream.give_up():
+                self._put_unless_stopped(Abort(each))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,11 +185,12 @@ class Service:
                 done: Future[None] = Future()
                 self._engine.mailbox.put(Unload(adapter, done))
                 await asyncio.wrap_future(done)
+                self._loader.forget(adapter)
 
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
         version = self._catalog.adapter(name)
-        await self._on_engine(lambda: self._engine.scheduler.pin(version.digest, version.nbytes))
+        await self._on_engine(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
 
     async def unpin(self, name: str) -> None:
         digest = self._catalog.adapter(name).digest
@@ -210,23 +209,32 @@ class Service:
         """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
         return self._catalog.card(self._catalog.resolve(model), self._usage())
 
+    def activity(self) -> Activity:
+        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        return self._catalog.activity(self._usage(), self._streams.all)
+
+    def busy(self, others: int) -> list[ModelCard]:
+        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        return self._catalog.busy(self._usage(), others)
+
     def has(self, name: str) -> bool:
         """Whether a model is served under exactly this name."""
         return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
-        return self._engine.stats
+        host = self._loader.host
+        return self._engine.stats if host is None else host.told_in(self._engine.stats)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def drain(self, timeout_s: float) -> None:
         """Takes no new requests and waits for those in flight; what is left after `timeout_s` is aborted."""
         self._accepting = False
-        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.values()]
+        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.all]
         if open_streams:
             await asyncio.wait(open_streams, timeout=timeout_s)
-        for request_id in list(self._streams):
-            self.abort(request_id)
+        for stream in self._streams.all:
+            self.abort(stream.request_id)
         await asyncio.gather(*open_streams)
 
     async def close(self) -> None:
@@ -237,6 +245,7 @@ class Service:
         await asyncio.to_thread(self._engine.join, _JOIN_S)
         await asyncio.to_thread(self._loader.close)
         self._catalog.close()
+        self._grammars.close()
         await self._renderer.close()
 
     @property
@@ -255,33 +264,18 @@ class Service:
             self._loop.call_soon_threadsafe(self._dispatch_stopped)
 
     def _dispatch(self, events: list[TokenEvent]) -> None:
-        for event in events:
-            stream = self._streams.get(event.request_id)
-            if stream is None:
-                continue
-            stream.put(event)
-            if event.end is not None:
-                del self._streams[event.request_id]
-                self._run_s += (stream.run_s - self._run_s) / 16
+        for sequence in self._streams.dispatch(events):
+            self._put_unless_stopped(Submit(sequence))
 
     def _dispatch_stopped(self) -> None:
-        for stream in self._streams.values():
-            stream.fail("The engine stopped because of an internal error.")
-        self._streams.clear()
+        self._streams.fail("The engine stopped because of an internal error.")
         self._stopped.set()
-
-    def _check_queue(self) -> None:
-        """Raises Overloaded, with the time that those who wait will need, if the queue is full."""
-        waiting = sum(not stream.started for stream in self._streams.values())
-        if waiting >= self._config.max_queue:
-            running = max(1, len(self._streams) - waiting)
-            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._run_s / running)))
 
     def _check_accepting(self) -> None:
         if not self.is_ready:
             raise NotReady("The engine is stopping or has stopped.")
 
-    def _put_unless_stopped(self, command: Extend | Abort | Stop) -> None:
+    def _put_unless_stopped(self, command: Submit | Extend | Abort | Expect | Stop) -> None:
         if not self._engine.mailbox.is_closed:
             try:
                 self._engine.mailbox.put(command)
@@ -289,8 +283,9 @@ class Service:
                 return  # it stopped between the two lines: then everything has got its End
 
     def _usage(self) -> Usage:
-        in_flight = Counter(stream.adapter for stream in self._streams.values())
-        return Usage(in_flight, self._engine.resident, self._engine.pinned)
+        host = self._loader.host
+        in_host = frozenset() if host is None else host.adapters
+        return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)
 
     async def _on_engine(self, action: Callable[[], None]) -> None:
         done: Future[None] = Future()

@@ -10,9 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-import torch
-
-from serving.adapters.blob import AdapterBlob, Extent, place, views
+from serving.adapters.blob import AdapterBlob, Allocate, Extent, in_memory, place, views
 from serving.errors import AdapterIncompatible, InvalidRequest
 from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest
@@ -41,8 +39,10 @@ def digest_of(parts: Sequence[tuple[AdapterDigest, float]]) -> AdapterDigest:
     return AdapterDigest(hashlib.sha256(b"composition\n" + lines.encode()).hexdigest())
 
 
-def compose(blobs: Sequence[tuple[AdapterBlob, float]], digest: AdapterDigest) -> AdapterBlob:
-    """The weighted sum of adapters of one base and dtype, in memory. Takes at most the bytes of all of them.
+def compose(
+    blobs: Sequence[tuple[AdapterBlob, float]], digest: AdapterDigest, allocate: Allocate = in_memory
+) -> AdapterBlob:
+    """The weighted sum of adapters of one base and dtype, in a buffer. Takes at most the bytes of all of them.
 
     Raises AdapterIncompatible if one is more than low-rank products.
     """
@@ -56,7 +56,7 @@ def compose(blobs: Sequence[tuple[AdapterBlob, float]], digest: AdapterDigest) -
             shapes[each.name] = each.d_in, each.d_out
     dtype = blobs[0][0].dtype
     placements, payload_bytes = place((Extent(name, rank, *shapes[name]) for name, rank in ranks.items()), dtype)
-    payload = torch.zeros(payload_bytes, dtype=torch.uint8)
+    payload = allocate(payload_bytes)
     modules = views(payload, placements, dtype)
     for name, module in modules.items():
         _stack(module, [(blob.modules[name], weight) for blob, weight in blobs if name in blob.modules])

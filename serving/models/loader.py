@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.base_weights import BaseWeights
 from serving.adapters.digests import base_digest, tokenizer_digest
+from serving.adapters.known_digests import KnownDigests
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, page_bytes
@@ -57,7 +58,9 @@ class BaseModel:
 
 def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> BaseModel:
     """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
-    digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction))
+    known = KnownDigests(config.adapters_home / "digests.json")
+    digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction), known.of)
+    known.save()
     on_progress("Loading the base model", 0.0)
     vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)

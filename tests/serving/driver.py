@@ -44,7 +44,7 @@ class StepDriver:
         self._sizes: dict[AdapterDigest, int] = {}
         self._parts: dict[AdapterDigest, list[tuple[AdapterDigest, float]]] = {}
         self._reports: list[Command] = []
-        self.loader = AdapterLoader(self._open, self.base.device)
+        self.loader = AdapterLoader(lambda digest, allocate, stages: self._open(digest), self.base.device)
         self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
         self.engine = Engine(
             Recording(self.base.backbone, self),
@@ -91,7 +91,7 @@ class StepDriver:
         digest = self.digests[adapter] if adapter else None
         invocation = self._open(digest).traits.invocation if digest else ()
         start = active_from(invocation, prompt, adapter or "base")
-        prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens, start)
+        prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens, active_from=start)
         request = GenerationRequest(request_id, prepared, sampling, tenant, new_tokens if granted is None else granted)
         text = OutputText(self.base.vocabulary.incremental_text(), StopStrings(sampling.stop))
         nbytes = self._sizes[digest] if digest else 0
@@ -101,7 +101,7 @@ class StepDriver:
     def step(self, now: float = 0.0) -> list[TokenEvent]:
         """One turn of the engine's loop; loads it starts have ended when it returns."""
         for adapter in self.scheduler.loads_to_start(now):
-            self.loader._load(adapter, self._reports.append)
+            self.loader._load(adapter, self._reports.append, 0.0)
         for report in self._reports:
             if isinstance(report, AdapterLoaded):
                 self.scheduler.adapter_ready(report.slot, report.took_s)

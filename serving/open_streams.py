@@ -1,0 +1,64 @@
+"""What callers hold of all requests that have not ended."""
+
+from collections import Counter
+
+from serving.choices import request_of
+from serving.errors import InvalidRequest, Overloaded
+from serving.sequence import Sequence
+from serving.streams import TokenStream
+from serving.types import AdapterDigest, TokenEvent
+
+_RETRY_S = (1.0, 60.0)
+
+
+class OpenStreams:
+    """The streams that have not had their End. On the event loop's thread."""
+
+    def __init__(self, max_queue: int) -> None:
+        self._max_queue = max_queue
+        self._open: dict[str, TokenStream] = {}
+        self._run_s = 1.0
+        """How long requests take from their first token to their last, as a moving average."""
+
+    def add(self, stream: TokenStream) -> None:
+        self._open[stream.request_id] = stream
+
+    def check(self, request_id: str) -> None:
+        """Raises InvalidRequest if the id is in use; Overloaded, with the time those who wait will need, if full."""
+        if request_id in self._open:
+            raise InvalidRequest("request_id", f"{request_id!r} is in flight already")
+        waiting = sum(not stream.started for stream in self._open.values())
+        if waiting >= self._max_queue:
+            running = max(1, len(self._open) - waiting)
+            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._run_s / running)))
+
+    def get(self, request_id: str) -> TokenStream | None:
+        return self._open.get(request_id)
+
+    def dispatch(self, events: list[TokenEvent]) -> list[Sequence]:
+        """Hands out what the engine sends; the sequences that may run now."""
+        following: list[Sequence] = []
+        for event in events:
+            stream = self._open.get(request_of(event.request_id))
+            if stream is None:
+                continue
+            following += stream.put(event)
+            if stream.end is not None:
+                del self._open[stream.request_id]
+                self._run_s += (stream.run_s - self._run_s) / 16
+        return following
+
+    def fail(self, error: str) -> None:
+        """Ends all of them for an engine that can no longer do it."""
+        for stream in self._open.values():
+            stream.fail(error)
+        self._open.clear()
+
+    @property
+    def all(self) -> list[TokenStream]:
+        return list(self._open.values())
+
+    @property
+    def in_flight(self) -> Counter[AdapterDigest | None]:
+        """How many are open of each adapter; None is the base."""
+        return Counter(stream.adapter for stream in self._open.values())
