@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-full check forge contracts gas bench figures starter clean
+.PHONY: help start test test-full test-gpu check forge contracts gas bench figures starter clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -22,6 +22,10 @@ test: check forge ## Everything a fresh clone must pass: style, types, contracts
 
 test-full: check forge ## The same with the large products of tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-gpu: .make/test ## On a machine with a CUDA GPU: serving there, with compiled kernels, graphs and copies
+	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "This torch sees no CUDA GPU. Install a CUDA build of it (README.md: TORCH_INDEX_URL) on a machine that has one."; exit 1; }
+	@TRITON_INTERPRET=0 $(BIN)/python -m pytest tests/serving tests/parity
 
 check: .make/test ## Style, types, directions of imports, sizes, spelling
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

@@ -4,7 +4,7 @@ allows: fused qkv and gate/up matrices, rotation in place, one write to the cach
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -81,6 +81,31 @@ class Rotation:
         x.mul_(self.cos).addcmul_(turned, self.sin)
 
 
+class StepOperators(Protocol):
+    """How a step computes what adapters and other tokens have a part in."""
+
+    def project(self, projection: Projection, x: torch.Tensor) -> torch.Tensor:
+        """x: [tokens, d_in] → [tokens, d_out], with the step's adapters."""
+
+    def attend(self, layer: "Layer", query: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """query: [tokens, heads, dim] and the tokens' rows of the cache: [tokens, elements] → [tokens, heads * dim]."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchOperators:
+    """In plain torch."""
+
+    step: Step
+    cache: KvCache
+
+    def project(self, projection: Projection, x: torch.Tensor) -> torch.Tensor:
+        return projection(x, self.step.lora)
+
+    def attend(self, layer: "Layer", query: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        plan, cache = self.step.attention, self.cache
+        return attend(query, rows, cache, layer.index, plan, scaling=layer.scaling, window=layer.window)
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One decoder layer. window: how many tokens back it may look."""
@@ -126,24 +151,22 @@ class Layer:
     def projections(self) -> tuple[Projection, ...]:
         return self.qkv, self.out, self.gate_up, self.down
 
-    def forward(self, hidden: torch.Tensor, rotation: Rotation, step: Step, cache: KvCache) -> None:
+    def forward(self, hidden: torch.Tensor, rotation: Rotation, operators: StepOperators) -> None:
         """hidden: [tokens, d], changed in place."""
-        hidden.add_(self._attention(self.before_attention(hidden), rotation, step, cache))
-        gate, up = self.gate_up(self.before_mlp(hidden), step.lora).chunk(2, dim=1)
-        hidden.add_(self.down(silu(gate).mul_(up), step.lora))
+        hidden.add_(self._attention(self.before_attention(hidden), rotation, operators))
+        gate, up = operators.project(self.gate_up, self.before_mlp(hidden)).chunk(2, dim=1)
+        hidden.add_(operators.project(self.down, silu(gate).mul_(up)))
 
-    def _attention(self, x: torch.Tensor, rotation: Rotation, step: Step, cache: KvCache) -> torch.Tensor:
-        qkv = self.qkv(x, step.lora)
+    def _attention(self, x: torch.Tensor, rotation: Rotation, operators: StepOperators) -> torch.Tensor:
+        qkv = operators.project(self.qkv, x)
         dim, kv_heads = self.shape.key_dim, self.shape.heads
         turning = qkv[:, : (self.heads + kv_heads) * dim].view(-1, self.heads + kv_heads, dim)
         if self.query_norm is not None and self.key_norm is not None:
             turning[:, : self.heads] = self.query_norm(turning[:, : self.heads])
             turning[:, self.heads :] = self.key_norm(turning[:, self.heads :])
         rotation.apply_(turning)
-        rows = qkv[:, self.heads * dim :]
-        query = turning[:, : self.heads]
-        attended = attend(query, rows, cache, self.index, step.attention, scaling=self.scaling, window=self.window)
-        return self.out(attended, step.lora)
+        attended = operators.attend(self, turning[:, : self.heads], qkv[:, self.heads * dim :])
+        return operators.project(self.out, attended)
 
 
 class FusedDecoder:
@@ -164,13 +187,28 @@ class FusedDecoder:
         return tuple(projection.group for layer in self._layers for projection in layer.projections)
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
-        hidden = self._ends.embed(step.token_ids, step.lora)
-        rotation = Rotation.of(*self._rotary(hidden, step.positions[None]))
-        for layer in self._layers:
-            layer.forward(hidden, rotation, step, cache)
+        hidden = self.embed(step.token_ids, step.lora)
+        self.run_layers(hidden, self.rotation(step.positions, hidden), TorchOperators(step, cache))
         if step.last is not None:
             hidden = hidden.index_select(0, step.last)
-        return self._ends.logits(hidden, step.head_lora)
+        return self.logits(hidden, step.head_lora)
+
+    def embed(self, token_ids: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
+        """Hidden rows [tokens, d]; `lora` names the segments of the tokens."""
+        return self._ends.embed(token_ids, lora)
+
+    def rotation(self, positions: torch.Tensor, like: torch.Tensor) -> Rotation:
+        """Of tokens at these positions, in the dtype of `like`."""
+        return Rotation.of(*self._rotary(like, positions[None]))
+
+    def run_layers(self, hidden: torch.Tensor, rotation: Rotation, operators: StepOperators) -> None:
+        """hidden: [tokens, d], changed in place."""
+        for layer in self._layers:
+            layer.forward(hidden, rotation, operators)
+
+    def logits(self, hidden: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
+        """[rows, vocab] of hidden rows, of which `lora` names the segments."""
+        return self._ends.logits(hidden, lora)
 
 
 def _fuse(layer: str, parent: Any, *names: str) -> Projection:

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
 from serving.errors import BaseModelUnusable
+from serving.gpu.loading import with_kernels
 from serving.kv.cache import KvCache
 from serving.kv.pages import pages_for
 from serving.lora.slot import EMBEDDING, HEAD
@@ -74,10 +75,11 @@ def prepare(model: PreTrainedModel, context: int, kernels: Library | None) -> Pr
     return Prepared(fallback, *layout)
 
 
-def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> FusedDecoder | NativeDecoder:
-    if kernels is None:
-        return FusedDecoder(model)
-    return NativeDecoder(model, kernels, context=context, threads=torch.get_num_threads())
+def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> StepForward:
+    if kernels is not None:
+        return NativeDecoder(model, kernels, context=context, threads=torch.get_num_threads())
+    decoder = FusedDecoder(model)
+    return with_kernels(decoder, context, model.device) if model.device.type == "cuda" else decoder
 
 
 def _shape(linear: nn.Linear) -> LinearShape:

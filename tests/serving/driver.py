@@ -134,5 +134,5 @@ class Recording:
         self._driver.batch_shapes.append((batch.decode_rows, len(batch.rows)))
         sampling = [row.sequence for row in batch.rows if row.samples]
         for sequence, row in zip(sampling, logits, strict=True):
-            self._driver.logits[sequence.request_id].append(row)
+            self._driver.logits[sequence.request_id].append(row.cpu())
         return logits
