@@ -17,7 +17,7 @@ _DIGEST_PREFIX = re.compile(r"[0-9a-f]{12,64}")
 
 
 class Ingested(BaseModel):
-    """The blob a version was last ingested to, by file name, and what it takes in memory.
+    """The blob a version was last ingested to, by file name, what it takes in memory, and its traits (`AdapterSpec`).
 
     Kept here so that a start opens no blob: with many adapters that is minutes.
     """
@@ -27,6 +27,8 @@ class Ingested(BaseModel):
     blob: str
     rank: int
     nbytes: int
+    invocation: tuple[int, ...] = ()
+    variant: str | None = None
 
 
 class Entry(BaseModel):
