@@ -1,5 +1,8 @@
 """Hashes of the protocol that are not EIP-712 structs."""
 
+import json
+from collections.abc import Sequence
+
 from contracts.crypto import Bytes32, keccak, to_bytes32
 
 
@@ -38,3 +41,13 @@ def datanet_payee(datanet_id: Bytes32, version: int) -> Bytes32:
 def commitment(salt: Bytes32, content: bytes) -> Bytes32:
     """keccak256(salt ‖ content): hides short contents, opens to whoever holds the salt."""
     return keccak(salt + content)
+
+
+def outputs(texts: Sequence[str]) -> bytes:
+    """What an outputCommit commits to: the one text as UTF-8, several as a JSON list without spaces.
+
+    A list, because texts that merely follow one another could be cut elsewhere.
+    """
+    if len(texts) == 1:
+        return texts[0].encode()
+    return json.dumps(list(texts), ensure_ascii=False, separators=(",", ":")).encode()

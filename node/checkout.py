@@ -32,7 +32,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to run one request. `headers` go out with the answer before its receipt exists."""
+    """The right to run one request. `headers` go out with the answer before its receipt exists.
+
+    granted_tokens of output are covered for each choice.
+    """
 
     request_id: str
     prepared: Prepared
@@ -54,8 +57,11 @@ class Receipt:
 class Checkout(Protocol):
     """Lets requests in and receipts them. Every ticket ends in exactly one of `record` and `release`."""
 
-    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None) -> Ask:
-        """Who asks, known by signature before any tokeniser runs. The rest is what its body asks for."""
+    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
+        """Who asks, known by signature before any tokeniser runs. The rest is what its body asks for.
+
+        max_new_tokens: of each choice.
+        """
         ...
 
     async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:

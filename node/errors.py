@@ -34,6 +34,20 @@ class InvalidBody(ApiError):
         self.param = param
 
 
+class AdapterNameTaken(ApiError):
+    """vLLM's words for a name that cannot be given to an adapter; programs look for them."""
+
+    param = "lora_name"
+    kind = "InvalidUserInput"
+
+
+class AdapterUnknown(ApiError):
+    """vLLM's words for an adapter that is not there."""
+
+    param = "lora_name"
+    kind = "NotFoundError"
+
+
 class BodyTooLarge(ApiError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The request body is larger than {limit_bytes} bytes.")
@@ -81,6 +95,7 @@ class Fault:
 TABLE: tuple[Fault, ...] = (
     Fault(UnsupportedField, 400, "unsupported_field", "The request uses a field this node does not support"),
     Fault(InvalidBody, 400, "invalid_request", "The request is malformed"),
+    Fault(AdapterNameTaken, 400, "invalid_request", "The request is malformed"),
     Fault(serving_errors.InvalidRequest, 400, "invalid_request", "The request is malformed"),
     Fault(serving_errors.ContextTooLong, 400, "context_too_long", "The prompt does not fit the context"),
     Fault(serving_errors.ChatTemplateFailed, 400, "chat_template_failed", "The chat template refused the messages"),
@@ -89,6 +104,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(Unauthorized, 401, "unauthorized", "The admin token is missing or wrong"),
     Fault(payment_errors.PaymentRequired, 402, "payment_required", "The request is not covered by a payment"),
     Fault(serving_errors.ModelNotFound, 404, "model_not_found", "No such model"),
+    Fault(AdapterUnknown, 404, "model_not_found", "No such model"),
     Fault(NotFound, 404, "not_found", "No such thing"),
     Fault(NotOffered, 404, "not_offered", "This node serves without payment"),
     Fault(payment_errors.ChannelUnknown, 404, "channel_unknown", "No such channel"),
@@ -133,7 +149,7 @@ _FAULTS: Mapping[type[BaseException], Fault] = {fault.exception: fault for fault
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error as it goes out: status, extra headers, and the body's members."""
+    """An error as it goes out: status, extra headers, and the body's members. kind: its `type`, if not by status."""
 
     status: int
     code: str
@@ -142,6 +158,7 @@ class Answer:
     param: str | None
     headers: Mapping[str, str]
     numbers: Mapping[str, object]
+    kind: str | None
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -155,7 +172,16 @@ def answer(error: BaseException) -> Answer:
     message = "The node failed on this request; its log has the details." if fault is INTERNAL else str(error)
     param = getattr(error, "param", None) or getattr(error, "field", None)
     headers, numbers = _headers(error, fault), _numbers(error)
-    return Answer(fault.status, fault.code, fault.title, message or fault.title, param, headers, numbers)
+    return Answer(
+        fault.status,
+        fault.code,
+        fault.title,
+        message or fault.title,
+        param,
+        headers,
+        numbers,
+        getattr(error, "kind", None),
+    )
 
 
 def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
@@ -184,7 +210,8 @@ def openai_body(told: Answer) -> dict[str, object]:
     """OpenAI's error object: SDKs show `message`, map the status, and hand `code` and `param` to the caller."""
     kind = {401: "authentication_error", 402: "payment_required", 429: "rate_limit_error"}
     fallback = "server_error" if told.status >= 500 else "invalid_request_error"
-    error = {"message": told.message, "type": kind.get(told.status, fallback), "code": told.code, "param": told.param}
+    error_type = told.kind or kind.get(told.status, fallback)
+    error = {"message": told.message, "type": error_type, "code": told.code, "param": told.param}
     return {"error": {**error, **told.numbers}}
 
 

@@ -93,7 +93,7 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
         operator = stack.enter_context(contextlib.closing(bind("127.0.0.1", settings.admin_port, "--admin-port")))
         world = await _world(settings, screen.progress, stack)
-        world.metrics.observe_engine(world.service.stats, world.service.models)
+        world.metrics.observe_engine(world.service.stats, world.service.activity)
         from node.app import create_admin_app, create_app
 
         for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):

@@ -5,7 +5,7 @@ from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 
 from serving.lora.plan import LoraPlan, Segment
-from serving.lora.slot import Slot
+from serving.lora.slot import HEAD, Slot
 from serving.sequence import Sequence
 
 
@@ -42,12 +42,14 @@ class Row:
 class Batch:
     """One step's rows: decode rows first, each part sorted by adapter, so that an adapter's tokens are neighbours.
 
-    decode_rows: how many of `rows` are decode rows; row i of these is token i of the step.
+    decode_rows: how many of `rows` are decode rows; row i of these is token i of the step. lora: segments of the step's
+    tokens. head: segments of the rows that sample, of adapters that change the head; None if there are none.
     """
 
     rows: tuple[Row, ...]
     decode_rows: int
     lora: LoraPlan | None
+    head: LoraPlan | None = None
 
     @property
     def prefill_tokens(self) -> int:
@@ -56,13 +58,24 @@ class Batch:
     @classmethod
     def of(cls, rows: Ordered[Row]) -> "Batch":
         ordered = sorted(rows, key=lambda row: (not row.is_decode, row.slot.digest if row.slot else ""))
-        return cls(tuple(ordered), sum(row.is_decode for row in ordered), LoraPlan.of(_segments(ordered)))
+        decode_rows = sum(row.is_decode for row in ordered)
+        return cls(tuple(ordered), decode_rows, LoraPlan.of(_segments(ordered)), LoraPlan.of(_head_segments(ordered)))
 
 
 def _segments(rows: Ordered[Row]) -> Iterator[Segment]:
-    """The token ranges of the rows that have an adapter."""
+    """The token ranges that adapters act on: of an activated LoRA, only those from its invocation on."""
     start = 0
     for row in rows:
-        if row.slot is not None:
-            yield Segment(row.slot, start, start + row.count)
-        start += row.count
+        end = start + row.count
+        first = start + max(0, row.sequence.active_from - row.start)
+        if row.slot is not None and first < end:
+            yield Segment(row.slot, first, end)
+        start = end
+
+
+def _head_segments(rows: Ordered[Row]) -> Iterator[Segment]:
+    """The sampling rows of adapters that change the head. Their last token is always one that the adapter acts on."""
+    sampling = (row for row in rows if row.samples)
+    for i, row in enumerate(sampling):
+        if row.slot is not None and HEAD in row.slot.modules:
+            yield Segment(row.slot, i, i + 1)

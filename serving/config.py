@@ -19,6 +19,7 @@ class ServingConfig:
     base_name: the name clients ask for; None takes the folder's name.
     allowed_sources: spelled prefixes an adapter may come from, such as `hf:` or `file:/srv/adapters`.
     max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
+    compositions: whether a request may add up several adapters.
     request_timeout_s: how long a request may wait for its first step; then it fails with `DeadlinePassed`.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
     adapter_host_bytes: budget of host memory for adapters that have left a GPU; a CPU has no use for it.
@@ -36,6 +37,7 @@ class ServingConfig:
     adapter_device_bytes: int | None = None
     adapter_host_bytes: int | None = None
     max_queue: int = 256
+    compositions: bool = True
     request_timeout_s: float | None = None
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
     kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)

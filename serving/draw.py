@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from serving.types import SamplingParams
 
 _MASK = (1 << 64) - 1
@@ -12,7 +14,8 @@ _MASK = (1 << 64) - 1
 class Draw:
     """How one sequence draws its output token number `index`. The seed is fixed per request.
 
-    token_ids: prompt, then output so far.   withheld: tokens that may not be drawn now.
+    token_ids: prompt, then output so far.   withheld: tokens that may not be drawn now.   allowed: bool [vocabulary],
+    what a grammar leaves to draw from; None leaves everything.
     """
 
     params: SamplingParams
@@ -21,13 +24,14 @@ class Draw:
     token_ids: Sequence[int] = ()
     prompt_len: int = 0
     withheld: Collection[int] = ()
+    allowed: torch.Tensor | None = None
 
     @property
     def changes_logits(self) -> bool:
         """Whether this draw needs its logits changed before they become probabilities."""
         params = self.params
         penalties = (params.repetition_penalty, params.frequency_penalty, params.presence_penalty)
-        return bool(self.withheld or params.logit_bias) or penalties != (1, 0, 0)
+        return self.allowed is not None or bool(self.withheld or params.logit_bias) or penalties != (1, 0, 0)
 
     @property
     def uniform(self) -> float:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import torch
 
 from serving.batch import Batch
+from serving.choices import request_of
 from serving.draw import Draw
 from serving.errors import DeadlinePassed, NotReady, ServingError
 from serving.logprobs import logprobs_of
@@ -94,6 +95,9 @@ class Engine:
         batch = self.scheduler.next_batch(started, budget)
         if batch is None:
             return []
+        now = time.monotonic()
+        for row in batch.rows:
+            row.sequence.began_at = row.sequence.began_at or now
         logits = self._backbone.forward(batch)
         sampling = [row.sequence for row in batch.rows if row.samples]
         draws = [self._draw(sequence) for sequence in sampling]
@@ -105,7 +109,10 @@ class Engine:
     def _draw(self, sequence: Sequence) -> Draw:
         params = sequence.request.sampling
         withheld = self._stop_ids(params) if sequence.output_len < params.min_tokens else frozenset[int]()
-        return Draw(params, sequence.seed, sequence.output_len, sequence.token_ids, sequence.prompt_len, withheld)
+        allowed = None if sequence.matcher is None else sequence.matcher.allowed()
+        return Draw(
+            params, sequence.seed, sequence.output_len, sequence.token_ids, sequence.prompt_len, withheld, allowed
+        )
 
     def _stop_ids(self, params: SamplingParams) -> frozenset[int]:
         """The tokens that end an output. They are counted, and their text is not part of it."""
@@ -132,27 +139,28 @@ class Engine:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
             self.scheduler.fail(sequence)
-            return self._end(sequence, Outcome.FAILED, error="The model computed numbers that are not finite.")
+            return self._end(sequence, Outcome.FAILED, error=sequence.no_token_reason)
         sequence.append(token)
         self._counted.output_tokens += 1
         if sequence.output_len == 1:
             self.scheduler.publish(sequence)
         at_stop = token in self._stop_ids(sequence.request.sampling)
         text, stopped = ("", False) if at_stop else sequence.text.push(token)
-        if stopped or at_stop or sequence.output_len == sequence.max_new_tokens:
-            return self._finish(sequence, token, text, stopped=stopped, at_stop=at_stop)
+        complete = at_stop or (sequence.matcher is not None and sequence.matcher.advance(token))
+        if stopped or complete or sequence.output_len == sequence.max_new_tokens:
+            return self._finish(sequence, token, text, stopped=stopped, complete=complete)
         parked = sequence.output_len == sequence.granted_tokens
         if parked:
             self.scheduler.park(sequence)
         return TokenEvent(sequence.request_id, (token,), text, parked=parked)
 
-    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, at_stop: bool) -> TokenEvent:
+    def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, complete: bool) -> TokenEvent:
         if not stopped:
             rest, stopped = sequence.text.flush()
             text += rest
         self.scheduler.end(sequence)
-        reason: Literal["stop", "length"] = "stop" if stopped or at_stop else "length"
-        end = End(Outcome.FINISHED, reason, sequence.usage)
+        reason: Literal["stop", "length"] = "stop" if stopped or complete else "length"
+        end = End(Outcome.FINISHED, reason, sequence.usage, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (token,), text, end=end)
 
     def _end(
@@ -161,7 +169,8 @@ class Engine:
         """Ends a sequence that did not finish. Text that was held back is dropped: it may begin a stop string."""
         if sequence.stage is not Stage.ENDED:
             self.scheduler.end(sequence)
-        end = End(outcome, "abort" if error is None else "error", sequence.usage, error, cause)
+        reason: Literal["abort", "error"] = "abort" if error is None else "error"
+        end = End(outcome, reason, sequence.usage, error, queued_s=sequence.queued_s, cause=cause)
         return TokenEvent(sequence.request_id, (), "", end=end)
 
     def _run(self) -> None:
@@ -190,7 +199,8 @@ class Engine:
         """Ends what has waited or run too long: as failed if it has never run, else as aborted."""
         events = []
         for sequence in self.scheduler.deadlines.passed(now):
-            cause = None if sequence.has_begun else DeadlinePassed(now - sequence.arrived_at)
+            is_first = request_of(sequence.request_id) == sequence.request_id  # others wait until it has begun
+            cause = DeadlinePassed(now - sequence.arrived_at) if is_first and not sequence.has_begun else None
             outcome = Outcome.ABORTED if cause is None else Outcome.FAILED
             events.append(self._end(sequence, outcome, None if cause is None else str(cause), cause))
         return events

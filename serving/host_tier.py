@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.lora.worth import Worth
 from serving.models.memory import available_bytes
-from serving.types import AdapterDigest
+from serving.types import AdapterDigest, EngineStats
 
 
 class HostBuffers(Protocol):
@@ -117,6 +117,16 @@ class HostTier:
                 kept.is_leaving = True
             elif kept is not None:
                 self._drop(adapter)
+
+    def told_in(self, stats: EngineStats) -> EngineStats:
+        """stats, with what there is to tell of this tier."""
+        return replace(
+            stats,
+            adapter_host_used_bytes=self.used_bytes,
+            adapter_host_budget_bytes=self.budget_bytes,
+            adapter_host_hits=self.hits,
+            adapter_host_evictions=self.evictions,
+        )
 
     def check_integrity(self) -> None:
         """The bytes kept stay within the budget, and what is being read is held."""

@@ -9,7 +9,8 @@ import torch
 
 from serving.adapters.backoff import Backoff
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
-from serving.errors import NotReady, ServingError, SourceUnavailable
+from serving.errors import ModelNotFound, NotReady, ServingError, SourceUnavailable
+from serving.gpu.staging import DeviceCopy, PinnedBuffers
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.lora.slot import Slot
@@ -47,6 +48,16 @@ class AdapterLoader:
         self._backoff = Backoff(time.monotonic)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="openlora-loader")
 
+    @classmethod
+    def beside(cls, device: torch.device, read_blob: ReadBlob, host_bytes: int | None) -> "AdapterLoader":
+        """The loader for a device; for a GPU with page-locked host memory and copies beside the running steps.
+
+        host_bytes: None is measured.
+        """
+        if device.type == "cpu":
+            return cls(read_blob, device)
+        return cls(read_blob, device, HostTier.beside(device, host_bytes, PinnedBuffers), DeviceCopy(device))
+
     def start(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
         """Begins loading; `report` gets AdapterLoaded or AdapterFailed from a thread of the pool."""
         self._pool.submit(self._load, adapter, report, time.monotonic())
@@ -65,8 +76,8 @@ class AdapterLoader:
             self._backoff.check(adapter)
             command = self._loaded(adapter, LoadStages(asked_at))
             self._backoff.worked(adapter)
-        except SourceUnavailable as wait:
-            command = AdapterFailed(adapter, str(wait))
+        except (SourceUnavailable, ModelNotFound) as known:  # left alone, or removed meanwhile: nothing new is wrong
+            command = AdapterFailed(adapter, str(known))
         except ServingError as refusal:
             log.warning("adapter_load_failed adapter=%s error=%s", adapter, refusal)
             self._backoff.failed(adapter, refusal)

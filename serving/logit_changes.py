@@ -9,8 +9,9 @@ from serving.draw import Draw
 
 
 def changed_logits(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
-    """`logits` [rows, vocab] after each row's own bias, withheld tokens and penalties, in this order, as vLLM does it.
+    """`logits` [rows, vocab] after each row's own grammar, bias, withheld tokens and penalties, in vLLM's order.
 
+        grammar     l[t] = -inf                                          for t that may not follow; nothing undoes it
         bias        l[t] += logit_bias[t]                                withheld    l[t] = -inf
         repetition  l[t] = l[t] / p if l[t] > 0 else l[t] * p            for t in prompt or output (arXiv 1909.05858)
         frequency and presence   l[t] -= count[t] * frequency + presence                 for t in the output
@@ -19,6 +20,9 @@ def changed_logits(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     """
     vocab = logits.shape[1]
     changed = logits.flatten().clone()
+    for row, draw in zip(changed.view_as(logits), draws, strict=True):
+        if draw.allowed is not None:
+            _restrict(row, draw.allowed[:vocab])
     biases = [(row * vocab + token, bias) for row, draw in enumerate(draws) for token, bias in draw.params.logit_bias]
     if biases:
         places, values = zip(*biases, strict=True)
@@ -32,6 +36,12 @@ def changed_logits(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     if any(draw.params.frequency_penalty or draw.params.presence_penalty for draw in draws):
         _penalise_output(changed, vocab, draws)
     return changed.view_as(logits)
+
+
+def _restrict(row: torch.Tensor, allowed: torch.Tensor) -> None:
+    """Leaves the allowed tokens of `row` [vocab]; an output layer may be wider than the vocabulary."""
+    row[: len(allowed)].masked_fill_(~allowed.to(row.device), float("-inf"))
+    row[len(allowed) :] = float("-inf")
 
 
 def _penalise_repetition(changed: torch.Tensor, vocab: int, draws: Sequence[Draw]) -> None:

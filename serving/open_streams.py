@@ -2,7 +2,9 @@
 
 from collections import Counter
 
+from serving.choices import request_of
 from serving.errors import InvalidRequest, Overloaded
+from serving.sequence import Sequence
 from serving.streams import TokenStream
 from serving.types import AdapterDigest, TokenEvent
 
@@ -30,15 +32,21 @@ class OpenStreams:
             running = max(1, len(self._open) - waiting)
             raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._run_s / running)))
 
-    def dispatch(self, events: list[TokenEvent]) -> None:
+    def get(self, request_id: str) -> TokenStream | None:
+        return self._open.get(request_id)
+
+    def dispatch(self, events: list[TokenEvent]) -> list[Sequence]:
+        """Hands out what the engine sends; the sequences that may run now."""
+        following: list[Sequence] = []
         for event in events:
-            stream = self._open.get(event.request_id)
+            stream = self._open.get(request_of(event.request_id))
             if stream is None:
                 continue
-            stream.put(event)
-            if event.end is not None:
-                del self._open[event.request_id]
+            following += stream.put(event)
+            if stream.end is not None:
+                del self._open[stream.request_id]
                 self._run_s += (stream.run_s - self._run_s) / 16
+        return following
 
     def fail(self, error: str) -> None:
         """Ends all of them for an engine that can no longer do it."""

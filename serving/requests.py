@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Collection
 
+from serving.adapters.store import AdapterVersion
+from serving.choices import check_choices
+from serving.compositions import Composition
 from serving.errors import ChatTemplateFailed, ContextTooLong, InvalidRequest
+from serving.invocation import active_from
 from serving.logprobs import MAX_TOP_LOGPROBS
 from serving.prompts.templates import TemplateRenderer
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import (
-    AdapterDigest,
     ChatMessage,
     ChatPrompt,
     Prepared,
@@ -39,12 +42,12 @@ class Preparer:
     async def prepare(
         self,
         model: str,
-        adapter: AdapterDigest | None,
+        adapter: AdapterVersion | Composition | None,
         prompt: Prompt,
         max_new_tokens: int | None,
         chat_template: str | None = None,
     ) -> Prepared:
-        """max_new_tokens None asks for all that fits.   chat_template: the adapter's, if it brings one.
+        """adapter None is the base.   max_new_tokens None asks for all that fits.   chat_template: the adapter's own.
 
         Raises InvalidRequest, ContextTooLong, ChatTemplateFailed.
         """
@@ -56,7 +59,17 @@ class Preparer:
         wanted = max(1, self._context_tokens - len(ids)) if max_new_tokens is None else max_new_tokens
         if len(ids) + wanted > self._context_tokens:
             raise ContextTooLong(len(ids), wanted, self._context_tokens)
-        return Prepared(model, adapter, tuple(ids), wanted)
+        if adapter is None:
+            return Prepared(model, None, tuple(ids), wanted)
+        parts = adapter.parts if isinstance(adapter, Composition) else ()
+        return Prepared(
+            model,
+            adapter.digest,
+            tuple(ids),
+            wanted,
+            active_from=active_from(adapter.invocation, ids, adapter.name),
+            parts=parts,
+        )
 
     async def _token_ids(self, prompt: Prompt, template: str | None) -> list[int]:
         match prompt:
@@ -91,6 +104,17 @@ class Preparer:
     def _check_chars(self, chars: int) -> None:
         if chars > _CHARS_PER_TOKEN * self._context_tokens:
             raise ContextTooLong(chars // _CHARS_PER_TOKEN, 1, self._context_tokens)
+
+
+def check_request(prepared: Prepared, sampling: SamplingParams, vocabulary_size: int) -> None:
+    """Raises InvalidRequest for what means nothing together, or costs more than it should."""
+    check_sampling(sampling, prepared.max_new_tokens, vocabulary_size)
+    check_choices(prepared.choices, prepared.max_new_tokens)
+    if prepared.grammar is not None:
+        # once the value is complete nothing but its end may follow
+        for param, asked in (("ignore_eos", sampling.ignore_eos), ("min_tokens", sampling.min_tokens > 0)):
+            if asked:
+                raise InvalidRequest(param, "cannot be combined with response_format")
 
 
 def check_sampling(sampling: SamplingParams, max_new_tokens: int, vocabulary_size: int) -> None:

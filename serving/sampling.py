@@ -14,7 +14,7 @@ HEAD_TOKENS = 512
 def sample(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     """One token per row of `logits` [rows, vocab]; None for a row that holds a NaN or only infinities.
 
-    Bias and penalties first. temperature 0 then takes the largest logit, the first one among equals. Otherwise:
+    Grammar, bias and penalties first. temperature 0 then takes the largest logit, the first one among equals. Else:
     softmax(logits / temperature), keep what reaches min_p times the likeliest, of these the top_k likeliest, of these
     the shortest prefix that reaches top_p, and invert the cumulative sum at `uniform`.
     """
@@ -25,7 +25,7 @@ def sample(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
         rows = changed_logits(logits[changed], [draws[i] for i in changed])
         own = dict(zip(changed, rows, strict=True))
         for i, token in zip(changed, _largest(rows), strict=True):
-            drawn[i] = token
+            drawn[i] = None if drawn[i] is None else token  # what a change hides is broken all the same
     random = [i for i, draw in enumerate(draws) if draw.params.temperature > 0 and drawn[i] is not None]
     if random:
         picked = torch.stack([own.get(i, logits[i]) for i in random]) if own else logits[random]
@@ -77,8 +77,9 @@ def _draw_among(count: int, logits: torch.Tensor, draws: Sequence[Draw]) -> list
     top_p = column([draw.params.top_p for draw in draws])
     kept = likely * ((likely.cumsum(dim=-1) - likely < top_p) | (place == 0))
     cumulative = kept.cumsum(dim=-1)
-    limits = (top_k <= told) | (top_k == vocab)
-    ends = (told == vocab) | (top_k <= told) | (kept.gather(1, (told - 1).clamp(min=0)) == 0)
+    nothing_beyond = everything.gather(1, tokens[:, -1:]) == 0  # as where a grammar leaves a few tokens
+    limits = (top_k <= told) | (top_k == vocab) | nothing_beyond
+    ends = (told == vocab) | (top_k <= told) | nothing_beyond | (kept.gather(1, (told - 1).clamp(min=0)) == 0)
     target = column([draw.uniform for draw in draws]) * torch.where(ends, cumulative[:, -1:], 1.0)
     # rounding may push the target to the very end: never past the last token that was kept
     last_kept = (kept > 0).sum(dim=-1, keepdim=True) - 1

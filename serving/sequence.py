@@ -5,6 +5,7 @@ from enum import Enum
 from math import inf
 
 from serving.detokenize import OutputText
+from serving.grammar import Matcher
 from serving.kv.pages import PAGE_TOKENS, PageKey
 from serving.kv.prefix import PageKeys
 from serving.types import AdapterDigest, GenerationRequest, Usage
@@ -32,7 +33,8 @@ class Sequence:
     first pages of the table, which others can find, or were offered to others and are found elsewhere. finite_len: what
     a drawn token has shown to be finite numbers. reached_len: the longest computed_len so far; it is more than
     computed_len after the pages were lost. cached_len: what it found in the cache when it first ran. seniority: its
-    place among all that ever ran, from then on. start_by, end_by: on the clock of arrived_at.
+    place among all that ever ran, from then on. start_by, end_by: on the clock of arrived_at. matcher: what the
+    output must follow, None for free text. began_at: when its first step began, on the clock of arrived_at.
     """
 
     request: GenerationRequest
@@ -43,6 +45,8 @@ class Sequence:
     page_keys: PageKeys = field(kw_only=True)
     start_by: float = inf
     end_by: float = inf
+    matcher: Matcher | None = field(default=None, kw_only=True)
+    began_at: float | None = field(default=None, init=False)
     stage: Stage = Stage.READY
     page_table: list[int] = field(default_factory=list)
     seniority: int | None = None
@@ -67,6 +71,11 @@ class Sequence:
     @property
     def adapter(self) -> AdapterDigest | None:
         return self.request.prepared.adapter
+
+    @property
+    def active_from(self) -> int:
+        """The first token that its adapter acts on."""
+        return self.request.prepared.active_from
 
     @property
     def max_new_tokens(self) -> int:
@@ -106,10 +115,22 @@ class Sequence:
         return self.seniority is not None
 
     @property
+    def queued_s(self) -> float | None:
+        """From its arrival to its first step; None if it never ran."""
+        return None if self.began_at is None else self.began_at - self.arrived_at
+
+    @property
     def usage(self) -> Usage:
         """Each prompt token once, as computed or cached when it was first reached, whatever was lost since."""
         computed_prompt = min(self.reached_len, self.prompt_len) - self.cached_len
         return Usage(prompt_tokens=computed_prompt, cached_tokens=self.cached_len, output_tokens=self.output_len)
+
+    @property
+    def no_token_reason(self) -> str:
+        """Why none could be drawn, when none could."""
+        if self.matcher is not None and self.matcher.error is not None:
+            return self.matcher.error
+        return "The model computed numbers that are not finite."
 
     def begin_with(self, pages: int) -> None:
         """Its table will begin with so many pages that are full of its tokens already."""

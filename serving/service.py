@@ -2,34 +2,32 @@
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from math import inf
 
-from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
 from serving.catalog import Catalog, Usage
+from serving.choices import check_request_id, sequences_of
 from serving.config import ServingConfig
-from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady
-from serving.host_tier import HostTier, PlainBuffers
+from serving.grammar import Grammars
 from serving.kv.pages import PagePool
-from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
 from serving.lora.slots import Slots
 from serving.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
-from serving.models.loader import BaseModel, Progress, load_base
+from serving.models.loader import BaseModel, Progress
 from serving.open_streams import OpenStreams
+from serving.opening import open_base
 from serving.prompts.templates import TemplateRenderer
-from serving.requests import Preparer, check_sampling
+from serving.requests import Preparer, check_request
 from serving.scheduler import Scheduler
-from serving.sequence import Sequence
 from serving.streams import TokenStream
 from serving.types import (
+    Activity,
     AdapterDigest,
     EngineStats,
     GenerationRequest,
@@ -49,26 +47,6 @@ def _silent(what: str, fraction: float) -> None:
     """The default progress: nobody watches."""
 
 
-def _load(config: ServingConfig, on_progress: Progress) -> tuple[BaseModel, AdapterStore]:
-    """The base and the adapters' store; blocking."""
-
-    def downloaded(fraction: float) -> None:
-        on_progress("Downloading the base model", fraction)
-
-    folder = resolve_base(config.base, config.adapters_home, settings=config.sources, on_progress=downloaded)
-    base = load_base(folder, config, on_progress)
-    store = AdapterStore(
-        config.adapters_home,
-        base.shape,
-        base.digest,
-        base.dtype,
-        config.allowed_sources,
-        settings=config.sources,
-        on_progress=lambda name, fraction: on_progress(f"Loading adapter {name}", fraction),
-    )
-    return base, store
-
-
 class Service:
     """Prompts in, tokens and usage out. Use from one event loop; made by `start`, ended by `close`."""
 
@@ -78,7 +56,7 @@ class Service:
 
         Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
         """
-        base, store = await asyncio.to_thread(_load, config, on_progress)
+        base, store = await asyncio.to_thread(open_base, config, on_progress)
         return cls(config, base, store)
 
     def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
@@ -95,9 +73,9 @@ class Service:
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
-        self._catalog = Catalog(base.name, store)
-        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers)
-        self._loader = AdapterLoader(store.open_blob, base.device, host)
+        self._grammars = Grammars(base.vocabulary, base.eos_ids)
+        self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
+        self._loader = AdapterLoader.beside(base.device, self._catalog.open_blob, config.adapter_host_bytes)
         self._streams = OpenStreams(config.max_queue)
         self._accepting = True
         self._stopped = asyncio.Event()
@@ -116,25 +94,34 @@ class Service:
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def resolve(self, model: str) -> AdapterDigest | None:
-        """The adapter a name means, None for the base: `name`, `name@digest`, `base:name`. Raises ModelNotFound."""
+        """The adapter that a name or a sum of names means, None for the base. Raises ModelNotFound and as `prepare`."""
         version = self._catalog.resolve(model)
         return version.digest if version else None
 
-    async def prepare(self, model: str, prompt: Prompt, max_new_tokens: int | None) -> Prepared:
-        """Everything about a request that can be known before it runs.
+    async def prepare(
+        self,
+        model: str,
+        prompt: Prompt,
+        max_new_tokens: int | None,
+        *,
+        choices: int = 1,
+        json_schema: str | None = None,
+    ) -> Prepared:
+        """Everything about a request that can be known before it runs. json_schema: what its outputs must satisfy.
 
-        Raises ModelNotFound, InvalidRequest, ContextTooLong, ChatTemplateFailed.
+        Raises ModelNotFound, InvalidRequest, AdapterIncompatible, ContextTooLong, ChatTemplateFailed.
         """
         version = self._catalog.resolve(model)
         if version is not None and version.digest not in self._engine.resident:
-            self._put_unless_stopped(Expect(version.digest, version.nbytes))  # the prompt is read meanwhile
+            self._put_unless_stopped(Expect(*self._catalog.expected(version)))  # the prompt is read meanwhile
         template = await self._catalog.chat_template(version) if version else None
-        adapter = version.digest if version else None
-        return await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
+        prepared = await self._preparer.prepare(model, version, prompt, max_new_tokens, template)
+        grammar = None if json_schema is None else await self._grammars.compile(json_schema)
+        return replace(prepared, choices=choices, grammar=grammar)
 
     def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
         """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
-        check_sampling(sampling, prepared.max_new_tokens, self._base.vocabulary.size)
+        check_request(prepared, sampling, self._base.vocabulary.size)
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
         return self._base.vocabulary.decode(token_ids)
@@ -151,35 +138,38 @@ class Service:
         self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
+        check_request_id(request.request_id)
         if request.deadline_s is not None and not request.deadline_s > 0:
             raise InvalidRequest("deadline_s", "must be above 0")
         adapter = request.prepared.adapter
-        nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
         self._streams.check(request.request_id)
-        sampling, now = request.sampling, time.monotonic()
-        sequence = Sequence(
+        nbytes = self._catalog.accepted(request.prepared)
+        now = time.monotonic()
+        sequences = sequences_of(
             request,
-            seed=secrets.randbits(64) if sampling.seed is None else sampling.seed,
-            text=OutputText(self._base.vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
+            self._base.vocabulary,
+            self.base_digest,
             arrived_at=now,
             adapter_bytes=nbytes,
-            page_keys=PageKeys(self.base_digest, adapter, request.tenant),
             start_by=now + (self._config.request_timeout_s or inf),
-            end_by=now + (request.deadline_s or inf),
         )
-        self._engine.mailbox.put(Submit(sequence))
-        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id))
+        self._engine.mailbox.put(Submit(sequences[0]))
+        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
         self._streams.add(stream)
         self._catalog.used(adapter)
         return stream
 
     def extend(self, request_id: str, granted_tokens: int) -> None:
-        """Raises the total of output tokens the request may produce; a parked one goes on."""
-        self._put_unless_stopped(Extend(request_id, granted_tokens))
+        """Raises the total of output tokens that each choice may produce; a parked one goes on."""
+        if stream := self._streams.get(request_id):
+            for each in stream.grant(granted_tokens):
+                self._put_unless_stopped(Extend(each, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
-        self._put_unless_stopped(Abort(request_id))
+        if stream := self._streams.get(request_id):
+            for each in stream.give_up():
+                self._put_unless_stopped(Abort(each))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,12 +179,12 @@ class Service:
 
     async def remove_adapter(self, name: str) -> None:
         """Stops serving the name; returns when its last request has ended and its memory is free."""
-        async with self._catalog.leaving(name) as versions:
-            for version in versions:
+        async with self._catalog.leaving(name) as adapters:
+            for adapter in adapters:
                 done: Future[None] = Future()
-                self._engine.mailbox.put(Unload(version.digest, done))
+                self._engine.mailbox.put(Unload(adapter, done))
                 await asyncio.wrap_future(done)
-                self._loader.forget(version.digest)
+                self._loader.forget(adapter)
 
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
@@ -218,21 +208,21 @@ class Service:
         """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
         return self._catalog.card(self._catalog.resolve(model), self._usage())
 
+    def activity(self) -> Activity:
+        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        return self._catalog.activity(self._usage(), self._streams.all)
+
+    def busy(self, others: int) -> list[ModelCard]:
+        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        return self._catalog.busy(self._usage(), others)
+
     def has(self, name: str) -> bool:
         """Whether a model is served under exactly this name."""
         return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
         host = self._loader.host
-        if host is None:
-            return self._engine.stats
-        return replace(
-            self._engine.stats,
-            adapter_host_used_bytes=host.used_bytes,
-            adapter_host_budget_bytes=host.budget_bytes,
-            adapter_host_hits=host.hits,
-            adapter_host_evictions=host.evictions,
-        )
+        return self._engine.stats if host is None else host.told_in(self._engine.stats)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -254,6 +244,7 @@ class Service:
         await asyncio.to_thread(self._engine.join, _JOIN_S)
         await asyncio.to_thread(self._loader.close)
         self._catalog.close()
+        self._grammars.close()
         await self._renderer.close()
 
     @property
@@ -265,11 +256,15 @@ class Service:
     def _deliver(self, events: list[TokenEvent]) -> None:
         """On the engine thread: one wake-up of the event loop per step."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._streams.dispatch, events)
+            self._loop.call_soon_threadsafe(self._dispatch, events)
 
     def _tell_stopped(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._dispatch_stopped)
+
+    def _dispatch(self, events: list[TokenEvent]) -> None:
+        for sequence in self._streams.dispatch(events):
+            self._put_unless_stopped(Submit(sequence))
 
     def _dispatch_stopped(self) -> None:
         self._streams.fail("The engine stopped because of an internal error.")
@@ -279,7 +274,7 @@ class Service:
         if not self.is_ready:
             raise NotReady("The engine is stopping or has stopped.")
 
-    def _put_unless_stopped(self, command: Extend | Abort | Expect | Stop) -> None:
+    def _put_unless_stopped(self, command: Submit | Extend | Abort | Expect | Stop) -> None:
         if not self._engine.mailbox.is_closed:
             try:
                 self._engine.mailbox.put(command)

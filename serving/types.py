@@ -1,8 +1,11 @@
 """The values that cross the border of `serving`: what may be asked, and what comes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, NewType
+from typing import TYPE_CHECKING, Literal, NewType
+
+if TYPE_CHECKING:  # values only: importing this must not load torch
+    from serving.grammar import Grammar
 
 from serving.errors import ServingError
 
@@ -43,12 +46,24 @@ class Prepared:
     """A request whose model is known to exist and whose prompt is tokenised; money is computed from it.
 
     adapter is None for the base alone. prompt_ids is never empty; len(prompt_ids) + max_new_tokens fits the context.
+    choices: so many outputs, each of up to max_new_tokens. grammar: what each must follow; None is free text.
+    active_from: the first token of the prompt that the adapter acts on; before it the base reads alone. parts: of a
+    composition, which has a digest of its own, the adapters and their weights; else empty.
     """
 
     model: str
     adapter: AdapterDigest | None
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
+    choices: int = 1
+    grammar: "Grammar | None" = field(default=None, compare=False)
+    active_from: int = 0
+    parts: tuple[tuple[AdapterDigest, float], ...] = ()
+
+    @property
+    def most_output_tokens(self) -> int:
+        """All choices together."""
+        return self.choices * self.max_new_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +97,9 @@ class GenerationRequest:
     """One admitted request.
 
     tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
-    tenant that sent it. granted_tokens is how many output tokens are paid for so far: a sequence that reaches them is
-    parked until `Service.extend` grants more. deadline_s: how long after its acceptance it must have ended; if nothing
-    of it was computed by then it fails, else it is aborted with what it has.
+    tenant that sent it. granted_tokens is how many output tokens of each choice are paid for so far: a sequence that
+    reaches them is parked until `Service.extend` grants more. deadline_s: how long after its acceptance it must have
+    ended; if nothing of it was computed by then it fails, else it is aborted with what it has.
     """
 
     request_id: str
@@ -115,18 +130,23 @@ class Usage:
     output_tokens: int
 
 
+FinishReason = Literal["stop", "length", "abort", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client.
 
     cause: what was raised, where it is something that the client can do something about.
+    queued_s: from its acceptance to its first step; None if it never ran.
     """
 
     outcome: Outcome
-    finish_reason: Literal["stop", "length", "abort", "error"]
+    finish_reason: FinishReason
     usage: Usage
     error: str | None = None
     cause: ServingError | None = None
+    queued_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +171,11 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """Output of one engine step for one request. The last event of a request, and only it, carries `end`.
+    """Output of one engine step for one choice of a request. The request's last event, and only it, carries `end`.
 
     text may be empty while bytes of a character or a possible stop string are held back; the concatenation of all texts
-    is the output. `parked` tells that the granted tokens are used up and `extend` is awaited. logprobs: one for each of
-    token_ids if they were asked for, else empty.
+    is the choice's output. `parked` tells that the granted tokens are used up and `extend` is awaited. logprobs: one
+    for each of token_ids if they were asked for, else empty. finish_reason: set on each choice's last event.
     """
 
     request_id: str
@@ -164,6 +184,8 @@ class TokenEvent:
     parked: bool = False
     end: End | None = None
     logprobs: tuple[TokenLogprobs, ...] = ()
+    choice: int = 0
+    finish_reason: FinishReason | None = None
 
 
 class Residency(Enum):
@@ -177,7 +199,10 @@ class Residency(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One servable name. The base has adapter None; `name@digest` and `base:name` address the same adapter."""
+    """One servable name. The base has adapter None; `name@digest` and `base:name` address the same adapter.
+
+    hits: how many requests asked for it since the start.
+    """
 
     name: str
     adapter: AdapterDigest | None
@@ -188,6 +213,21 @@ class ModelCard:
     pinned: bool
     in_flight: int
     last_used_at: float | None
+    hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on with adapters now; nothing of it grows with those that lie idle on disk, but for their number.
+
+    resident: the cards of all names whose adapter is in memory. running, waiting: models with requests that have
+    begun, and with requests that have not.
+    """
+
+    registered: int
+    resident: tuple[ModelCard, ...]
+    running: frozenset[str]
+    waiting: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Adapters as assets: versions, digests, and the Datanets they learnt from."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from attribution.split import Payee
-from node.api.models import Cursor, Limit, model_json, page
+from node.api.listing import listed
+from node.api.models import Cursor, Limit, model_json
 from node.world import TheWorld, World
 from serving.errors import ModelNotFound
 from serving.types import AdapterDigest, ModelCard
@@ -12,10 +13,9 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
 
 @router.get("")
-async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> dict[str, object]:
+async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> Response:
     """Every adapter this node serves, by name; with `limit`, so many from after `cursor`."""
-    cards, following = page(world, cursor, limit)
-    return {"data": [adapter_json(world, card) for card in cards if card.adapter is not None], "next": following}
+    return listed(world, {}, lambda card: adapter_json(world, card), cursor, limit, base=False)
 
 
 @router.get("/{name}")

@@ -1,5 +1,6 @@
 """The operator's verbs, on the admin listener only: adapters, what is in memory, readiness, draining."""
 
+import time
 from dataclasses import asdict
 
 from fastapi import APIRouter, Depends, Request
@@ -9,14 +10,17 @@ from node.api.adapters_admin import operator_only
 from node.api.bodies import parse
 from node.api.health import readiness
 from node.api.models import model_json
+from node.api.nodes import rfc3339
 from node.api.reading import read_body
 from node.compose.engine import named
 from node.errors import InvalidBody
 from node.world import TheWorld, World
-from serving.types import AdapterDigest
+from serving.types import AdapterDigest, ModelCard
 
 router = APIRouter(prefix="/admin", tags=["Operator"], dependencies=[Depends(operator_only)])
 _MAX_BYTES = 64 << 10
+_OTHERS = 50
+"""Adapters in `ps` that lie idle on disk: those that were asked for last."""
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
@@ -30,19 +34,22 @@ class NewAdapter(BaseModel):
 
 @router.get("/status")
 async def status(world: TheWorld) -> dict[str, object]:
-    """Readiness, check by check, and how much is in flight."""
+    """Readiness, check by check, how much is in flight, and how many adapters there are."""
+    activity = world.service.activity()
     checks = await readiness(world)
     return {
         "ready": all(check.ok for check in checks.values()),
         "checks": {name: asdict(check) for name, check in checks.items()},
         "requests": len(world.runs),
+        "uptime_s": round(time.time() - world.started_at),
+        "adapters": {"registered": activity.registered, "in_memory": len(activity.resident)},
     }
 
 
 @router.get("/ps")
 async def ps(world: TheWorld) -> dict[str, object]:
-    """The models in memory and the engine's figures."""
-    models = [model_json(world, card) | {"in_flight": card.in_flight} for card in world.service.models()]
+    """What is in memory, pinned or in flight, what was asked for last beside it, and the engine's figures."""
+    models = [_line(world, card) for card in world.service.busy(_OTHERS)]
     return {"models": models, "engine": asdict(world.service.stats())}
 
 
@@ -81,6 +88,12 @@ async def unpin(name: str, world: TheWorld) -> dict[str, object]:
 async def evict(name: str, world: TheWorld) -> dict[str, object]:
     await world.service.evict(name)
     return _shown(world, name)
+
+
+def _line(world: World, card: ModelCard) -> dict[str, object]:
+    last_used = None if card.last_used_at is None else rfc3339(int(card.last_used_at))
+    used = {"in_flight": card.in_flight, "hits": card.hits, "last_used": last_used}
+    return model_json(world, card) | used
 
 
 def _shown(world: World, name: str) -> dict[str, object]:

@@ -4,7 +4,6 @@ A field outside these models is refused by name. A field of the OpenAI API that 
 only with the value that means "off": leaving that out is honouring it.
 """
 
-import re
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -21,14 +20,15 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
+from node.api import fields
 from node.errors import ApiError, InvalidBody, UnsupportedField
+from serving.choices import MAX_CHOICES
 from serving.logprobs import MAX_TOP_LOGPROBS
-from serving.requests import MAX_BIASES, MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
+from serving.requests import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
 from serving.types import ChatMessage, ChatPrompt, Prompt, SamplingParams, TextPrompt, TokenPrompt
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _OFF: dict[str, tuple[object, ...]] = {
-    "n": (1,),
     "best_of": (1,),
     "echo": (False,),
     "top_logprobs": (0,),
@@ -37,70 +37,37 @@ _OFF: dict[str, tuple[object, ...]] = {
     "parallel_tool_calls": (),
     "functions": ([],),
     "function_call": ("none",),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "store": (False,),
+    "service_tier": ("auto", "default"),
+    "priority": (0,),
     "suffix": (),
     "user": (),
     "metadata": (),
+    "audio": (),
+    "prediction": (),
+    "reasoning_effort": (),
+    "web_search_options": (),
+    "prompt_logprobs": (),
+    "chat_template": (),
+    "chat_template_kwargs": (),
+    "cache_salt": (),
 }
 """What switches off each field that is known but not implemented; null always does."""
-_TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 _OFF_IN_MESSAGE = ("name", "refusal", "audio", "annotations", "tool_calls", "function_call")
-
-
-def _stops(value: object) -> tuple[str, ...]:
-    """One stop string or up to four; null and "" mean none."""
-    stops = [value] if isinstance(value, str) else value
-    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
-        raise PydanticCustomError("stop", "give a string or a list of strings")
-    if len(stops) > 4:
-        raise PydanticCustomError("stop", "at most 4 stop strings")
-    return tuple(stop for stop in stops if stop)
-
-
-def _logit_bias(value: object) -> tuple[tuple[int, float], ...]:
-    """Token id, in decimal → what is added to its logit."""
-    if not isinstance(value, dict) or len(value) > MAX_BIASES:
-        raise PydanticCustomError("logit_bias", "give an object of at most {most} token ids", {"most": MAX_BIASES})
-    biases = []
-    for key, bias in value.items():
-        if not _TOKEN_ID.fullmatch(key):
-            raise PydanticCustomError("logit_bias", "its keys are token ids in decimal, such as 50256")
-        if type(bias) not in (int, float) or not -100 <= bias <= 100:
-            raise PydanticCustomError("logit_bias", "its values are numbers between -100 and 100")
-        biases.append((int(key), float(bias)))
-    return tuple(biases)
-
-
-def _content(value: object) -> str:
-    """A message's text: a string, or a list of text parts, which are joined."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-        raise PydanticCustomError("content", "give a string or a list of text parts")
-    for part in value:
-        if part.get("type") != "text" or set(part) != {"type", "text"} or not isinstance(part["text"], str):
-            raise PydanticCustomError("unsupported", 'only parts {{"type": "text", "text": …}} are supported')
-    return "".join(part["text"] for part in value)
-
-
-def _prompt(value: object) -> TextPrompt | TokenPrompt:
-    """One prompt: text, token ids, or a list with one of these."""
-    match value:
-        case str(text) | [str(text)]:
-            return TextPrompt(text)
-        case [[*ids]] | [*ids] if ids and all(type(token) is int and token >= 0 for token in ids):
-            return TokenPrompt(tuple(token for token in ids if isinstance(token, int)))
-        case [_, _, *_]:
-            raise PydanticCustomError("unsupported", "one prompt per request is supported")
-    raise PydanticCustomError("prompt", "give a text or a list of token ids")
 
 
 class StreamOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
+
+    @model_validator(mode="after")
+    def _continuous_usage_is_usage(self) -> Self:
+        if self.continuous_usage_stats and not self.include_usage:
+            raise PydanticCustomError("stream_options", "continuous_usage_stats needs include_usage")
+        return self
 
 
 class Generation(BaseModel, ABC):
@@ -110,11 +77,12 @@ class Generation(BaseModel, ABC):
 
     model: str = Field(min_length=1, max_length=512)
     max_tokens: int | None = Field(None, ge=1)
+    n: int = Field(1, ge=1, le=MAX_CHOICES)
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=-1, lt=1 << 31)
     seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
-    stop: Annotated[tuple[str, ...], PlainValidator(_stops), WithJsonSchema({"type": ["string", "array"]})] = ()
+    stop: Annotated[tuple[str, ...], PlainValidator(fields.stops), WithJsonSchema({"type": ["string", "array"]})] = ()
     stop_token_ids: list[Annotated[int, Field(ge=0, lt=1 << 31)]] = Field([], max_length=MAX_STOP_TOKEN_IDS)
     ignore_eos: bool = False
     min_tokens: int = Field(0, ge=0)
@@ -123,8 +91,11 @@ class Generation(BaseModel, ABC):
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     repetition_penalty: float = Field(1.0, ge=REPETITION_PENALTY[0], le=REPETITION_PENALTY[1])
     logit_bias: Annotated[
-        tuple[tuple[int, float], ...], PlainValidator(_logit_bias), WithJsonSchema({"type": "object"})
+        tuple[tuple[int, float], ...], PlainValidator(fields.logit_bias), WithJsonSchema({"type": "object"})
     ] = ()
+    response_format: Annotated[
+        str | None, PlainValidator(fields.response_format), WithJsonSchema({"type": "object"})
+    ] = None
     stream: bool = False
     stream_options: StreamOptions | None = None
 
@@ -139,7 +110,12 @@ class Generation(BaseModel, ABC):
         return self.stream_options is not None and self.stream_options.include_usage
 
     @property
+    def continuous_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.continuous_usage_stats
+
+    @property
     def max_new_tokens(self) -> int | None:
+        """Of each choice."""
         return self.max_tokens
 
     @property
@@ -170,7 +146,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, PlainValidator(_content), WithJsonSchema({"type": ["string", "array"]})]
+    content: Annotated[str, PlainValidator(fields.content), WithJsonSchema({"type": ["string", "array"]})]
 
     def value(self) -> ChatMessage:
         return ChatMessage("system" if self.role == "developer" else self.role, self.content)
@@ -216,7 +192,9 @@ class ChatBody(Generation):
 class CompletionBody(Generation):
     """POST /v1/completions."""
 
-    prompt: Annotated[TextPrompt | TokenPrompt, PlainValidator(_prompt), WithJsonSchema({"type": ["string", "array"]})]
+    prompt: Annotated[
+        TextPrompt | TokenPrompt, PlainValidator(fields.prompt), WithJsonSchema({"type": ["string", "array"]})
+    ]
     max_tokens: int | None = Field(16, ge=1)  # OpenAI's default for this endpoint
     logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
     echo: bool = False

@@ -53,7 +53,8 @@ async def completion(request: Request, world: TheWorld) -> Response:
 async def _run(world: World, request: Request, kind: Kind, body: ChatBody | CompletionBody, raw: bytes) -> Response:
     inference = await admit(world, request, body, raw)
     asked = body.wanted_logprobs is not None
-    shape = Shape(kind, inference, body.include_usage, writer(kind, world.service.token_text) if asked else None)
+    writers = [writer(kind, world.service.token_text) for _ in range(body.n)] if asked else None
+    shape = Shape(kind, inference, body.include_usage, body.continuous_usage, writers)
     try:
         if body.stream:
             first = await unless_gone(request, inference, inference.next())

@@ -106,7 +106,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
     """OpenAI's body under /v1, problem details elsewhere."""
     told = answer(error)
-    metrics.refusals.labels(told.code).inc()
+    metrics.refused(told.code)
     headers = dict(told.headers)
     if isinstance(error, PaymentRequired):
         headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from contracts.encoding import outputs
 from node.api.bodies import ChatBody, CompletionBody
 from node.checkout import Call, Checkout, Receipt, Ticket
 from node.metrics import Watch
@@ -41,7 +42,7 @@ class Inference:
     def __init__(self, service: Service, checkout: Checkout, ticket: Ticket, body: bytes, echo: str) -> None:
         self.ticket = ticket
         self.echo = echo
-        """What the answer's text begins with, ahead of the output."""
+        """What each choice's text begins with, ahead of the output."""
         self.created = int(time.time())
         self._service, self._checkout, self._body = service, checkout, body
         self._ended = False
@@ -49,15 +50,16 @@ class Inference:
 
     async def run(self, request: GenerationRequest, watch: Watch) -> None:
         """Engine events → the client's queue, the last one only once its receipt is durable."""
-        texts = [self.echo]
+        texts = [[self.echo] for _ in range(self.ticket.prepared.choices)]
         try:
             async for event in self._service.generate(request):
-                watch.tokens(len(event.token_ids))
-                texts.append(event.text)
+                watch.tokens(event.choice, len(event.token_ids))
+                texts[event.choice].append(event.text)
                 if event.end is None:
                     self._events.put_nowait(event)
                     continue
-                receipt = await self._checkout.record(self.ticket, event.end, self._body, "".join(texts).encode())
+                output = outputs(["".join(pieces) for pieces in texts])
+                receipt = await self._checkout.record(self.ticket, event.end, self._body, output)
                 watch.ended(event.end)
                 self._events.put_nowait(event)
                 self._events.put_nowait(Settled(event.end, receipt))
@@ -92,8 +94,10 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
     world.runs.check_open()
     watch = Watch(world.metrics)
     call = Call(request.method, _path_with_query(request), str(request.url), request.headers, raw, _client(request))
-    ask = await world.checkout.authenticate(call, body.model, body.max_new_tokens)
-    prepared = await world.service.prepare(body.model, body.as_prompt(), body.max_new_tokens)
+    ask = await world.checkout.authenticate(call, body.model, body.max_new_tokens, body.n)
+    prepared = await world.service.prepare(
+        body.model, body.as_prompt(), body.max_new_tokens, choices=body.n, json_schema=body.response_format
+    )
     sampling = body.sampling()
     world.service.check(prepared, sampling)
     request_id = uuid.uuid4().hex

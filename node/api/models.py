@@ -3,10 +3,11 @@
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from contracts.crypto import ZERO_BYTES32
 from contracts.structs import PriceList
+from node.api.listing import listed
 from node.world import TheWorld, World
 from serving.types import ModelCard
 
@@ -18,24 +19,15 @@ Limit = Annotated[int | None, Query(ge=1, le=1000)]
 
 
 @router.get("")
-async def list_models(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> dict[str, object]:
+async def list_models(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> Response:
     """Every name that may stand in `model`, the base first; with `limit`, so many adapters from after `cursor`."""
-    cards, following = page(world, cursor, limit)
-    return {"object": "list", "data": [model_json(world, card) for card in cards], "next": following}
+    return listed(world, {"object": "list"}, lambda card: model_json(world, card), cursor, limit, base=True)
 
 
 @router.get("/{model:path}")
 async def get_model(model: str, world: TheWorld) -> dict[str, object]:
     """One model by name, `name@digest` or `base:name`."""
     return model_json(world, world.service.model(model))
-
-
-def page(world: World, cursor: str | None, limit: int | None) -> tuple[list[ModelCard], str | None]:
-    """The models of one page, at most `limit` adapters, and the cursor of the page that follows, if one does."""
-    cards = world.service.models(cursor, None if limit is None else limit + 1)
-    if limit is None or sum(card.adapter is not None for card in cards) <= limit:
-        return cards, None
-    return cards[:-1], cards[-2].name
 
 
 def model_json(world: World, card: ModelCard) -> dict[str, object]:

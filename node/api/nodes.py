@@ -12,6 +12,7 @@ from node.errors import NotOffered
 from node.payments.wire import requirements
 from node.version import VERSION
 from node.world import Paid, TheWorld, World
+from serving.choices import MAX_CHOICES
 
 router = APIRouter(prefix="/nodes/me", tags=["Node"])
 _DECIMALS = 18
@@ -59,14 +60,15 @@ async def quote(
     model: str,
     max_tokens: int | None = Query(None, ge=1),
     prompt_tokens: int | None = Query(None, ge=1),
+    n: int = Query(1, ge=1, le=MAX_CHOICES),
 ) -> dict[str, object]:
-    """The prices of a model and the most a request can cost. The registered price list is the authority."""
+    """A model's prices, and the most that `n` choices can cost. The registered price list is the authority."""
     paid = paid_side(world, "quote")
     now = int(time.time())
     adapter = world.service.resolve(model)
     key = ZERO_BYTES32 if adapter is None else paid.registrations.adapter_key_of(adapter)
     context = world.service.context_tokens
-    new = min(max_tokens or context, context)
+    new = n * min(max_tokens or context, context)
     found = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
     return {
         "model": model,

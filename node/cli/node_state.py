@@ -10,7 +10,7 @@ from node.cli.failures import ConfigurationFailure
 
 
 def ps(context: typer.Context) -> None:
-    """Show the models in memory, their sizes and requests in flight."""
+    """Show what is in memory, pinned, in flight or was asked for last: size, tier, use."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -18,10 +18,11 @@ def ps(context: typer.Context) -> None:
     if shared.as_json:
         shared.emit(state)
         return
-    table = Table("name", "residency", "bytes", "rank", "pinned", "in flight", box=None, pad_edge=False)
+    fields = ("id", "residency", "bytes", "rank", "pinned", "in_flight", "hits", "last_used")
+    names = ("name", "tier", "bytes", "rank", "pinned", "in flight", "hits", "last used")
+    table = Table(*names, box=None, pad_edge=False)
     for model in cast(list[dict[str, object]], state["models"]):
-        cells = (model["id"], model["residency"], model["bytes"], model["rank"], model["pinned"], model["in_flight"])
-        table.add_row(*map(str, cells))
+        table.add_row(*("-" if model[field] is None else str(model[field]) for field in fields))
     shared.console.print(table)
     engine = cast(dict[str, int], state["engine"])
     shared.console.print(
@@ -42,7 +43,11 @@ def status(context: typer.Context) -> None:
     if shared.as_json:
         shared.emit(state)
         return
-    shared.console.print(f"pid {node.pid}, {node.mode}, {node.url} (admin {node.admin_url})")
+    adapters = cast(dict[str, int], state["adapters"])
+    shared.console.print(f"pid {node.pid}, {node.mode}, {node.url} (admin {node.admin_url}), up {state['uptime_s']} s")
+    shared.console.print(
+        f"{adapters['registered']} adapters, {adapters['in_memory']} in memory, {state['requests']} requests in flight"
+    )
     for name, check in cast(dict[str, dict[str, object]], state["checks"]).items():
         shared.console.print(f"  {'ok' if check['ok'] else '!!'}  {name}: {check['reason']}")
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
 
+from contracts.encoding import outputs
 from node.client.receipt import Answer
 
 MAX_PLAIN_BYTES = 64 << 20
@@ -12,14 +13,14 @@ MAX_PLAIN_BYTES = 64 << 20
 
 
 class Transcript:
-    """What has been read so far of one response."""
+    """What has been read so far of one response, which has one choice unless more were asked for."""
 
-    def __init__(self, *, streamed: bool) -> None:
+    def __init__(self, *, streamed: bool, choices: int = 1) -> None:
         self.receipt: object = None
         self.error: object = None
         self._streamed = streamed
         self._pending = b""
-        self._texts: list[str] = []
+        self._texts: list[list[str]] = [[] for _ in range(choices)]
         self._usage: dict[str, object] = {}
 
     @property
@@ -28,7 +29,8 @@ class Transcript:
             value = self._usage.get(name)
             return value if isinstance(value, int) else None
 
-        return Answer("".join(self._texts).encode(), count("prompt_tokens"), count("completion_tokens"))
+        output = outputs(["".join(pieces) for pieces in self._texts])
+        return Answer(output, count("prompt_tokens"), count("completion_tokens"))
 
     def feed(self, chunk: bytes) -> None:
         """The next bytes of the response's body."""
@@ -55,11 +57,19 @@ class Transcript:
             raise httpx2.DecodingError("the node sent something that is not JSON") from error
         if not isinstance(document, dict):
             raise httpx2.DecodingError("the node sent JSON that is not an object")
-        self._texts += [_text(choice) for choice in document.get("choices") or [] if isinstance(choice, dict)]
+        for choice in document.get("choices") or []:
+            if isinstance(choice, dict):
+                self._texts[self._index(choice)].append(_text(choice))
         if isinstance(usage := document.get("usage"), dict):
             self._usage = usage
         self.error = document.get("error", self.error)
         self.receipt = document.get("receipt", self.receipt)
+
+    def _index(self, choice: dict[str, object]) -> int:
+        index = choice.get("index", 0)
+        if not isinstance(index, int) or not 0 <= index < len(self._texts):
+            raise httpx2.DecodingError(f"the node sent choice {index!r:.20}; {len(self._texts)} were asked for")
+        return index
 
 
 def _text(choice: dict[str, object]) -> str:

@@ -43,6 +43,7 @@ class Ask:
     body: bytes
     model: str
     max_tokens: int | None
+    choices: int = 1
 
     @classmethod
     def of(cls, request: httpx2.Request) -> Self | None:
@@ -57,7 +58,10 @@ class Ask:
             return None
         limits = (body.get(name) for name in ("max_completion_tokens", "max_tokens"))
         limit = next((value for value in limits if isinstance(value, int) and value > 0), None)
-        return cls(request.method, request.url.raw_path.decode("ascii"), request.content, body["model"], limit)
+        n = body.get("n")
+        choices = n if isinstance(n, int) and n > 0 else 1
+        path = request.url.raw_path.decode("ascii")
+        return cls(request.method, path, request.content, body["model"], limit, choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Signed:
     nonce: int
     headers: dict[str, str]
     expectation: Expectation
+    choices: int
 
 
 class WalletAuth(httpx2.Auth):
@@ -190,7 +195,7 @@ class WalletAuth(httpx2.Auth):
             streamed = response.headers.get("content-type", "").startswith("text/event-stream")
             response.stream = WatchedStream(
                 response.stream,
-                Transcript(streamed=streamed),
+                Transcript(streamed=streamed, choices=signed.choices),
                 lambda transcript: self._check(channel, signed, transcript),
                 lambda: channel.lose(signed.nonce),
             )
@@ -264,7 +269,8 @@ class WalletAuth(httpx2.Auth):
             max_fee=max_fee,
             prompt=ask.body,
         )
-        return Signed(request.nonce, payment_headers(card, voucher, request, self._signer.sign(digest)), expectation)
+        headers = payment_headers(card, voucher, request, self._signer.sign(digest))
+        return Signed(request.nonce, headers, expectation, ask.choices)
 
 
 def origin(url: httpx2.URL) -> str:
@@ -277,7 +283,7 @@ def _max_fee(ask: Ask, quote: Quote, context_tokens: int | None) -> int:
     prompt_tokens = len(ask.body) + TEMPLATE_TOKENS
     if context_tokens is not None:
         new_tokens = context_tokens if ask.max_tokens is None else min(ask.max_tokens, context_tokens)
-        return quote.prices.bound(min(prompt_tokens, context_tokens), new_tokens)
+        return quote.prices.bound(min(prompt_tokens, context_tokens), ask.choices * new_tokens)
     if ask.max_tokens is None:
-        return max(quote.max_fee, quote.prices.bound(prompt_tokens, 0))
-    return quote.prices.bound(prompt_tokens, ask.max_tokens)
+        return ask.choices * max(quote.max_fee, quote.prices.bound(prompt_tokens, 0))
+    return quote.prices.bound(prompt_tokens, ask.choices * ask.max_tokens)

@@ -50,7 +50,7 @@ def fetch_quote(url: str, model: str, max_tokens: int | None) -> Flow[Quote | No
     """What a model costs now; None if the node does not serve it, which its answer to the request itself explains."""
     params = {"model": model} | ({} if max_tokens is None else {"max_tokens": str(max_tokens)})
     response = yield httpx2.Request("GET", f"{url}/nodes/me/quote", params=params)
-    return None if response.status_code in (400, 404) else parsed(url, response, Quote.parse)
+    return None if response.status_code in (400, 404, 422) else parsed(url, response, Quote.parse)
 
 
 def parsed(url: str, response: httpx2.Response, parse: Callable[[object], T]) -> T:

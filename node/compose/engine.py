@@ -43,6 +43,7 @@ def serving_config(settings: Settings) -> ServingConfig:
         adapter_device_bytes=settings.adapter_device_bytes,
         adapter_host_bytes=settings.adapter_host_bytes,
         max_queue=settings.max_queue,
+        compositions=settings.free,
         request_timeout_s=settings.request_timeout_s,
         allowed_sources=sources,
         sources=SourceSettings(s3_endpoint=settings.s3_endpoint),

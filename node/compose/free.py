@@ -24,7 +24,7 @@ class FreeCheckout:
     def __init__(self, metering: FreeMetering, base_digest: BaseDigest) -> None:
         self._metering, self._base_digest = metering, base_digest
 
-    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None) -> Ask:
+    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
         return Ask(call, tenant=call.client)
 
     async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:

@@ -27,14 +27,14 @@ class PaidCheckout:
         self._payments, self._metering, self._registrations = payments, metering, registrations
         self._service, self._labels = service, labels
 
-    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None) -> Ask:
+    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
         """A call without payment learns the most it can cost; nothing of it is tokenised."""
         key = self._adapter_key(self._service.resolve(model))
         now = int(time.time())
         try:
             signed = self._payments.authenticate(call.headers, call.method, call.path_with_query, call.body, now)
         except PaymentRequired:
-            raise self._payments.demand(key, *self._bounds(max_new_tokens), now) from None
+            raise self._payments.demand(key, *self._bounds(max_new_tokens, choices), now) from None
         return Ask(call, tenant=signed.signer, signed=signed)
 
     async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:
@@ -45,7 +45,7 @@ class PaidCheckout:
                 request_id=request_id,
                 adapter_key=self._adapter_key(prepared.adapter),
                 prompt_tokens=len(prepared.prompt_ids),
-                max_new_tokens=prepared.max_new_tokens,
+                max_new_tokens=prepared.most_output_tokens,
                 now=int(time.time()),
             )
         except ChannelUnknown as error:
@@ -54,7 +54,7 @@ class PaidCheckout:
             request_id,
             prepared,
             tenant=ask.tenant,  # not the payer: anybody can fund a channel that names somebody else as its payer
-            granted_tokens=admission.granted_tokens,
+            granted_tokens=admission.granted_tokens // prepared.choices,
             started_at=admission.started_at,
             admission=admission,
             headers=self._response(admission.channel, None),
@@ -73,10 +73,10 @@ class PaidCheckout:
     def _adapter_key(self, adapter: AdapterDigest | None) -> Bytes32:
         return ZERO_BYTES32 if adapter is None else self._registrations.adapter_key_of(adapter)
 
-    def _bounds(self, max_new_tokens: int | None) -> tuple[int, int]:
+    def _bounds(self, max_new_tokens: int | None, choices: int) -> tuple[int, int]:
         """The most prompt and output tokens of a request that nobody has tokenised."""
         context = self._service.context_tokens
-        return context, min(max_new_tokens or context, context)
+        return context, choices * min(max_new_tokens or context, context)
 
     def _response(self, channel: Channel, receipt: UsageReceipt | None) -> dict[str, str]:
         return {PAYMENT_RESPONSE: to_header(payment_response(self._payments.receiver, channel, receipt))}

@@ -2,19 +2,29 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple
+
+from serving.adapters.base_weights import BaseWeights
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class LinearShape(NamedTuple):
-    """A linear layer y = x @ W.T with W: [d_out, d_in]."""
+    """A linear layer y = x @ W.T + bias with W: [d_out, d_in]."""
 
     d_in: int
     d_out: int
+    has_bias: bool = False
+
+
+class End(NamedTuple):
+    """The embedding or the head. An embedding [d_in, d_out] is a linear layer whose input is one-hot."""
+
+    full_name: str
+    shape: LinearShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +32,11 @@ class BaseShape:
     """The linear layers of the served base, in layer order, under the names LoRA uses for them.
 
     modules: short name such as "layers.3.self_attn.q_proj" → shape. `prefix + short name` is the full name of the
-    module in the Hugging Face model: PEFT matches its patterns on that. unserved: full names of layers that an adapter
-    could target but that are not served with one. aliases: what else `base_model_name_or_path` may say for this base
-    (hub id, folder). revision: the hub commit of the base, if it came from there.
+    module in the Hugging Face model: PEFT matches its patterns on that. ends: the embedding and the head, under the
+    names `EMBEDDING` and `HEAD` of `serving.lora.slot`, where they take adapters. tied: the two share one weight.
+    unserved: full names of layers that an adapter could target but that are not served with one. aliases: what else
+    `base_model_name_or_path` may say for this base (hub id, folder). revision: the hub commit of the base, if it came
+    from there. weights: the base's own, for adapters that depend on them.
     """
 
     name: str
@@ -33,6 +45,9 @@ class BaseShape:
     unserved: frozenset[str] = frozenset({"model.embed_tokens", "lm_head"})
     aliases: frozenset[str] = frozenset()
     revision: str | None = None
+    ends: Mapping[str, End] = field(default_factory=dict)
+    tied: bool = False
+    weights: BaseWeights | None = None
 
     def is_called(self, named: str) -> bool:
         """Whether `named` (an adapter's base_model_name_or_path) means this base.

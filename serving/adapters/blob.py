@@ -1,8 +1,10 @@
 """One ingested adapter as one file: mapped into memory, its whole payload contiguous, one copy away from a device.
 
 0        16             48          header_end      payload_start (a multiple of 4096)
-| magic, | sha256 of    | header,   | zeros         | A B A B …  each [r, in] or [r, out], row-major, 64-aligned |
-| length | the header   | JSON      |               |                                                            |
+| magic, | sha256 of    | header,   | zeros         | per module A, B and what else it has, row-major, 64-aligned |
+| length | the header   | JSON      |               |                                                             |
+
+A: [rank, d_in] and B: [rank, d_out] in the serving dtype, a whole weight as the base's; gain, offset: [d_out] in fp32.
 """
 
 import hashlib
@@ -10,7 +12,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +26,7 @@ from serving.load_stages import LoadStages
 from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest, BaseDigest
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 _MAGIC = b"OLORA\x00\x00" + bytes([LAYOUT_VERSION])
 _PREFIX = struct.Struct("<8sQ32s")
 _PAGE_BYTES = 4096
@@ -56,14 +58,42 @@ class BlobKey:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one layer's A and B lie in the payload: byte offsets, each a multiple of 64."""
+    """Where one module's parts lie in the payload: byte offsets, each a multiple of 64; None where it has no such part.
+
+    weight_rows: of a whole weight, whose other side is the rest of d_in * d_out.
+    """
 
     name: str
     rank: int
     d_in: int
     d_out: int
-    a_offset: int
-    b_offset: int
+    a_at: int
+    b_at: int
+    gain_at: int | None = None
+    offset_at: int | None = None
+    weight_at: int | None = None
+    weight_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One module's sizes before it has a place."""
+
+    name: str
+    rank: int
+    d_in: int
+    d_out: int
+    gain: bool = False
+    offset: bool = False
+    weight_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a blob says of its adapter besides the weights; see `AdapterSpec`."""
+
+    invocation: tuple[int, ...] = ()
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +108,7 @@ class AdapterBlob:
     payload: torch.Tensor
     placements: tuple[Placement, ...]
     modules: Mapping[str, LoraModule]
+    traits: Traits = Traits()
 
     @property
     def nbytes(self) -> int:
@@ -88,7 +119,7 @@ class AdapterBlob:
         return max(placement.rank for placement in self.placements)
 
     def views(self, payload: torch.Tensor) -> dict[str, LoraModule]:
-        """The layers as views of a copy of the payload. payload: [nbytes] uint8, on any device, at least 8-aligned."""
+        """The modules as views of a copy of the payload. payload: [nbytes] uint8, on any device, at least 8-aligned."""
         return views(payload, self.placements, self.dtype)
 
 
@@ -96,29 +127,58 @@ def dtype_name(dtype: torch.dtype) -> str:
     return next(name for name, known in _DTYPES.items() if known == dtype)
 
 
-def place(layers: list[tuple[str, int, int, int]], dtype: torch.dtype) -> tuple[tuple[Placement, ...], int]:
-    """Placements for layers (name, rank, d_in, d_out) in that order, and the bytes of the whole payload."""
+def place(extents: Iterable[Extent], dtype: torch.dtype) -> tuple[tuple[Placement, ...], int]:
+    """Placements for modules in their order, and the bytes of the whole payload."""
     placements, end = [], 0
-    for name, rank, d_in, d_out in layers:
-        a_offset = end
-        b_offset = _aligned(a_offset + d_in * rank * dtype.itemsize, _ALIGN_BYTES)
-        end = _aligned(b_offset + rank * d_out * dtype.itemsize, _ALIGN_BYTES)
-        placements.append(Placement(name, rank, d_in, d_out, a_offset, b_offset))
+
+    def take(nbytes: int) -> int:
+        nonlocal end
+        start, end = end, _aligned(end + nbytes, _ALIGN_BYTES)
+        return start
+
+    for each in extents:
+        size, vector = dtype.itemsize, 4 * each.d_out
+        placements.append(
+            Placement(
+                each.name,
+                each.rank,
+                each.d_in,
+                each.d_out,
+                a_at=take(each.rank * each.d_in * size),
+                b_at=take(each.rank * each.d_out * size),
+                gain_at=take(vector) if each.gain else None,
+                offset_at=take(vector) if each.offset else None,
+                weight_at=take(each.d_in * each.d_out * size) if each.weight_rows else None,
+                weight_rows=each.weight_rows,
+            )
+        )
     return tuple(placements), end
 
 
 def views(payload: torch.Tensor, placements: tuple[Placement, ...], dtype: torch.dtype) -> dict[str, LoraModule]:
-    """A and B of every layer as views of `payload`; no bytes are copied."""
+    """The parts of every module as views of `payload`; no bytes are copied."""
 
-    def matrix(offset: int, rows: int, columns: int) -> torch.Tensor:
-        return payload[offset : offset + rows * columns * dtype.itemsize].view(dtype).view(rows, columns)
+    def part(at: int, elements: int, kind: torch.dtype) -> torch.Tensor:
+        return payload[at : at + elements * kind.itemsize].view(kind)
+
+    def vector(at: int | None, elements: int) -> torch.Tensor | None:
+        return None if at is None else part(at, elements, torch.float32)
 
     return {
-        p.name: LoraModule(matrix(p.a_offset, p.rank, p.d_in), matrix(p.b_offset, p.rank, p.d_out)) for p in placements
+        p.name: LoraModule(
+            a=part(p.a_at, p.rank * p.d_in, dtype).view(p.rank, p.d_in),
+            b=part(p.b_at, p.rank * p.d_out, dtype).view(p.rank, p.d_out),
+            gain=vector(p.gain_at, p.d_out),
+            offset=vector(p.offset_at, p.d_out),
+            weight=None if p.weight_at is None else part(p.weight_at, p.d_in * p.d_out, dtype).view(p.weight_rows, -1),
+        )
+        for p in placements
     }
 
 
-def write_blob(folder: Path, key: BlobKey, placements: tuple[Placement, ...], payload: torch.Tensor) -> Path:
+def write_blob(
+    folder: Path, key: BlobKey, placements: tuple[Placement, ...], payload: torch.Tensor, traits: Traits
+) -> Path:
     """Store a payload under its key. Raises StorageFailed, leaving nothing half-written."""
     payload_bytes = payload.numpy().data
     header = json.dumps(
@@ -129,6 +189,7 @@ def write_blob(folder: Path, key: BlobKey, placements: tuple[Placement, ...], pa
             "payload_sha256": hashlib.sha256(payload_bytes).hexdigest(),
             "payload_bytes": payload.numel(),
             "modules": [asdict(placement) for placement in placements],
+            **asdict(traits),
         }
     ).encode()
     prefix = _PREFIX.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
@@ -146,6 +207,7 @@ class BlobHeader:
     start: int
     payload_bytes: int
     payload_sha256: str
+    traits: Traits
 
     @property
     def rank(self) -> int:
@@ -169,7 +231,7 @@ def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
         raise _damaged(key, "its weights have changed")
     payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=header.start)
     layers = views(payload, header.placements, key.dtype)
-    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers)
+    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers, header.traits)
 
 
 def blob_id(folder: Path, key: BlobKey) -> FileId:
@@ -200,7 +262,7 @@ def read_blob(
             raise _damaged(key, "its weights have changed")
         stages.ended("verify")
     layers = views(payload, header.placements, key.dtype)
-    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers), found
+    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers, header.traits), found
 
 
 def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
@@ -221,6 +283,7 @@ def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
         start=_aligned(_PREFIX.size + header_bytes, _PAGE_BYTES),
         payload_bytes=fields["payload_bytes"],
         payload_sha256=fields["payload_sha256"],
+        traits=Traits(tuple(fields["invocation"]), fields["variant"]),
     )
 
 

@@ -1,84 +1,61 @@
-"""adapter_config.json parsed into the exact LoRA it describes, or refused by naming the field in the way."""
+"""adapter_config.json expanded on a base: the exact change of every module, or a refusal that names the field."""
 
-import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from serving.adapters.base_shape import BaseShape
-from serving.adapters.digests import CONFIG_FILE
+from serving.adapters.adapter_config import AdapterConfig
+from serving.adapters.base_shape import BaseShape, LinearShape
 from serving.adapters.matching import Matcher, Targets, UnusablePattern
-from serving.errors import AdapterCorrupt, AdapterIncompatible
+from serving.errors import AdapterIncompatible
+from serving.lora.slot import EMBEDDING, HEAD
 
 MAX_RANK = 1024
-
-# These only steered training or describe it; the forward pass is the same with and without them.
-_WITHOUT_EFFECT = frozenset(
-    {"peft_version", "auto_mapping", "inference_mode", "lora_dropout", "eva_config", "runtime_config"}
-    | {
-        "megatron_core",
-        "qalora_group_size",
-    }  # mean something only next to megatron_config and use_qalora, refused below
-)
-_REASONS = {
-    "use_dora": "DoRA rescales every output column; this node serves plain LoRA and rsLoRA",
-    "lora_bias": "a bias on lora_B is not served",
-    "modules_to_save": "it replaces whole layers of the base, which all adapters share",
-    "trainable_token_indices": "it changes the embeddings of the base, which all adapters share",
-    "target_parameters": "it adapts fused parameters, not linear layers",
-    "alora_invocation_tokens": "Activated LoRA (switched on mid-prompt) is not served",
-    "layer_replication": "it changes the depth of the base",
-    "fan_in_fan_out": "it is meant for transposed (Conv1D) layers, which this base does not have",
-    "ensure_weight_tying": "it ties adapters of embedding and output layer, which are not served",
-}
-_INITS_THAT_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-
-
-_Alpha = Annotated[int | float, Field(ge=-1e9, le=1e9)]
-
-
-class _Config(BaseModel):
-    """The fields of adapter_config.json that decide the forward pass; `model_extra` holds all others."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
-
-    peft_type: Literal["LORA"]
-    r: int
-    lora_alpha: _Alpha
-    target_modules: str | list[str]
-    task_type: Literal["CAUSAL_LM"] | None = None
-    base_model_name_or_path: str | None = None
-    revision: str | None = None
-    use_rslora: bool = False
-    rank_pattern: dict[str, int] | None = None
-    alpha_pattern: dict[str, _Alpha] | None = None
-    exclude_modules: str | list[str] | None = None
-    layers_to_transform: int | list[int] | None = None
-    layers_pattern: str | list[str] | None = None
-    bias: Literal["none"] = "none"
-    init_lora_weights: bool | str | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """One adapted linear layer: delta W = scale * B @ A with B: [d_out, rank] and A: [rank, d_in]."""
+    """What an adapter does to one module: delta W = scale * B @ A with B: [d_out, rank] and A: [rank, d_in], and more.
+
+    rank: 0 if no low-rank product is added here. magnitude: DoRA's, so the sum is scaled to it row by row. lora_bias: B
+    has a bias. own_bias: the adapter's bias stands in for the base's. whole: the adapter's weight does, all of it.
+    tokens: of these, the adapter's rows of `embedding` (a full name) do, here and at a head that shares its weight.
+    """
 
     name: str
     full_name: str
-    rank: int
-    scale: float
-    d_in: int
-    d_out: int
+    shape: LinearShape
+    rank: int = 0
+    scale: float = 1.0
+    magnitude: bool = False
+    lora_bias: bool = False
+    own_bias: bool = False
+    whole: bool = False
+    tokens: tuple[int, ...] = ()
+    embedding: str = ""
+
+    @property
+    def is_embedding(self) -> bool:
+        return self.name == EMBEDDING
+
+    @property
+    def has_offset(self) -> bool:
+        return self.lora_bias or self.own_bias or (self.magnitude and self.shape.has_bias)
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterSpec:
-    """What one adapter does to the base: at least one module, in the base's layer order."""
+    """What one adapter does to the base: at least one module, from the embedding to the head.
+
+    invocation: the tokens from whose last occurrence in the prompt on it acts; none means on all. variant: the field
+    that keeps it out of a composition. tied: what is done to embedding and head must be one and the same.
+    """
 
     modules: tuple[ModuleSpec, ...]
+    invocation: tuple[int, ...] = ()
+    variant: str | None = None
+    tied: bool = False
 
     @classmethod
     def parse(cls, raw: bytes, base: BaseShape, adapter: str, *, max_rank: int = MAX_RANK) -> "AdapterSpec":
@@ -87,66 +64,28 @@ class AdapterSpec:
         adapter is what errors call it. Raises AdapterCorrupt (not JSON) or AdapterIncompatible (a field cannot be
         honoured).
         """
-        config = _config(raw, adapter)
-        _refuse_unserved_fields(config, adapter)
+        config = AdapterConfig.parse(raw, adapter)
         _refuse_another_base(config, base, adapter)
-        targets, matcher = _targets(config, adapter), Matcher()
         try:
-            names = _expand(targets, base, adapter, matcher)
-            modules = tuple(_module(config, name, base, matcher, adapter) for name in names)
+            expansion = _Expansion(config, base, adapter)
+            modules = tuple(expansion.modules())
         except UnusablePattern as problem:
             raise AdapterIncompatible(adapter, "target_modules or a *_pattern", str(problem)) from problem
+        if len(modules[0].tokens if modules else ()) > max_rank:
+            shown = f"{len(modules[0].tokens)} tokens are more than {max_rank}"
+            raise AdapterIncompatible(adapter, "trainable_token_indices", shown)
         too_high = next((module for module in modules if module.rank > max_rank), None)
         if too_high:
             raise AdapterIncompatible(adapter, "r", f"{too_high.rank} at {too_high.full_name!r} is above {max_rank}")
-        if not modules:
+        if not any(module.rank for module in modules):
             example = next(iter(base.modules), "none")
             raise AdapterIncompatible(
                 adapter, "target_modules", f"no layer of base {base.name!r} matches; its layers look like {example!r}"
             )
-        return cls(modules)
+        return cls(modules, tuple(config.alora_invocation_tokens or ()), config.variant, bool(expansion.tied))
 
 
-def _config(raw: bytes, adapter: str) -> _Config:
-    try:
-        fields = json.loads(raw, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise AdapterCorrupt(adapter, CONFIG_FILE, f"not valid JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise AdapterCorrupt(adapter, CONFIG_FILE, "not a JSON object")
-    try:
-        return _Config.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = str(first["loc"][0])
-        shown = "is missing" if first["type"] == "missing" else f"{first['msg']}, got {first['input']!r:.80}"
-        raise AdapterIncompatible(adapter, field, shown) from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return fields
-
-
-def _refuse_unserved_fields(config: _Config, adapter: str) -> None:
-    for field, value in (config.model_extra or {}).items():
-        if value and field not in _WITHOUT_EFFECT:
-            reason = _REASONS.get(field, "this node does not know how to honour it")
-            raise AdapterIncompatible(adapter, field, f"{reason} (the value is {value!r:.80})")
-    init = config.init_lora_weights
-    if isinstance(init, str) and init.lower() not in ("gaussian", "orthogonal", "eva"):
-        reason = "this node does not know this initialisation"
-        if init.lower().startswith(_INITS_THAT_CHANGE_THE_BASE):
-            reason = (
-                "it was trained against a changed base; save it with path_initial_model_for_weight_conversion to get a "
-                "plain LoRA"
-            )
-        raise AdapterIncompatible(adapter, "init_lora_weights", f"{init!r:.80}: {reason}")
-
-
-def _refuse_another_base(config: _Config, base: BaseShape, adapter: str) -> None:
+def _refuse_another_base(config: AdapterConfig, base: BaseShape, adapter: str) -> None:
     """An adapter that names no base is accepted: then the shapes alone must fit."""
     named = config.base_model_name_or_path
     if named and not base.is_called(named):
@@ -159,19 +98,144 @@ def _refuse_another_base(config: _Config, base: BaseShape, adapter: str) -> None
         )
 
 
-def _targets(config: _Config, adapter: str) -> Targets:
-    one_regex = isinstance(config.target_modules, str)
-    if one_regex and config.layers_to_transform is not None:
-        raise AdapterIncompatible(adapter, "layers_to_transform", "needs target_modules to be a list")
-    if config.layers_pattern and (one_regex or config.layers_to_transform is None):
-        raise AdapterIncompatible(adapter, "layers_pattern", "needs layers_to_transform and a list of target_modules")
-    layers = config.layers_to_transform
-    return Targets(
-        target_modules=_strings(config.target_modules),
-        exclude_modules=_strings(config.exclude_modules or ()),
-        layers_to_transform=(layers,) if isinstance(layers, int) else tuple(layers or ()),
-        layers_pattern=tuple(_as_list(config.layers_pattern)),
-    )
+class _Expansion:
+    """One config on one base."""
+
+    def __init__(self, config: AdapterConfig, base: BaseShape, adapter: str) -> None:
+        self._config, self._base, self._adapter = config, base, adapter
+        self._matcher = Matcher()
+        self._targets = self._parse_targets()
+        self._saved = {self._saved_end(entry) for entry in config.modules_to_save or ()}
+        self._tokens = self._parse_tokens()
+        self.tied = self._parse_tying()
+        if self.tied == "modules_to_save":
+            self._saved = {EMBEDDING, HEAD}
+
+    def modules(self) -> Iterator[ModuleSpec]:
+        """Raises UnusablePattern, AdapterIncompatible."""
+        self._refuse_untouchable()
+        for name, full_name, shape in self._candidates():
+            if name in self._saved:  # PEFT never adapts a module that is saved
+                yield ModuleSpec(name, full_name, shape, own_bias=shape.has_bias, whole=True)
+            elif self._targets.include(full_name, self._matcher) or (self.tied and name in (EMBEDDING, HEAD)):
+                yield self._low_rank(name, full_name, shape)
+            elif self._tokens and (name == EMBEDDING or (name == HEAD and self._base.tied)):
+                embedding = self._base.ends[EMBEDDING].full_name
+                yield ModuleSpec(name, full_name, shape, tokens=self._tokens, embedding=embedding)
+            elif shape.has_bias and self._config.bias == "all":
+                yield ModuleSpec(name, full_name, shape, own_bias=True)
+
+    def _candidates(self) -> Iterator[tuple[str, str, LinearShape]]:
+        """All that an adapter may change, in the order of the forward."""
+        for name in (EMBEDDING, *self._base.modules, HEAD):
+            if name in self._base.modules:
+                yield name, self._base.prefix + name, self._base.modules[name]
+            elif name in self._base.ends:
+                yield name, *self._base.ends[name]
+
+    def _low_rank(self, name: str, full_name: str, shape: LinearShape) -> ModuleSpec:
+        config = self._config
+        if name == EMBEDDING:
+            for field in ("lora_bias", "alora_invocation_tokens"):
+                if getattr(config, field):
+                    raise AdapterIncompatible(self._adapter, field, f"PEFT defines none on an embedding, {full_name!r}")
+        rank = self._matcher.pattern_value(config.rank_pattern or {}, full_name, config.r)
+        alpha = self._matcher.pattern_value(config.alpha_pattern or {}, full_name, config.lora_alpha)
+        if rank < 1:
+            raise AdapterIncompatible(self._adapter, "r", f"{rank} at {full_name!r} is not a rank")
+        if alpha == 0:
+            problem = f"0 for {full_name!r}: the adapter would do nothing there"
+            raise AdapterIncompatible(self._adapter, "lora_alpha", problem)
+        return ModuleSpec(
+            name,
+            full_name,
+            shape,
+            rank=rank,
+            scale=alpha / math.sqrt(rank) if config.use_rslora else alpha / rank,
+            magnitude=bool(config.use_dora),
+            lora_bias=bool(config.lora_bias),
+            own_bias=shape.has_bias and config.bias != "none",
+        )
+
+    def _parse_targets(self) -> Targets:
+        config = self._config
+        one_regex = isinstance(config.target_modules, str)
+        if one_regex and config.layers_to_transform is not None:
+            problem = "needs target_modules to be a list"
+            raise AdapterIncompatible(self._adapter, "layers_to_transform", problem)
+        if config.layers_pattern and (one_regex or config.layers_to_transform is None):
+            problem = "needs layers_to_transform and a list of target_modules"
+            raise AdapterIncompatible(self._adapter, "layers_pattern", problem)
+        layers = config.layers_to_transform
+        targets = Targets(
+            target_modules=_strings(config.target_modules),
+            exclude_modules=_strings(config.exclude_modules or ()),
+            layers_to_transform=(layers,) if isinstance(layers, int) else tuple(layers or ()),
+            layers_pattern=tuple(_as_list(config.layers_pattern)),
+        )
+        if isinstance(targets.target_modules, str) and targets.target_modules.lower() == "all-linear":
+            names = (self._base.prefix + name for name in self._base.modules)  # all but the output layer
+            return Targets(tuple(names), targets.exclude_modules)
+        return targets
+
+    def _saved_end(self, entry: str) -> str:
+        """Which end an entry of modules_to_save means."""
+        for name, end in self._base.ends.items():
+            if _means(entry, end.full_name):
+                return name
+        ends = [end.full_name for end in self._base.ends.values()] or "none on this base"
+        problem = f"{entry!r:.200} is not served as a whole layer of an adapter's own, only {ends}"
+        raise AdapterIncompatible(self._adapter, "modules_to_save", problem)
+
+    def _parse_tokens(self) -> tuple[int, ...]:
+        """The tokens whose rows of the embedding the adapter replaces."""
+        given, end = self._config.trainable_token_indices, self._base.ends.get(EMBEDDING)
+        if not given:
+            return ()
+        names = list(given) if isinstance(given, dict) else []
+        tokens = tuple(given if isinstance(given, list) else given[names[0]])
+        head = self._base.ends.get(HEAD)
+        problem = None
+        if end is None or (self._base.tied and (head is None or head.shape.has_bias)):
+            problem = "the embedding of this base is not one whose rows an adapter can replace"
+        elif len(names) > 1 or any(not _means(name, end.full_name) for name in names):
+            problem = f"only rows of {end.full_name!r} are served, not of {names!r:.200}"
+        elif len(set(tokens)) < len(tokens) or not all(token < end.shape.d_in for token in tokens):
+            problem = f"a token occurs twice or is not below {end.shape.d_in}"
+        elif self._saved or any(self._targets.include(e.full_name, self._matcher) for e in self._base.ends.values()):
+            problem = "rows of an embedding are not served together with other changes of embedding or output layer"
+        if problem:
+            raise AdapterIncompatible(self._adapter, "trainable_token_indices", problem)
+        return tokens
+
+    def _refuse_untouchable(self) -> None:
+        for full_name in sorted(self._base.unserved):
+            if self._targets.include(full_name, self._matcher):
+                problem = f"adapts {full_name!r}, which is not served"
+                raise AdapterIncompatible(self._adapter, "target_modules", problem)
+
+    def _parse_tying(self) -> Literal["modules_to_save", "target_modules"] | None:
+        """Which field changes both ends as one; PEFT ties nothing on a base whose ends are not tied."""
+        ends = self._base.ends
+        if not self._config.ensure_weight_tying or not self._base.tied:
+            return None
+        targeted = [name for name, end in ends.items() if self._targets.include(end.full_name, self._matcher)]
+        if not self._saved and not targeted:
+            return None
+        named_as_peft_knows_them = [end.full_name.rpartition(".")[2] for end in ends.values()] == [EMBEDDING, HEAD]
+        config = self._config
+        filtered = config.exclude_modules or config.layers_to_transform is not None
+        unclear = targeted and (filtered or isinstance(config.target_modules, str))
+        if not named_as_peft_knows_them or unclear or (self._saved and targeted):
+            problem = (
+                "only embed_tokens and lm_head are tied, listed in one of target_modules and modules_to_save alone"
+            )
+            raise AdapterIncompatible(self._adapter, "ensure_weight_tying", problem)
+        return "modules_to_save" if self._saved else "target_modules"
+
+
+def _means(entry: str, full_name: str) -> bool:
+    return entry == full_name or (bool(entry) and full_name.endswith(f".{entry}"))
 
 
 def _strings(value: str | Iterable[str]) -> str | tuple[str, ...]:
@@ -180,26 +244,3 @@ def _strings(value: str | Iterable[str]) -> str | tuple[str, ...]:
 
 def _as_list(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) and value else list(value or ())
-
-
-def _expand(targets: Targets, base: BaseShape, adapter: str, matcher: Matcher) -> list[str]:
-    """The short names of all layers of `base` that the config adapts."""
-    if isinstance(targets.target_modules, str) and targets.target_modules.lower() == "all-linear":
-        names = base.modules.keys()
-        targets = Targets(tuple(base.prefix + name for name in names), targets.exclude_modules)
-    for full_name in sorted(base.unserved):
-        if targets.include(full_name, matcher):
-            raise AdapterIncompatible(adapter, "target_modules", f"adapts {full_name!r}, which is not served")
-    return [name for name in base.modules if targets.include(base.prefix + name, matcher)]
-
-
-def _module(config: _Config, name: str, base: BaseShape, matcher: Matcher, adapter: str) -> ModuleSpec:
-    full_name = base.prefix + name
-    rank = matcher.pattern_value(config.rank_pattern or {}, full_name, config.r)
-    alpha = matcher.pattern_value(config.alpha_pattern or {}, full_name, config.lora_alpha)
-    if rank < 1:
-        raise AdapterIncompatible(adapter, "r", f"{rank} at {full_name!r} is not a rank")
-    if alpha == 0:
-        raise AdapterIncompatible(adapter, "lora_alpha", f"0 for {full_name!r}: the adapter would do nothing there")
-    scale = alpha / math.sqrt(rank) if config.use_rslora else alpha / rank
-    return ModuleSpec(name, full_name, rank, scale, *base.modules[name])

@@ -15,7 +15,7 @@ from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
-from serving.adapters.index import Entry, Index, check_name
+from serving.adapters.index import Entry, Index, Ingested, check_name
 from serving.adapters.journal import Change, Journal, Named, Reingested, Unnamed
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
@@ -27,7 +27,10 @@ from serving.types import AdapterDigest, BaseDigest
 
 @dataclass(frozen=True, slots=True)
 class AdapterVersion:
-    """One adapter version under one of its names. nbytes: what its blob takes in device memory."""
+    """One adapter version under one of its names. nbytes: what its blob takes in device memory.
+
+    invocation: the tokens an activated LoRA waits for. variant: the field that keeps it out of a composition.
+    """
 
     name: str
     digest: AdapterDigest
@@ -35,6 +38,8 @@ class AdapterVersion:
     pinned_source: str
     rank: int
     nbytes: int
+    invocation: tuple[int, ...] = ()
+    variant: str | None = None
 
 
 class AdapterStore:
@@ -66,6 +71,7 @@ class AdapterStore:
         self._journal = Journal(home / "index.json")
         self._index = self._journal.index
         self._in_order: tuple[Index | None, list[str]] = (None, [])
+        self._counted: tuple[Index | None, int] = (None, 0)
         self._changing = threading.Lock()
         self._files = VersionFiles(home, base, base_digest, dtype)
         stored = {digest: entry.ingested for digest, entry in self._index.versions.items()}
@@ -109,6 +115,23 @@ class AdapterStore:
         found = (self._version(name, index.names[name]) for name in names)
         return tuple(islice((version for version in found if version is not None), limit))
 
+    def count(self) -> int:
+        """How many names there are that this base serves."""
+        index = self._index
+        of, count = self._counted  # read once: another thread may replace it
+        if of is not index:
+            count = sum(self._files.size(digest) is not None for digest in index.names.values())
+            self._counted = index, count
+        return count
+
+    def named(self, digest: AdapterDigest) -> list[AdapterVersion]:
+        """A version under every name that means it, and as `name@digest` where the name means another one now."""
+        index = self._index
+        entry = index.versions.get(digest)
+        names = entry.names if entry else ()
+        spelled = (name if index.names.get(name) == digest else f"{name}@{digest[:12]}" for name in names)
+        return [version for name in spelled if (version := self._version(name, digest))]
+
     def remove(self, name: str) -> None:
         """Forget `name`, and delete what no other name means or meant. Raises ModelNotFound, StorageFailed."""
         with self._changing:
@@ -148,7 +171,7 @@ class AdapterStore:
         entry, size = self._index.versions.get(digest), self._files.size(digest)
         if entry is None or size is None:
             return None
-        return AdapterVersion(name, digest, entry.source, entry.pinned_source, size.rank, size.nbytes)
+        return _version_of(name, digest, entry.source, entry.pinned_source, size)
 
     def _register(self, name: str, source: str, arrival: Arrival) -> AdapterVersion:
         with self._changing:
@@ -158,7 +181,11 @@ class AdapterStore:
             pinned, immutable = arrival.pinned_source, arrival.immutable
             entry = Entry(source=source, pinned_source=pinned, immutable=immutable, names=(), ingested=size)
             self._change(Named(name=name, digest=arrival.digest, entry=entry))
-        return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
+        return _version_of(name, arrival.digest, source, pinned, size)
 
     def _change(self, change: Change) -> None:
         self._index = self._journal.record(change)  # readers take no lock: they see the old value or the new one
+
+
+def _version_of(name: str, digest: AdapterDigest, source: str, pinned: str, size: Ingested) -> AdapterVersion:
+    return AdapterVersion(name, digest, source, pinned, size.rank, size.nbytes, size.invocation, size.variant)

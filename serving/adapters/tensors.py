@@ -1,4 +1,4 @@
-"""The LoRA weights of adapter_model.safetensors, checked one by one against what the config says they are."""
+"""The weights of adapter_model.safetensors, checked one by one against what the config says they are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,17 @@ from safetensors import SafetensorError, safe_open
 from serving.adapters.digests import WEIGHTS_FILE
 from serving.adapters.spec import AdapterSpec, ModuleSpec
 from serving.errors import AdapterCorrupt, AdapterIncompatible
+from serving.lora.slot import EMBEDDING, HEAD
 
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a bare pickle, and the zip that torch.save writes
 _FLOATS = ("F32", "F16", "BF16")
+_ROWS = "token_adapter.trainable_tokens_delta"
+_FIELDS = {
+    _ROWS: "trainable_token_indices",
+    "lora_B.bias": "lora_bias",
+    ".bias": "bias",
+    "lora_magnitude_vector": "use_dora",
+}
 
 
 class _Slice(Protocol):
@@ -31,12 +39,25 @@ class _SafeFile(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LoraPair:
-    """The weights of one layer in fp32, as PEFT stores them.   a: [rank, d_in].   b: [d_out, rank], not yet scaled."""
+class ModuleTensors:
+    """The weights of one module as PEFT stores them; those that the module's spec names, the rest is None.
+
+    In fp32, but for weight and kept, which may be gigabytes and stay as they are in the file.
+
+    a: [rank, d_in].   b: [d_out, rank], not yet scaled.   magnitude, lora_bias, bias: [d_out].
+    weight: of a saved layer, as the base's own lies.   kept: a copy of the base's weight that PEFT has put beside them.
+    rows: [tokens, d], the adapter's rows of the embedding.
+    """
 
     module: ModuleSpec
-    a: torch.Tensor
-    b: torch.Tensor
+    a: torch.Tensor | None = None
+    b: torch.Tensor | None = None
+    magnitude: torch.Tensor | None = None
+    lora_bias: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+    kept: torch.Tensor | None = None
+    rows: torch.Tensor | None = None
 
 
 def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
@@ -46,21 +67,29 @@ def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
     """
     _refuse_pickle(path, adapter)
     with _opened(path, adapter) as file:
-        _refuse_other_keys(set(file.keys()), spec, adapter)
+        present = set(file.keys())
+        _refuse_other_keys(present, spec, adapter)
         for module in spec.modules:
-            for matrix, shape in _matrices(module):
-                _check_header(file.get_slice(_key(module, matrix)), _key(module, matrix), shape, adapter)
+            for key, shape in (*_tensors(module).values(), *_kept(module)):
+                if key in present:
+                    _check_header(file.get_slice(key), key, shape, adapter)
 
 
-def read_pairs(path: Path, spec: AdapterSpec, adapter: str) -> Iterator[LoraPair]:
-    """Every layer's A and B, in the spec's order, of a file that passed `check_layout`.
+def read_modules(path: Path, spec: AdapterSpec, adapter: str) -> Iterator[ModuleTensors]:
+    """Every module's tensors, in the spec's order, of a file that passed `check_layout`.
 
     Raises AdapterCorrupt, AdapterIncompatible (NaN or infinity).
     """
     with _opened(path, adapter) as file:
+        present = set(file.keys())
         for module in spec.modules:
-            a, b = (_finite(file.get_tensor(_key(module, matrix)), _key(module, matrix), adapter) for matrix in "AB")
-            yield LoraPair(module, a, b)
+            named = {name: key for name, (key, _) in _tensors(module).items()}
+            for key, _ in _kept(module):
+                if key in present:
+                    named["kept"] = key
+            yield ModuleTensors(
+                module, **{name: _finite(file.get_tensor(key), name, key, adapter) for name, key in named.items()}
+            )
 
 
 @contextmanager
@@ -72,42 +101,77 @@ def _opened(path: Path, adapter: str) -> Iterator[_SafeFile]:
         raise AdapterCorrupt(adapter, WEIGHTS_FILE, f"{error}; fetch or save it again") from error
 
 
-def _matrices(module: ModuleSpec) -> tuple[tuple[str, tuple[int, int]], tuple[str, tuple[int, int]]]:
-    return ("A", (module.rank, module.d_in)), ("B", (module.d_out, module.rank))
+def _tensors(module: ModuleSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Every tensor that must be there for a module: which field of `ModuleTensors` → (key, shape)."""
+    stem = f"base_model.model.{module.full_name}"
+    d_in, d_out, _ = module.shape
+    tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
+    if module.rank and module.is_embedding:
+        tensors["a"] = f"{stem}.lora_embedding_A", (module.rank, d_in)
+        tensors["b"] = f"{stem}.lora_embedding_B", (d_out, module.rank)
+    elif module.rank:
+        tensors["a"] = f"{stem}.lora_A.weight", (module.rank, d_in)
+        tensors["b"] = f"{stem}.lora_B.weight", (d_out, module.rank)
+    if module.magnitude:
+        tensors["magnitude"] = f"{stem}.lora_magnitude_vector", (d_out,)
+    if module.lora_bias:
+        tensors["lora_bias"] = f"{stem}.lora_B.bias", (d_out,)
+    if module.own_bias:
+        tensors["bias"] = f"{stem}.base_layer.bias" if module.rank else f"{stem}.bias", (d_out,)
+    if module.whole:
+        tensors["weight"] = f"{stem}.weight", (d_in, d_out) if module.is_embedding else (d_out, d_in)
+    if module.tokens:
+        width = d_out if module.is_embedding else d_in
+        tensors["rows"] = f"base_model.model.{module.embedding}.{_ROWS}", (len(module.tokens), width)
+    return tensors
 
 
-def _key(module: ModuleSpec, matrix: str) -> str:
-    return f"base_model.model.{module.full_name}.lora_{matrix}.weight"
+def _kept(module: ModuleSpec) -> Iterator[tuple[str, tuple[int, int]]]:
+    """PEFT saves the base's own embedding and head beside the LoRA of them, unless it was told not to."""
+    d_in, d_out, _ = module.shape
+    if module.rank and module.name in (EMBEDDING, HEAD):
+        shape = (d_in, d_out) if module.is_embedding else (d_out, d_in)
+        yield f"base_model.model.{module.full_name}.base_layer.weight", shape
 
 
 def _refuse_pickle(path: Path, adapter: str) -> None:
+    """A safetensors file is the length of its header, any eight bytes, and then "{"."""
     with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(_PICKLE_STARTS):
+        start = file.read(9)
+    if start.startswith(_PICKLE_STARTS) and not start.endswith(b"{"):
         raise AdapterCorrupt(
             adapter, path.name, "it is a pickle, which can run code; save the adapter with safetensors instead"
         )
 
 
 def _refuse_other_keys(keys: set[str], spec: AdapterSpec, adapter: str) -> None:
-    expected = {_key(module, matrix) for module in spec.modules for matrix in "AB"}
-    missing, extra = sorted(expected - keys), sorted(keys - expected)
+    expected = {key for module in spec.modules for key, _ in _tensors(module).values()}
+    allowed = expected | {key for module in spec.modules for key, _ in _kept(module)}
+    missing, extra = sorted(expected - keys), sorted(keys - allowed)
     if missing:
         raise AdapterIncompatible(
             adapter,
-            "target_modules",
-            f"the config adapts {len(spec.modules)} layers but {len(missing)} of their tensors are not in the weights, "
-            f"e.g. {missing[0]!r}" + (f"; instead there is {extra[0]!r:.200}" if extra else ""),
+            _field(missing[0]),
+            f"the config changes {len(spec.modules)} layers but {len(missing)} of their tensors are not in the "
+            f"weights, e.g. {missing[0]!r}" + (f"; instead there is {extra[0]!r:.200}" if extra else ""),
         )
     if extra:
         raise AdapterIncompatible(
             adapter,
-            "target_modules",
-            f"{len(extra)} tensors belong to no layer that the config adapts here, e.g. {extra[0]!r:.200}",
+            _field(extra[0]),
+            f"{len(extra)} tensors belong to no layer that the config changes so here, e.g. {extra[0]!r:.200}",
         )
 
 
-def _check_header(header: _Slice, key: str, shape: tuple[int, int], adapter: str) -> None:
+def _field(key: str) -> str:
+    """The field of the config that a tensor follows from."""
+    for ending, field in _FIELDS.items():
+        if key.endswith(ending):
+            return field
+    return "target_modules" if ".lora_" in key else "modules_to_save"
+
+
+def _check_header(header: _Slice, key: str, shape: tuple[int, ...], adapter: str) -> None:
     if tuple(header.get_shape()) != shape:
         raise AdapterIncompatible(
             adapter, key, f"has shape {list(header.get_shape())}, but base and config make it {list(shape)}"
@@ -116,8 +180,8 @@ def _check_header(header: _Slice, key: str, shape: tuple[int, int], adapter: str
         raise AdapterIncompatible(adapter, key, f"has type {header.get_dtype()}; one of {', '.join(_FLOATS)} is needed")
 
 
-def _finite(stored: torch.Tensor, key: str, adapter: str) -> torch.Tensor:
-    tensor = stored.to(torch.float32)
+def _finite(stored: torch.Tensor, name: str, key: str, adapter: str) -> torch.Tensor:
+    tensor = stored if name in ("weight", "kept") else stored.to(torch.float32)
     if not bool(torch.isfinite(tensor).all()):
         raise AdapterIncompatible(adapter, key, "holds NaN or infinity")
     return tensor

@@ -5,13 +5,13 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, blob_id, read_blob, read_header
+from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, Traits, blob_id, read_blob, read_header
 from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
 from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
 from serving.adapters.file_id import FileId
@@ -67,7 +67,7 @@ class VersionFiles:
             blob = ingest(adapter, staged, self._key(digest), self._base, self._blobs)
             self._keep(staged, digest)
             self._verified[digest] = blob_id(self._blobs, self._key(digest))
-            self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes)
+            self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes, blob.traits)
 
     def size(self, digest: AdapterDigest) -> Ingested | None:
         """What the version takes in memory; None if it is not served."""
@@ -120,16 +120,16 @@ class VersionFiles:
     def _key(self, digest: AdapterDigest) -> BlobKey:
         return BlobKey(digest, self._base_digest, self._dtype)
 
-    def _ingested(self, digest: AdapterDigest, rank: int, nbytes: int) -> Ingested:
-        return Ingested(blob=self._key(digest).file_name(), rank=rank, nbytes=nbytes)
+    def _ingested(self, digest: AdapterDigest, rank: int, nbytes: int, traits: Traits) -> Ingested:
+        return Ingested(blob=self._key(digest).file_name(), rank=rank, nbytes=nbytes, **asdict(traits))
 
     def _measured(self, digest: AdapterDigest) -> Ingested:
         try:
             header = read_header(self._blobs, self._key(digest))
-            return self._ingested(digest, header.rank, header.payload_bytes)
+            return self._ingested(digest, header.rank, header.payload_bytes, header.traits)
         except (FileNotFoundError, AdapterCorrupt):
             blob = self._ingest_again(digest)
-            return self._ingested(digest, blob.rank, blob.nbytes)
+            return self._ingested(digest, blob.rank, blob.nbytes, blob.traits)
 
     def _ingest_again(self, digest: AdapterDigest) -> AdapterBlob:
         files = self._versions / digest

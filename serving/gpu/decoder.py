@@ -106,11 +106,11 @@ class GpuDecoder:
         if len(numbers.lengths) == len(step.token_ids) <= MOST_ROWS and self._is_in_layers(step.lora):
             logits = self._graphs.forward(step.token_ids, numbers)
             return logits if step.last is None else logits.index_select(0, step.last)
-        hidden = self._decoder.embed(step.token_ids)
+        hidden = self._decoder.embed(step.token_ids, step.lora)
         self._run_layers(hidden, StepInputs.upload(numbers, self._device), cache, with_lora=step.lora is not None)
         if step.last is not None:
             hidden = hidden.index_select(0, step.last)
-        return self._decoder.logits(hidden)
+        return self._decoder.logits(hidden, step.head_lora)
 
     def _decode(self, static: StaticInputs, with_lora: bool) -> torch.Tensor:
         """Logits of a padded decode step, all of it on the device: what a graph records."""

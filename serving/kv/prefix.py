@@ -17,17 +17,27 @@ class PageKeys:
     on them, so nothing is found across adapters; and nothing across tenants, or the time and price of an answer would
     tell one tenant what another has sent. H is BLAKE2b of 32 bytes: whoever picks the tokens cannot make two beginnings
     meet, so equal keys mean equal tokens.
+
+    An adapter that acts only from token active_from on shares the pages before it with the base:
+
+        |-- base's salt: whole pages before active_from --|-- adapter and active_from hashed in, from its page on --|
     """
 
-    def __init__(self, base: BaseDigest, adapter: AdapterDigest | None, tenant: str) -> None:
-        salt = "\n".join((base, adapter or "", tenant))  # digests hold no line break, so no two salts are spelled alike
+    def __init__(self, base: BaseDigest, adapter: AdapterDigest | None, tenant: str, active_from: int = 0) -> None:
+        first = "" if active_from >= PAGE_TOKENS or adapter is None else adapter
+        salt = "\n".join((base, first, tenant))  # digests hold no line break, so no two salts are spelled alike
         self._last = blake2b(salt.encode(), digest_size=32, person=b"prefix salt").digest()
+        self._switch = "" if adapter is None or not active_from else f"{adapter}\n{active_from}"
+        self._switch_page = active_from // PAGE_TOKENS
         self._keys: list[PageKey] = []
 
     def of(self, token_ids: Sequence[int], tokens: int) -> list[PageKey]:
         """Keys of the pages that the first `tokens` of `token_ids` fill. Earlier calls had the same beginning."""
         pages = tokens // PAGE_TOKENS
         for page in range(len(self._keys), pages):
+            if page == self._switch_page and self._switch:
+                switched = self._last + self._switch.encode()
+                self._last = blake2b(switched, digest_size=32, person=b"prefix switch").digest()
             filled = _TOKENS.pack(*token_ids[page * PAGE_TOKENS : (page + 1) * PAGE_TOKENS])
             self._last = blake2b(self._last + filled, digest_size=32, person=b"prefix page").digest()
             self._keys.append(PageKey(self._last))

@@ -22,8 +22,16 @@ def add_lora(y: torch.Tensor, x: torch.Tensor, group: Group, plan: LoraPlan) -> 
 
 
 def _apply(y: torch.Tensor, x: torch.Tensor, module: LoraModule) -> None:
-    """One segment and one module."""
-    y.addmm_(x @ module.a.T, module.b)
+    """One segment and one module. Logits may be float32 where the weights are not."""
+    if y.dtype == module.b.dtype:
+        y.addmm_(x @ module.a.T, module.b)
+    else:
+        y.add_((x @ module.a.T) @ module.b)
+    rescale(y, module)
+
+
+def rescale(y: torch.Tensor, module: LoraModule) -> None:
+    """y ← gain ⊙ y + offset, computed in float32.   y: [tokens, d_out], changed in place."""
     if module.gain is not None:
         y.copy_(y.float().mul_(module.gain))
     if module.offset is not None:

@@ -7,19 +7,26 @@ import torch
 
 from serving.types import AdapterDigest
 
+EMBEDDING, HEAD = "embed_tokens", "lm_head"
+"""The names of the two ends among a slot's modules, whatever the base calls them."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoraModule:
     """What one adapter does to the output y of one linear layer with input x: y ← gain ⊙ (y + x Aᵀ B) + offset.
 
     a: [rank, d_in].   b: [rank, d_out], the scale folded in.   gain, offset: [d_out] in float32; None is 1 and 0.
-    A plain LoRA has neither; DoRA's magnitudes are a gain, biases an offset.
+    A plain LoRA has neither; DoRA's magnitudes are a gain, biases an offset. Without a LoRA a and b are zero and of
+    rank 1: kernels know no rank 0.
+
+    weight: only at the two ends, the whole weight that stands in for the base's, as the base's lies: [vocabulary, d].
     """
 
     a: torch.Tensor
     b: torch.Tensor
     gain: torch.Tensor | None = None
     offset: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
 
     @property
     def rank(self) -> int:

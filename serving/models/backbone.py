@@ -22,6 +22,7 @@ class Step:
     token_ids, positions: [tokens].   last: the tokens whose logits are wanted; None means all of them.
     page_tables, spans: of each sequence, in row order: its pages, and which of its tokens (start, end) are computed.
     decode_rows: so many of the first sequences have one new token each.
+    lora: segments of the tokens.   head_lora: segments of the wanted rows, of adapters that change the head.
     """
 
     token_ids: torch.Tensor
@@ -31,6 +32,7 @@ class Step:
     spans: Sequence[tuple[int, int]]
     decode_rows: int
     lora: LoraPlan | None
+    head_lora: LoraPlan | None = None
 
     @cached_property
     def attention(self) -> AttentionPlan:
@@ -80,6 +82,7 @@ class Backbone:
             spans=[(row.start, row.end) for row in batch.rows],
             decode_rows=batch.decode_rows,
             lora=batch.lora,
+            head_lora=batch.head,
         )
 
     def _tensor(self, values: list[int]) -> torch.Tensor:

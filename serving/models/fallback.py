@@ -12,7 +12,7 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, LayerShape
-from serving.lora.linear import LoraLinear, LoraStep
+from serving.lora.linear import LoraEmbedding, LoraHead, LoraLinear, LoraStep
 from serving.models.attention import AttentionPlan, attend, causal, row_of
 from serving.models.backbone import Step
 
@@ -38,18 +38,23 @@ class AttentionState:
 class HuggingFaceForward:
     """A Hugging Face causal LM whose linears add adapters and whose attention reads pages.
 
-    served: full names of the linears that add adapters.
+    served: the linears that add adapters, by full name. ends: so the embedding and the head, where they are served.
     """
 
     groups = ()
 
-    def __init__(self, model: PreTrainedModel, served: Mapping[str, nn.Linear]) -> None:
+    def __init__(self, model: PreTrainedModel, served: Mapping[str, nn.Linear], ends: Mapping[str, nn.Module]) -> None:
         self._model = model
         self._state = AttentionState()
         self._lora = LoraStep()
         prefix = f"{model.base_model_prefix}."
         for name, linear in served.items():
             model.set_submodule(name, LoraLinear(linear, name.removeprefix(prefix), self._lora))
+        for name, end in ends.items():
+            if isinstance(end, nn.Embedding):
+                model.set_submodule(name, LoraEmbedding(end, self._lora))
+            elif isinstance(end, nn.Linear):
+                model.set_submodule(name, LoraHead(end, self._lora))
         AttentionInterface.register(NAME, paged_attention)
         for module in model.modules():
             if hasattr(module, "layer_idx"):
@@ -68,7 +73,8 @@ class HuggingFaceForward:
         return logits
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
-        self._state.cache, self._state.plan, self._lora.plan = cache, step.attention, step.lora
+        self._state.cache, self._state.plan = cache, step.attention
+        self._lora.plan, self._lora.head_plan = step.lora, step.head_lora
         output = self._model(
             input_ids=step.token_ids[None],
             position_ids=step.positions[None],

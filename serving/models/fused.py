@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.functional import linear, silu
 from transformers import PreTrainedModel
 
 from serving.kv.cache import KvCache, LayerShape
@@ -17,6 +17,8 @@ from serving.lora.operator import add_lora
 from serving.lora.plan import LoraPlan
 from serving.models.attention import attend
 from serving.models.backbone import Step
+from serving.models.ends import Ends
+from serving.models.norm import Norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +56,6 @@ class Projection:
         if lora is not None:
             add_lora(y, x, self.group, lora)
         return y
-
-
-@dataclass(frozen=True, slots=True)
-class Norm:
-    """y = weight * x / sqrt(mean(x²) + eps)."""
-
-    weight: torch.Tensor
-    eps: float
-
-    @classmethod
-    def of(cls, module: Any) -> "Norm":
-        return cls(module.weight.data, module.variance_epsilon)
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +174,9 @@ class FusedDecoder:
 
     def __init__(self, model: PreTrainedModel) -> None:
         inner: Any = model.get_submodule(model.base_model_prefix)
-        head: Any = model.get_submodule("lm_head")
-        self._embedding: torch.Tensor = inner.embed_tokens.weight.data
+        self._ends = Ends.of(model)
         self._rotary = inner.rotary_emb
         self._layers = tuple(Layer.of(module, i) for i, module in enumerate(inner.layers))
-        self._norm = Norm.of(inner.norm)
-        self._head: torch.Tensor = head.weight.data
-        self._head_bias: torch.Tensor | None = None if head.bias is None else head.bias.data
 
     @property
     def layers(self) -> Mapping[int, LayerShape]:
@@ -204,14 +187,15 @@ class FusedDecoder:
         return tuple(projection.group for layer in self._layers for projection in layer.projections)
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
-        hidden = self.embed(step.token_ids)
+        hidden = self.embed(step.token_ids, step.lora)
         self.run_layers(hidden, self.rotation(step.positions, hidden), TorchOperators(step, cache))
         if step.last is not None:
             hidden = hidden.index_select(0, step.last)
-        return self.logits(hidden)
+        return self.logits(hidden, step.head_lora)
 
-    def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
-        return self._embedding.index_select(0, token_ids)
+    def embed(self, token_ids: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
+        """Hidden rows [tokens, d]; `lora` names the segments of the tokens."""
+        return self._ends.embed(token_ids, lora)
 
     def rotation(self, positions: torch.Tensor, like: torch.Tensor) -> Rotation:
         """Of tokens at these positions, in the dtype of `like`."""
@@ -222,8 +206,9 @@ class FusedDecoder:
         for layer in self._layers:
             layer.forward(hidden, rotation, operators)
 
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return linear(self._norm(hidden), self._head, self._head_bias)
+    def logits(self, hidden: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
+        """[rows, vocab] of hidden rows, of which `lora` names the segments."""
+        return self._ends.logits(hidden, lora)
 
 
 def _fuse(layer: str, parent: Any, *names: str) -> Projection:

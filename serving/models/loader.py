@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from serving.adapters.base_shape import BaseShape
+from serving.adapters.base_weights import BaseWeights
 from serving.adapters.digests import base_digest, tokenizer_digest
 from serving.adapters.known_digests import KnownDigests
 from serving.config import ServingConfig
@@ -21,7 +22,7 @@ from serving.kv.cache import KvCache, page_bytes
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.models.backbone import Backbone, StepForward
 from serving.models.memory import available_bytes
-from serving.models.prepare import prepare
+from serving.models.prepare import Prepared, prepare
 from serving.models.probe import choose_device, choose_dtype
 from serving.native.decoder import NativeDecoder
 from serving.native.loading import kernels_for
@@ -74,13 +75,10 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     cache = KvCache(layers, pages, model.dtype, device)
     step_threads = _share_steps(prepared.forward, cache, pages, config.step_threads)
     backbone = Backbone(prepared.forward, cache, device)
-    name, aliases = _names(config, folder)
-    prefix = f"{model.base_model_prefix}."
-    short = {full.removeprefix(prefix): linear for full, linear in prepared.served.items()}
-    shape = BaseShape(name=name, modules=short, prefix=prefix, unserved=prepared.unserved, aliases=aliases)
+    shape = _shape(config, folder, model, prepared)
     on_progress("Loading the base model", 1.0)
     return BaseModel(
-        name=name,
+        name=shape.name,
         digest=digest,
         tokenizer_digest=tokenizer_digest(folder),
         backbone=backbone,
@@ -107,6 +105,21 @@ def _share_steps(forward: StepForward, cache: KvCache, pages: int, threads: int 
     else:
         forward.threads = threads
     return forward.threads
+
+
+def _shape(config: ServingConfig, folder: Path, model: PreTrainedModel, prepared: Prepared) -> BaseShape:
+    name, aliases = _names(config, folder)
+    prefix = f"{model.base_model_prefix}."
+    return BaseShape(
+        name=name,
+        modules={full.removeprefix(prefix): linear for full, linear in prepared.served.items()},
+        prefix=prefix,
+        unserved=prepared.unserved,
+        aliases=aliases,
+        ends=prepared.ends,
+        tied=bool(prepared.tied),
+        weights=BaseWeights(folder, prefix, prepared.tied),
+    )
 
 
 def _names(config: ServingConfig, folder: Path) -> tuple[str, frozenset[str]]:

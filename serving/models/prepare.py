@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from serving.adapters.base_shape import LinearShape
+from serving.adapters.base_shape import End, LinearShape
 from serving.errors import BaseModelUnusable
 from serving.gpu.loading import with_kernels
 from serving.kv.cache import KvCache
 from serving.kv.pages import pages_for
+from serving.lora.slot import EMBEDDING, HEAD
 from serving.models.architecture import is_understood
 from serving.models.backbone import Step, StepForward
 from serving.models.fallback import HuggingFaceForward
@@ -24,10 +25,16 @@ _PROBE_TOKENS = 24
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """served: full name → shape of the linears that take adapters.   unserved: names an adapter could mean in vain."""
+    """served: full name → shape of the linears in the layers that take adapters.   ends: the embedding and the head.
+
+    tied: the head's full name → the embedding's, if they share their weight.
+    unserved: full names that an adapter could mean in vain.
+    """
 
     forward: StepForward
     served: Mapping[str, LinearShape]
+    ends: Mapping[str, End]
+    tied: Mapping[str, str]
     unserved: frozenset[str]
 
 
@@ -42,25 +49,30 @@ def prepare(model: PreTrainedModel, context: int, kernels: Library | None) -> Pr
     """
     probe = torch.arange(_PROBE_TOKENS, device=model.device) % model.config.vocab_size
     expected = model(input_ids=probe[None], use_cache=False).logits[0]
-    seen = _linears_of_every_token(model, probe)
+    seen = _seen_with_every_token(model, probe)
     prefix = f"{model.base_model_prefix}."
-    linears = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
-    embeddings = {name for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    served = {name: linear for name, linear in linears.items() if name in seen and name.startswith(prefix)}
-    shapes = {name: LinearShape(linear.in_features, linear.out_features) for name, linear in served.items()}
-    unserved = frozenset((linears.keys() - served.keys()) | embeddings)
+    modules = {name: module for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Embedding))}
+    ends = _ends(model, seen)
+    end_names = {end.full_name for end in ends.values()}
+    served = {
+        name: module
+        for name, module in modules.items()
+        if type(module) is nn.Linear and name in seen - end_names and name.startswith(prefix)
+    }
+    shapes = {name: _shape(linear) for name, linear in served.items()}
+    layout = shapes, ends, _tied(model), frozenset(modules.keys() - served.keys() - end_names)
     if is_understood(model):
         decoder = _decoder(model, context, kernels)
         _check(expected, _prefilled_then_decoded(decoder, probe, model.dtype), model)
-        return Prepared(decoder, shapes, unserved)
-    fallback = HuggingFaceForward(model, served)
+        return Prepared(decoder, *layout)
+    fallback = HuggingFaceForward(model, served, {name: modules[name] for name in end_names})
     _check(expected, fallback.probe(probe), model)
     if len(fallback.layers) != getattr(model.config, "num_hidden_layers", len(fallback.layers)):
         raise BaseModelUnusable(
             f"{type(model).__name__} is not served: its attention does not go through the attention interface in all "
             f"{model.config.num_hidden_layers} layers."
         )
-    return Prepared(fallback, shapes, unserved)
+    return Prepared(fallback, *layout)
 
 
 def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> StepForward:
@@ -70,22 +82,56 @@ def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> S
     return with_kernels(decoder, context, model.device) if model.device.type == "cuda" else decoder
 
 
-def _linears_of_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
-    """Names of the linears that the forward calls once with [1, tokens, d_in]."""
+def _shape(linear: nn.Linear) -> LinearShape:
+    return LinearShape(linear.in_features, linear.out_features, linear.bias is not None)
+
+
+def _ends(model: PreTrainedModel, seen: set[str]) -> dict[str, End]:
+    """The embedding and the head, if they are plain ones that every token passes once."""
+    embedding, head = model.get_input_embeddings(), _head(model)
+    names = {module: name for name, module in model.named_modules()}
+    ends = {}
+    if type(embedding) is nn.Embedding and names[embedding] in seen and embedding.max_norm is None:
+        shape = LinearShape(embedding.num_embeddings, embedding.embedding_dim)
+        ends[EMBEDDING] = End(names[embedding], shape)
+    if type(head) is nn.Linear and names[head] in seen:
+        ends[HEAD] = End(names[head], _shape(head))
+    return ends
+
+
+def _tied(model: PreTrainedModel) -> dict[str, str]:
+    embedding, head = model.get_input_embeddings(), _head(model)
+    if head is None or head.weight is not embedding.weight:
+        return {}
+    names = {module: name for name, module in model.named_modules()}
+    return {names[head]: names[embedding]}
+
+
+def _head(model: PreTrainedModel) -> nn.Module | None:
+    head: nn.Module | None = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    return head
+
+
+def _seen_with_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
+    """Names of the linears that the forward calls once with [1, tokens, d_in], and of embeddings, with [1, tokens]."""
     calls: dict[str, list[tuple[int, ...]]] = {}
     hooks = []
     for name, module in model.named_modules():
-        if type(module) is nn.Linear:
+        if type(module) in (nn.Linear, nn.Embedding):
             calls[name] = []
             hooks.append(
-                module.register_forward_pre_hook(
-                    lambda _, args, seen=calls[name]: seen.append(tuple(args[0].shape[:-1]))
-                )
+                module.register_forward_pre_hook(lambda each, args, of=calls[name]: of.append(_token_shape(each, args)))
             )
     model(input_ids=token_ids[None], use_cache=False)
     for hook in hooks:
         hook.remove()
     return {name for name, shapes in calls.items() if shapes == [(1, *token_ids.shape)]}
+
+
+def _token_shape(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[int, ...]:
+    """The input's shape without its width; nothing if the module was called in another way."""
+    shape = tuple(args[0].shape) if args else ()
+    return shape[:-1] if type(module) is nn.Linear else shape
 
 
 def _prefilled_then_decoded(decoder: StepForward, token_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

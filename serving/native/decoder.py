@@ -2,17 +2,19 @@
 
 import ctypes
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
-from torch.nn.functional import rms_norm
 from transformers import PreTrainedModel
 
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.groups import Group as LoraGroup
 from serving.models.backbone import Step
+from serving.models.ends import Ends
 from serving.models.fused import Layer as FusedLayer
-from serving.models.fused import Norm, Projection
+from serving.models.fused import Projection
+from serving.models.norm import Norm
 from serving.native import library as native
 from serving.native.library import Library
 from serving.native.packed import PackedMatrix
@@ -47,15 +49,7 @@ class NativeDecoder:
         self._numbers = {name: i for i, name in enumerate(name for group in self._groups for name in group.members)}
         self._modules = ModuleTables(self._numbers)
         self._scratch = Scratch()
-        self._norm = Norm.of(inner.norm)
-        is_tied = head.weight is inner.embed_tokens.weight
-        self._head = PackedMatrix(
-            library, head.weight.data, None if head.bias is None else head.bias.data, threads=threads
-        )
-        self._embedding = None if is_tied else inner.embed_tokens.weight.data
-        _empty(head)
-        if is_tied:
-            _empty(inner.embed_tokens)
+        self._ends = self._packed_ends(inner, head)
         widths = self._widths()
         self._buffers = {name: torch.empty(0, widths[name], dtype=library.dtype) for name in _BUFFERS}
         self._bound: KvCache | None = None
@@ -70,16 +64,26 @@ class NativeDecoder:
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
         """Logits [wanted rows, vocab] in float32."""
-        hidden = self._embedded(step.token_ids)
+        hidden = self._ends.embed(step.token_ids, step.lora)
         self._decode(hidden, step, cache)
         if step.last is not None:
             hidden = hidden.index_select(0, step.last)
-        normed = rms_norm(hidden, self._norm.weight.shape, self._norm.weight, self._norm.eps)
-        return self._head(normed, threads=self.threads, dtype=torch.float32)
+        return self._ends.logits(hidden, step.head_lora)
 
-    def _embedded(self, token_ids: torch.Tensor) -> torch.Tensor:
+    def _packed_ends(self, inner: Any, head: Any) -> Ends:
         """A tied embedding is read from the head's panels, so that its weights are held once."""
-        return self._head.rows(token_ids) if self._embedding is None else self._embedding.index_select(0, token_ids)
+        is_tied, embedding = head.weight is inner.embed_tokens.weight, inner.embed_tokens.weight.data
+        bias = None if head.bias is None else head.bias.data
+        packed = PackedMatrix(self._library, head.weight.data, bias, threads=self.threads)
+        _empty(head)
+        if is_tied:
+            _empty(inner.embed_tokens)
+        return Ends(
+            rows=packed.rows if is_tied else partial(embedding.index_select, 0),
+            norm=Norm.of(inner.norm),
+            head=lambda x: packed(x, threads=self.threads, dtype=torch.float32),  # threads may still change
+            head_bias=bias,
+        )
 
     def _decode(self, hidden: torch.Tensor, step: Step, cache: KvCache) -> None:
         """All layers.   hidden: [tokens, d], changed in place."""

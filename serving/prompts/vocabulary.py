@@ -87,8 +87,15 @@ class Vocabulary:
         """A rendered template: its own control tokens count, those behind `markers` are spelled out."""
         ids: list[int] = []
         for piece in re.split("(" + "|".join(map(re.escape, markers)) + ")", rendered) if markers else [rendered]:
-            ids += self._spell(markers[piece]) if piece in markers else self._encode(self._whole, piece)
+            ids += self.spell(markers[piece]) if piece in markers else self._encode(self._whole, piece)
         return ids
+
+    def spell(self, text: str) -> list[int]:
+        """`text` as ordinary tokens, even if it is the name of a control token."""
+        ids = self._encode(self._plain, text)
+        if self._control_ids.isdisjoint(ids):
+            return ids
+        return [i for character in text for i in self._encode(self._plain, character) if i not in self._control_ids]
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._whole.decode(list(token_ids), skip_special_tokens=True))
@@ -107,16 +114,9 @@ class Vocabulary:
         ids: list[int] = []
         done = 0
         for start, end in spans:
-            ids += self._encode(self._whole, text[done:start]) + self._spell(text[start:end])
+            ids += self._encode(self._whole, text[done:start]) + self.spell(text[start:end])
             done = end
         return ids + self._encode(self._whole, text[done:])
-
-    def _spell(self, text: str) -> list[int]:
-        """`text` as ordinary tokens, even if it is the name of a control token."""
-        ids = self._encode(self._plain, text)
-        if self._control_ids.isdisjoint(ids):
-            return ids
-        return [i for character in text for i in self._encode(self._plain, character) if i not in self._control_ids]
 
     def _frame(self) -> tuple[list[int], list[int]]:
         """The ids that the tokenizer puts before and after every text."""

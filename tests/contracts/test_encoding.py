@@ -1,5 +1,7 @@
 """The protocol's own hashes are what `abi.encode` and `abi.encodePacked` give."""
 
+import json
+
 import pytest
 from eth_abi.abi import encode
 from eth_abi.packed import encode_packed
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.crypto import Bytes32, keccak
-from contracts.encoding import adapter_key, commitment, datanet_payee, request_hash, tagged_hash, uint_word
+from contracts.encoding import adapter_key, commitment, datanet_payee, outputs, request_hash, tagged_hash, uint_word
 
 WORDS = st.binary(min_size=32, max_size=32).map(Bytes32)
 VERSIONS = st.integers(0, 2**32 - 1)
@@ -56,3 +58,14 @@ def test_a_commitment_is_salt_then_content(salt: Bytes32, content: bytes) -> Non
 @given(st.integers(0, 2**256 - 1))
 def test_an_integer_is_one_word(value: int) -> None:
     assert uint_word(value) == encode(["uint256"], [value])
+
+
+@given(st.lists(st.text(), min_size=2, max_size=4), st.lists(st.text(), min_size=2, max_size=4))
+def test_a_commitment_to_several_outputs_tells_them_apart(texts: list[str], others: list[str]) -> None:
+    assert json.loads(outputs(texts)) == texts
+    assert (outputs(texts) == outputs(others)) == (texts == others)
+
+
+def test_one_output_is_committed_to_as_it_is() -> None:
+    assert outputs(['a "b"\n']) == b'a "b"\n'
+    assert outputs(["é", '"\n']) == '["é","\\"\\n"]'.encode()

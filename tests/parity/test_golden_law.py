@@ -5,30 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 
+from tests.parity.oracle import TIE_GAP, Oracle, assert_golden, driver_of
 from tests.serving.driver import StepDriver
-from tests.serving.tiny import VOCAB, peft_reference, save_adapter, save_base
+from tests.serving.tiny import VOCAB, save_adapter, save_base
 
 VARIANT_OF = ["plain", "attention", "rslora", "patterns", "wide", "plain", "rslora", "patterns"]
 REQUESTS, NEW_TOKENS = 16, 24
-LOGIT_TOLERANCE, TIE_GAP = 1e-4, 2e-4
 
 
-@pytest.fixture(scope="module", params=["llama", "mistral", "qwen2", "llama-fallback", "mistral-fallback"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepDriver, PeftModel]:
+@pytest.fixture(
+    scope="module",
+    params=["llama", "mistral", "qwen2", "qwen3", "llama-torch", "qwen3-torch", "llama-fallback", "mistral-fallback"],
+)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepDriver, Oracle]:
     work = tmp_path_factory.mktemp(request.param)
     family, _, forward = request.param.partition("-")
     base = save_base(work / "base", family)
     folders = {f"a{i}": save_adapter(work / f"a{i}", base, variant, seed=i) for i, variant in enumerate(VARIANT_OF)}
-    with pytest.MonkeyPatch.context() as patch:
-        if forward == "fallback":
-            patch.setattr("serving.models.prepare.is_understood", lambda model: False)
-        driver = StepDriver(base, work)
-    assert bool(driver.base.backbone.groups) == (forward != "fallback")
+    driver = driver_of(base, work, forward)
     for name, folder in folders.items():
         driver.add(name, folder)
-    return driver, peft_reference(base, folders)
+    return driver, Oracle(base, folders)
 
 
 def popularity(mix: str, rng: random.Random) -> list[str | None]:
@@ -47,10 +45,8 @@ def popularity(mix: str, rng: random.Random) -> list[str | None]:
 
 
 @pytest.mark.parametrize("mix", ["distinct", "uniform", "zipf", "identical", "base"])
-def test_every_token_has_the_logits_peft_computes_for_its_adapter(
-    world: tuple[StepDriver, PeftModel], mix: str
-) -> None:
-    driver, reference = world
+def test_every_token_has_the_logits_peft_computes_for_its_adapter(world: tuple[StepDriver, Oracle], mix: str) -> None:
+    driver, oracle = world
     rng = random.Random(mix)
     asked = popularity(mix, rng)
     prompts = [[rng.randrange(5, VOCAB) for _ in range(rng.randrange(1, 40))] for _ in asked]
@@ -59,15 +55,7 @@ def test_every_token_has_the_logits_peft_computes_for_its_adapter(
         for i, (adapter, prompt) in enumerate(zip(asked, prompts, strict=True))
     ]
 
-    outputs = driver.run(sequences)
-
-    ties = 0
-    for sequence, adapter in zip(sequences, asked, strict=True):
-        expected = teacher_forced(reference, adapter, sequence.token_ids, sequence.prompt_len)
-        got = torch.stack(driver.logits[sequence.request_id])
-        assert (got - expected).abs().max().item() <= LOGIT_TOLERANCE
-        ties += greedy_differences(expected, outputs[sequence.request_id])
-    assert ties <= 0.005 * len(asked) * NEW_TOKENS
+    assert_golden(driver, oracle, asked, sequences)
 
 
 def test_in_bf16_logits_stay_within_a_twentieth_of_their_range(tmp_path: Path) -> None:
@@ -76,41 +64,19 @@ def test_in_bf16_logits_stay_within_a_twentieth_of_their_range(tmp_path: Path) -
     driver = StepDriver(base, tmp_path, dtype="bf16")
     for name, folder in folders.items():
         driver.add(name, folder)
-    reference = peft_reference(base, folders)
+    oracle = Oracle(base, folders)
     rng = random.Random(5)
     sequences = [driver.sequence(name, name, [rng.randrange(5, VOCAB) for _ in range(20)], 8) for name in folders]
 
     driver.run(sequences)
 
     for sequence in sequences:
-        expected = teacher_forced(reference, sequence.request_id, sequence.token_ids, sequence.prompt_len)
+        expected = oracle.logits(sequence.request_id, sequence)
         got = torch.stack(driver.logits[sequence.request_id])
         assert (got - expected).abs().max().item() <= 0.05 * (expected.max() - expected.min()).item()
 
 
-def teacher_forced(reference: PeftModel, adapter: str | None, token_ids: list[int], prompt_len: int) -> torch.Tensor:
-    """PEFT's logits for each output token, given our own tokens before it: [output tokens, vocab]."""
-    inputs = torch.tensor([token_ids])
-    with torch.inference_mode():
-        if adapter is None:
-            with reference.disable_adapter():
-                logits = reference(input_ids=inputs).logits[0]
-        else:
-            reference.set_adapter(adapter)
-            logits = reference(input_ids=inputs).logits[0]
-    return logits[prompt_len - 1 : -1]
-
-
-def greedy_differences(expected: torch.Tensor, tokens: list[int]) -> int:
-    """How many tokens differ from PEFT's choice; each of these must be a tie in PEFT's own eyes."""
-    top = expected.topk(2, dim=-1)
-    differing = [i for i, token in enumerate(tokens) if token != top.indices[i, 0].item()]
-    for i in differing:
-        assert (top.values[i, 0] - top.values[i, 1]).item() < TIE_GAP
-    return len(differing)
-
-
-def test_adapters_change_the_output(world: tuple[StepDriver, PeftModel]) -> None:
+def test_adapters_change_the_output(world: tuple[StepDriver, Oracle]) -> None:
     """Without this, the law above would hold for a server that ignores adapters equal to nothing."""
     driver, _ = world
     prompt = list(range(10, 30))
@@ -122,7 +88,7 @@ def test_adapters_change_the_output(world: tuple[StepDriver, PeftModel]) -> None
 
 
 @pytest.mark.parametrize("mix", ["uniform", "zipf"])
-def test_batched_equals_one_by_one(world: tuple[StepDriver, PeftModel], mix: str) -> None:
+def test_batched_equals_one_by_one(world: tuple[StepDriver, Oracle], mix: str) -> None:
     driver, _ = world
     rng = random.Random(7)
     asked = popularity(mix, rng)

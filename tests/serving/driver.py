@@ -5,13 +5,15 @@ from pathlib import Path
 
 import torch
 
-from serving.adapters.blob import BlobKey
+from serving.adapters.blob import AdapterBlob, BlobKey
+from serving.adapters.composition import compose, digest_of
 from serving.adapters.digests import adapter_digest
 from serving.adapters.ingest import ingest
 from serving.batch import Batch
 from serving.config import ServingConfig
 from serving.detokenize import OutputText, StopStrings
 from serving.engine import Engine
+from serving.invocation import active_from
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
@@ -40,6 +42,7 @@ class StepDriver:
         self.batch_shapes: list[tuple[int, int]] = []
         self._files: dict[AdapterDigest, Path] = {}
         self._sizes: dict[AdapterDigest, int] = {}
+        self._parts: dict[AdapterDigest, list[tuple[AdapterDigest, float]]] = {}
         self._reports: list[Command] = []
         self.loader = AdapterLoader(lambda digest, allocate, stages: self._open(digest), self.base.device)
         self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
@@ -58,7 +61,16 @@ class StepDriver:
         self.digests[name], self._files[digest] = digest, folder
         self._sizes[digest] = self._open(digest).nbytes
 
-    def _open(self, digest: AdapterDigest):  # type: ignore[no-untyped-def]
+    def compose(self, name: str, weights: dict[str, float]) -> None:
+        """From now on `name` means the weighted sum of adapters that were added before."""
+        parts = [(self.digests[part], weight) for part, weight in weights.items()]
+        digest = digest_of(parts)
+        self.digests[name], self._parts[digest] = digest, parts
+        self._sizes[digest] = sum(self._sizes[part] for part, _ in parts)
+
+    def _open(self, digest: AdapterDigest) -> AdapterBlob:
+        if digest in self._parts:
+            return compose([(self._open(part), weight) for part, weight in self._parts[digest]], digest)
         blobs = self.work / "blobs"
         blobs.mkdir(exist_ok=True)
         key = BlobKey(digest, self.base.digest, self.base.dtype)
@@ -77,11 +89,13 @@ class StepDriver:
         arrived_at: float = 0.0,
     ) -> Sequence:
         digest = self.digests[adapter] if adapter else None
-        prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens)
+        invocation = self._open(digest).traits.invocation if digest else ()
+        start = active_from(invocation, prompt, adapter or "base")
+        prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens, active_from=start)
         request = GenerationRequest(request_id, prepared, sampling, tenant, new_tokens if granted is None else granted)
         text = OutputText(self.base.vocabulary.incremental_text(), StopStrings(sampling.stop))
         nbytes = self._sizes[digest] if digest else 0
-        keys = PageKeys(self.base.digest, digest, tenant)
+        keys = PageKeys(self.base.digest, digest, tenant, start)
         return Sequence(request, sampling.seed or 0, text, arrived_at, nbytes, page_keys=keys)
 
     def step(self, now: float = 0.0) -> list[TokenEvent]:

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
-from serving.errors import AdapterCorrupt
+from serving.errors import AdapterCorrupt, ModelNotFound
+from serving.gpu.staging import PinnedBuffers, ordinary
 from serving.host_tier import HostTier, PlainBuffers
 from serving.load_stages import LoadStages
 from serving.loading import AdapterLoader
 from serving.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.types import AdapterDigest
 
-BYTES = 256
+BYTES = 4096
 
 
 class Counting(PlainBuffers):
@@ -103,6 +104,18 @@ def test_what_is_kept_is_not_read_again_and_the_least_used_leaves_first() -> Non
     assert (host.adapters, host.hits, host.evictions) == ({"1", "3"}, 3, 1)
 
 
+def test_the_gpu_s_own_buffers_serve_the_tier_as_plain_ones_do() -> None:
+    buffers, disk = PinnedBuffers(2 * BYTES, ordinary), Disk()
+    host = HostTier(2 * BYTES, buffers)
+
+    use(host, disk, "1", "1", "2", "3", "1", "2", "3")
+
+    assert len(host.adapters) == 2
+    assert buffers.used_bytes == host.used_bytes == 2 * BYTES
+    host.check_integrity()
+    buffers.check_integrity()
+
+
 def test_what_does_not_fit_beside_those_that_are_copied_is_read_and_not_kept() -> None:
     host, disk, _ = tier(1)
     with host.hold(AdapterDigest("1"), lambda allocate: disk.read("1", allocate)):
@@ -173,3 +186,22 @@ def test_a_cpu_has_no_tier_beside_its_memory_and_a_gpu_one_of_the_size_asked_or_
     assert measured is not None
     assert asked.budget_bytes == 1 << 20
     assert measured.budget_bytes > 0
+
+
+def test_an_adapter_that_was_removed_meanwhile_is_loaded_at_once_when_it_is_back() -> None:
+    _, disk, _ = tier(0)
+    served: set[str] = set()
+
+    def read(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
+        if adapter not in served:
+            raise ModelNotFound(adapter)
+        return disk.read(adapter, allocate)
+
+    loader = AdapterLoader(read, torch.device("cpu"))
+    reports: list[Command] = []
+    loader._load(AdapterDigest("1"), reports.append, 0.0)
+    served.add("1")
+    loader._load(AdapterDigest("1"), reports.append, 0.0)
+    loader.close()
+
+    assert [isinstance(report, AdapterLoaded) for report in reports] == [False, True]

@@ -126,3 +126,31 @@ def test_withheld_tokens_are_not_drawn_and_those_past_the_vocabulary_do_no_harm(
 
     assert withheld[0] not in drawn
     assert None not in drawn
+
+
+@given(
+    st.integers(0, 99), st.sets(st.integers(0, VOCAB - 1), min_size=1), st.floats(0, 2), penalties, st.floats(0.1, 10)
+)
+def test_nothing_undoes_what_a_grammar_forbids(
+    seed: int, allowed: set[int], temperature: float, penalty: float, repetition: float
+) -> None:
+    logits = logits_of(seed)
+    mask = torch.tensor([token in allowed for token in range(VOCAB - 4)])  # an output layer may be wider
+    asked = SamplingParams(
+        temperature=temperature,
+        presence_penalty=penalty,
+        repetition_penalty=repetition,
+        logit_bias=tuple((token, 100.0) for token in range(VOCAB)),
+    )
+
+    drawn = {sample(logits, [Draw(asked, 1, i, [*range(VOCAB)], 5, allowed=mask)])[0] for i in range(20)}
+
+    assert drawn <= {token for token in allowed if token < VOCAB - 4} or (drawn == {None} and not mask.any())
+
+
+def test_a_grammar_does_not_hide_numbers_that_are_not_finite() -> None:
+    logits = logits_of(1)
+    logits[0, 3] = float("nan")
+    mask = torch.tensor([token == 7 for token in range(VOCAB)])
+
+    assert sample(logits, [Draw(SamplingParams(), 1, 0, allowed=mask)]) == [None]

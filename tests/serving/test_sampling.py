@@ -1,6 +1,7 @@
 """Drawing tokens: filters, seeds, independence of batch mates."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,6 +80,30 @@ def test_the_likeliest_tokens_decide_as_the_whole_vocabulary_would(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "HEAD_TOKENS", logits.shape[1])
         assert drawn == sample(logits, draws)
+    assert [sample(logits[i : i + 1], [draws[i]])[0] for i in range(3)] == drawn
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 2 * HEAD_TOKENS),
+    st.sampled_from([1.0, 0.3]),
+    st.sampled_from([0, 1, 40, HEAD_TOKENS + 1]),
+    st.sampled_from([0.0, 0.05]),
+)
+def test_what_a_grammar_leaves_is_drawn_as_from_the_whole_vocabulary(
+    seed: int, left: int, top_p: float, top_k: int, min_p: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(3, 4 * HEAD_TOKENS, generator=generator) * 3
+    masks = torch.rand(logits.shape, generator=generator).argsort(-1) < left
+    plain = [draw(seed + i, i, top_p=top_p, top_k=top_k, min_p=min_p) for i in range(3)]
+    draws = [replace(each, allowed=mask) for each, mask in zip(plain, masks, strict=True)]
+
+    drawn = sample(logits, draws)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "HEAD_TOKENS", logits.shape[1])
+        assert drawn == sample(logits.masked_fill(~masks, float("-inf")), plain)
     assert [sample(logits[i : i + 1], [draws[i]])[0] for i in range(3)] == drawn
 
 

@@ -6,7 +6,14 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedTokenizerFast, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 VOCAB = 384
 TEMPLATE = (
@@ -30,6 +37,7 @@ CONFIGS: dict[str, Any] = {
     "llama": LlamaConfig(**_SHAPE, tie_word_embeddings=True),
     "mistral": MistralConfig(**_SHAPE, sliding_window=12),
     "qwen2": Qwen2Config(**_SHAPE),
+    "qwen3": Qwen3Config(**_SHAPE, head_dim=24, tie_word_embeddings=True),
 }
 
 
@@ -41,6 +49,8 @@ def save_base(folder: Path, family: str = "llama", seed: int = 0) -> Path:
         for name, parameter in model.named_parameters():
             if "norm" not in name:  # the default scale makes all next tokens nearly equally likely
                 parameter.mul_(4.0 if parameter.dim() == 2 and "embed" not in name else 1.0)
+            if name.endswith(".bias"):  # zero by default, so nobody would notice it being ignored
+                parameter.normal_(0.0, 0.05)
     model.eval().save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
@@ -62,6 +72,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
+INVOCATION = [7, 8, 7]
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"r": 8, "lora_alpha": 16, "target_modules": "all-linear"},
     "attention": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]},
@@ -73,19 +84,114 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "rank_pattern": {"q_proj": 12, r"layers\.1\.mlp\.down_proj": 3},
         "alpha_pattern": {"k_proj": 24},
     },
+    "dora": {"r": 8, "lora_alpha": 16, "use_dora": True, "target_modules": "all-linear"},
+    "dora-rslora-patterns": {
+        "r": 4,
+        "lora_alpha": 8,
+        "use_dora": True,
+        "use_rslora": True,
+        "target_modules": ["q_proj", "k_proj", "o_proj", "down_proj"],
+        "rank_pattern": {"q_proj": 12},
+        "alpha_pattern": {"k_proj": 24},
+    },
+    "dora-bias": {"r": 4, "lora_alpha": 8, "use_dora": True, "bias": "all", "target_modules": ["q_proj", "up_proj"]},
+    "dora-ends": {
+        "r": 4,
+        "lora_alpha": 8,
+        "use_dora": True,
+        "target_modules": ["embed_tokens", "lm_head", "v_proj"],
+    },
+    "lora-bias": {
+        "r": 4,
+        "lora_alpha": 12,
+        "lora_bias": True,
+        "target_modules": ["q_proj", "o_proj", "gate_proj", "lm_head"],
+    },
+    "bias-all": {"r": 4, "lora_alpha": 8, "bias": "all", "target_modules": ["q_proj", "down_proj"]},
+    "bias-lora-only": {"r": 4, "lora_alpha": 8, "bias": "lora_only", "target_modules": ["k_proj", "v_proj"]},
+    "fan-in": {"r": 4, "lora_alpha": 8, "fan_in_fan_out": True, "target_modules": ["q_proj", "down_proj"]},
+    "head": {"r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "lm_head"]},
+    "embedding": {"r": 8, "lora_alpha": 16, "target_modules": ["v_proj", "embed_tokens"]},
+    "ends": {
+        "r": 6,
+        "lora_alpha": 12,
+        "use_rslora": True,
+        "rank_pattern": {"lm_head": 3},
+        "target_modules": ["embed_tokens", "lm_head", "up_proj"],
+    },
+    "saved-head": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    "saved-embedding": {
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": ["q_proj", "lm_head"],
+        "modules_to_save": ["embed_tokens"],
+    },
+    "saved-ends": {
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": "all-linear",
+        "modules_to_save": ["embed_tokens", "lm_head"],
+    },
+    "tied": {
+        "r": 4,
+        "lora_alpha": 12,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj", "embed_tokens"],
+    },
+    "tied-dora": {
+        "r": 4,
+        "lora_alpha": 12,
+        "use_dora": True,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj", "lm_head"],
+    },
+    "tied-saved": {
+        "r": 4,
+        "lora_alpha": 12,
+        "ensure_weight_tying": True,
+        "target_modules": ["q_proj"],
+        "modules_to_save": ["lm_head"],
+    },
+    "tokens": {
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": ["q_proj"],
+        "trainable_token_indices": list(range(9, VOCAB, 5)),
+    },
+    "activated": {
+        "r": 8,
+        "lora_alpha": 16,
+        "target_modules": ["q_proj", "k_proj", "v_proj", "down_proj", "lm_head"],
+        "alora_invocation_tokens": INVOCATION,
+    },
+    "activated-lora-bias": {
+        "r": 4,
+        "lora_alpha": 8,
+        "lora_bias": True,
+        "target_modules": ["q_proj", "v_proj", "up_proj"],
+        "alora_invocation_tokens": INVOCATION,
+    },
     "wide": {"r": 32, "lora_alpha": 32, "target_modules": ["gate_proj", "up_proj", "down_proj"]},
 }
 
 
-def save_adapter(folder: Path, base: Path, variant: str = "plain", seed: int = 0) -> Path:
-    """A random adapter of the variant, saved by PEFT. Its B is not zero, so it changes the output."""
+def save_adapter(folder: Path, base: Path, variant: str = "plain", seed: int = 0, **changes: Any) -> Path:
+    """A random adapter of the variant, saved by PEFT. All it has differs from the base, B included."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     torch.manual_seed(1000 + seed)
-    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **VARIANTS[variant]))
+    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **{**VARIANTS[variant], **changes}))
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
-            if "lora_" in name:
-                parameter.normal_(0.0, 0.06 if "lora_B" in name else 0.12)
+            if "lora_magnitude_vector" in name:
+                parameter.mul_(1 + 0.2 * torch.randn_like(parameter))
+            elif "lora_" in name:
+                parameter.normal_(0.0, 0.06 if "lora_B" in name or "lora_embedding_B" in name else 0.12)
+            elif (
+                "modules_to_save" in name
+                or "trainable_tokens_delta" in name
+                or (parameter.requires_grad and name.endswith(".bias"))
+            ):
+                parameter.add_(torch.randn_like(parameter), alpha=0.02)
     adapted.save_pretrained(folder)
     return folder
 

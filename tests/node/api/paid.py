@@ -12,7 +12,7 @@ import httpx2
 
 from contracts.crypto import Bytes32, PrivateKey
 from contracts.encoding import request_hash
-from contracts.structs import InferenceRequest
+from contracts.structs import InferenceRequest, UsageReceipt
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
 from node.client.flows import fetch_card, fetch_quote, run
@@ -79,3 +79,10 @@ class Bench:
 
 def altered(request: InferenceRequest, **changes: Any) -> InferenceRequest:
     return replace(request, **changes)
+
+
+def receipts_of(client: httpx2.Client) -> list[UsageReceipt]:
+    """Every numbered receipt, in order."""
+    page = client.get("/receipts", params={"limit": 100}).json()["data"]
+    found = [UsageReceipt.from_json(one["receipt"]) for one in page]
+    return sorted((one for one in found if one.seq), key=lambda one: one.seq)

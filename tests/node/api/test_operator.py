@@ -1,9 +1,12 @@
 """The operator's verbs: only with the token, and on the admin listener."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
-from node.starter import StarterAdapter
+from node import starter
+from node.starter import BASE_NAME, StarterAdapter
 from tests.node.running import NodeThread
 
 
@@ -31,17 +34,74 @@ def test_the_public_listener_has_no_admin_verbs(node: NodeThread) -> None:
 def test_an_adapter_is_loaded_used_and_unloaded_as_with_vllm(
     node: NodeThread, http: httpx2.Client, adapter: StarterAdapter
 ) -> None:
-    loaded = http.post(LOAD, json={"lora_name": "twin", "lora_path": f"file:{adapter.path}"}, headers=node.token)
-    again = http.post(LOAD, json={"lora_name": "twin", "lora_path": f"file:{adapter.path}"}, headers=node.token)
+    twin = {"lora_name": "twin", "lora_path": f"file:{adapter.path}"}
+    loaded = http.post(LOAD, json=twin, headers=node.token)
+    again = http.post(LOAD, json=twin, headers=node.token)
     used = http.post("/v1/completions", json={"model": "twin", "prompt": "Hi", "max_tokens": 1})
     unloaded = http.post("/v1/unload_lora_adapter", json={"lora_name": "twin"}, headers=node.token)
     gone = http.post("/v1/completions", json={"model": "twin", "prompt": "Hi", "max_tokens": 1})
 
     assert loaded.text == "Success: LoRA adapter 'twin' added successfully."
-    assert (again.status_code, again.json()["error"]["param"]) == (400, "lora_name")
+    assert again.status_code == 400
+    assert again.json()["error"] == {
+        "message": "The lora adapter 'twin' has already been loaded. If you want to load the adapter in place, set "
+        "'load_inplace' to True.",
+        "type": "InvalidUserInput",
+        "code": "invalid_request",
+        "param": "lora_name",
+    }
     assert used.status_code == 200
     assert unloaded.text == "Success: LoRA adapter 'twin' removed successfully."
     assert gone.json()["error"]["code"] == "model_not_found"
+
+
+def test_loading_in_place_lets_a_name_mean_another_version(
+    node: NodeThread, http: httpx2.Client, adapter: StarterAdapter
+) -> None:
+    other = next(each for each in starter.pack().adapters if each.name != adapter.name)
+    digests = [http.get(f"/v1/models/{each.name}").json()["digest"] for each in (adapter, other)]
+    shown = []
+    for source, inplace in ((adapter.path, False), (other.path, True)):
+        body = {"lora_name": "moving", "lora_path": str(source), "load_inplace": inplace}  # as vLLM's clients spell it
+        assert http.post(LOAD, json=body, headers=node.token).status_code == 200
+        shown.append(http.get("/v1/models/moving").json()["digest"])
+    old = http.post("/v1/completions", json={"model": f"moving@{digests[0]}", "prompt": "Hi", "max_tokens": 1})
+    http.post("/v1/unload_lora_adapter", json={"lora_name": "moving"}, headers=node.token)
+
+    assert shown == digests
+    assert old.status_code == 200
+
+
+REFUSED_LOADS: list[tuple[str, dict[str, object], int, str]] = [
+    ("load", {}, 400, "invalid_request"),
+    ("load", {"lora_name": "x"}, 400, "invalid_request"),
+    ("load", {"lora_path": "file:/x"}, 400, "invalid_request"),
+    ("load", {"lora_name": "", "lora_path": "file:/x"}, 400, "invalid_request"),
+    ("load", {"lora_name": BASE_NAME, "lora_path": "file:/x"}, 400, "invalid_request"),
+    ("load", {"lora_name": BASE_NAME, "lora_path": "file:/x", "load_inplace": True}, 400, "invalid_request"),
+    ("load", {"lora_name": "x", "lora_path": "file:/x", "is_3d_lora_weight": True}, 400, "unsupported_field"),
+    ("load", {"lora_name": "x", "lora_path": "https://models.example/x"}, 400, "source_refused"),
+    ("load", {"lora_name": "x", "lora_path": "etc/x"}, 400, "source_refused"),
+    ("unload", {}, 400, "invalid_request"),
+    ("unload", {"lora_name": "x", "lora_int_id": 5}, 400, "invalid_request"),
+    ("unload", {"lora_name": "nobody"}, 404, "model_not_found"),
+    ("unload", {"lora_name": BASE_NAME}, 404, "model_not_found"),
+]
+
+
+@pytest.mark.parametrize(("verb", "body", "status", "code"), REFUSED_LOADS)
+def test_what_cannot_be_loaded_or_unloaded_is_refused(
+    node: NodeThread, http: httpx2.Client, verb: str, body: dict[str, object], status: int, code: str
+) -> None:
+    answer = http.post(f"/v1/{verb}_lora_adapter", json=body, headers=node.token)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_an_unknown_adapter_is_told_in_vllm_s_words(node: NodeThread, http: httpx2.Client) -> None:
+    error = http.post("/v1/unload_lora_adapter", json={"lora_name": "x"}, headers=node.token).json()["error"]
+
+    assert (error["message"], error["type"]) == ("The lora adapter 'x' cannot be found.", "NotFoundError")
 
 
 @pytest.mark.parametrize(
@@ -55,21 +115,33 @@ def test_a_source_that_cannot_be_used_is_refused(admin: httpx2.Client, source: s
     assert answer.json()["code"] in (code, "source_unavailable")
 
 
-def test_pin_evict_and_ps_show_what_is_in_memory(admin: httpx2.Client, adapter: StarterAdapter) -> None:
-    def residency() -> str:
+def test_pin_evict_and_ps_show_what_is_in_memory(
+    admin: httpx2.Client, http: httpx2.Client, adapter: StarterAdapter
+) -> None:
+    def shown() -> dict[str, Any]:
         models = admin.get("/admin/ps").json()["models"]
-        return str(next(model["residency"] for model in models if model["id"] == adapter.name))
+        return next(model for model in models if model["id"] == adapter.name)
 
+    http.post("/v1/completions", json={"model": adapter.name, "prompt": "Hi", "max_tokens": 1})
+    before = shown()
+    http.post("/v1/completions", json={"model": adapter.name, "prompt": "Hi", "max_tokens": 1})
+    after = shown()
+    assert (after["residency"], after["in_flight"], after["pinned"]) == ("device", 0, False)
+    assert after["hits"] == before["hits"] + 1
+    assert after["last_used"] >= before["last_used"]
+    assert after["rank"] > 0 < after["bytes"]
     assert admin.post(f"/admin/adapters/{adapter.name}/pin").json()["pinned"] is True
     refused = admin.post(f"/admin/adapters/{adapter.name}/evict")
     assert (refused.status_code, refused.json()["code"]) == (409, "adapter_busy")
     assert admin.post(f"/admin/adapters/{adapter.name}/unpin").json()["pinned"] is False
     assert admin.post(f"/admin/adapters/{adapter.name}/evict").status_code == 200
-    assert residency() == "disk"
+    assert shown()["residency"] == "disk"
 
 
 def test_status_names_each_check(admin: httpx2.Client) -> None:
     status = admin.get("/admin/status").json()
 
     assert status["ready"] is True
+    assert status["adapters"]["registered"] >= len(starter.pack().adapters)
+    assert status["uptime_s"] >= 0
     assert status["checks"]["accepting"] == {"ok": True, "reason": "takes new requests"}

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +13,16 @@ import pytest
 
 from attribution.receipts_file import ReceiptsFile
 from contracts.crypto import keccak
-from contracts.structs import UsageReceipt
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
 from node.client.wire import SignedVoucher, channel_config, deposit_payload, payment
-from node.config import load
-from tests.node.api.paid import BODY, CHAT, OPEN, PAYER, Bench, altered, paying
-from tests.node.running import NodeThread, node_thread
-
-
-@pytest.fixture(scope="module")
-def paid_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeThread]:
-    home = tmp_path_factory.mktemp("paid-node")
-    flags: dict[str, object] = {"home": home, "dev": True, "port": 0, "admin_port": 0, "device": "cpu", "dtype": "fp32"}
-    with node_thread(load(flags, {}).settings) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(paid_node: NodeThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    """A wallet whose channel is open."""
-    with paying(paid_node.url, tmp_path_factory.mktemp("wallet")) as made:
-        made.post(CHAT, json=BODY).raise_for_status()
-        yield made
+from tests.node.api.paid import BODY, CHAT, OPEN, PAYER, Bench, altered, receipts_of
+from tests.node.running import NodeThread
 
 
 @pytest.fixture
 def bench(paid_node: NodeThread, client: httpx2.Client) -> Bench:
     return Bench.of(paid_node.url)
-
-
-def receipts_of(client: httpx2.Client) -> list[UsageReceipt]:
-    """Every numbered receipt, in order."""
-    page = client.get("/receipts", params={"limit": 100}).json()["data"]
-    found = [UsageReceipt.from_json(one["receipt"]) for one in page]
-    return sorted((one for one in found if one.seq), key=lambda one: one.seq)
 
 
 def test_a_request_signed_by_hand_is_served(bench: Bench) -> None:
@@ -129,11 +103,11 @@ def test_a_malformed_header_is_named(paid_node: NodeThread, header: str) -> None
         assert answer.json()["error"]["code"] in ("payment_invalid", "payment_required")
 
 
-def test_an_unknown_model_is_not_found_whether_paid_or_not(client: httpx2.Client, paid_node: NodeThread) -> None:
-    body = BODY | {"model": "nope"}
-
-    assert client.post(CHAT, json=body).json()["error"]["code"] == "model_not_found"
-    assert httpx2.post(paid_node.url + CHAT, json=body).json()["error"]["code"] == "model_not_found"
+def test_a_model_that_is_not_sold_is_refused_whether_paid_or_not(client: httpx2.Client, paid_node: NodeThread) -> None:
+    for model, code in (("nope", "model_not_found"), ("cardiology*0.5+nutrition", "adapter_incompatible")):
+        body = BODY | {"model": model}
+        assert client.post(CHAT, json=body).json()["error"]["code"] == code
+        assert httpx2.post(paid_node.url + CHAT, json=body).json()["error"]["code"] == code
 
 
 def test_requests_side_by_side_tile_the_channel(client: httpx2.Client, paid_node: NodeThread, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from node import starter
+from node.api import listing
 from node.starter import BASE_NAME
 from node.version import VERSION
 from node.world import World
@@ -36,6 +37,17 @@ def test_metrics_count_tokens_and_receipts_under_vllm_s_names(http: httpx2.Clien
         "vllm:prefix_cache_queries",
         "vllm:prefix_cache_hits",
         "vllm:lora_requests_info",
+        "vllm:lora_adapter_loaded",
+        "vllm:lora_adapter_load_seconds",
+        "vllm:num_gpu_loaded_lora_adapters",
+        "vllm:num_requests_waiting",
+        "vllm:num_requests_waiting_by_reason",
+        "vllm:request_queue_time_seconds",
+        "vllm:request_time_per_output_token_seconds",
+        "vllm:e2e_request_latency_seconds",
+        "vllm:request_success",
+        "vllm:admission_rejections",
+        "vllm:prompt_tokens",
         "openlora_receipts",
         "openlora_adapters",
     ):
@@ -96,6 +108,20 @@ def test_lists_of_models_are_paged_without_gaps(http: httpx2.Client, path: str) 
 
     assert paged == whole["data"]
     assert len(paged) >= len(starter.pack().adapters)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/adapters"])
+@pytest.mark.parametrize("piece", [1, 2, 3])
+def test_a_list_written_in_pieces_is_the_list(
+    http: httpx2.Client, monkeypatch: pytest.MonkeyPatch, path: str, piece: int
+) -> None:
+    whole, paged = http.get(path).json(), http.get(path, params={"limit": 1000}).json()
+
+    monkeypatch.setattr(listing, "PIECE", piece)
+
+    assert http.get(path).json() == whole == paged
+    names = [each["id" if path == "/v1/models" else "name"] for each in whole["data"]]
+    assert names == [BASE_NAME] * (path == "/v1/models") + sorted(set(names) - {BASE_NAME})
 
 
 def test_lists_of_receipts_are_paged_without_gaps(http: httpx2.Client) -> None:

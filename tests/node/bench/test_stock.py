@@ -36,6 +36,8 @@ async def test_a_home_is_stocked_with_what_it_lacks(tmp_path: Path) -> None:
 
     assert [card.name for card in service.models()] == ["base", "a0", "a1", "a2"]
     assert len({card.adapter for card in service.models()}) == 4
+    sizes = [card.adapter_bytes for card in service.models()[1:]]
+    assert sizes == [TINY.adapter_bytes(number) for number in range(3)], "the budgets would not hold all adapters"
     await lab.close()
 
 

@@ -31,3 +31,10 @@ def test_the_operators_object_store_and_sources_reach_the_engine(tmp_path: Path)
 
     assert config.sources.s3_endpoint == "http://127.0.0.1:9000"
     assert config.allowed_sources == ("s3://bucket/",)
+
+
+@pytest.mark.parametrize(("flags", "allowed"), [({"free": True}, True), ({"dev": True}, False), ({}, False)])
+def test_only_a_node_that_does_not_charge_adds_adapters_up(
+    flags: dict[str, bool], allowed: bool, tmp_path: Path
+) -> None:
+    assert serving_config(Settings(home=tmp_path, base=str(tmp_path), **flags)).compositions is allowed  # type: ignore[arg-type]

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from serving.adapters.base_shape import BaseShape
+from serving.adapters.base_weights import BaseWeights
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.store import AdapterStore
+from tests.serving.adapters.biased import llama_with_biases, with_ends
 from tests.serving.adapters.tiny import BASE_DIGEST, base_shape, write_adapter
 from tests.serving.hub_server import Hub, running_hub
 
@@ -81,3 +84,11 @@ def adapter_files(folder: Path, **config: Any) -> dict[str, bytes]:
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, bytes]:
     return adapter_files(tmp_path / "x")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> BaseShape:
+    """A base with biases, both ends and its files."""
+    folder = tmp_path_factory.mktemp("base")
+    llama_with_biases().save_pretrained(folder)
+    return with_ends(BaseWeights(folder))

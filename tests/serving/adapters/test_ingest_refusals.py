@@ -129,6 +129,18 @@ def test_a_pickle_under_the_name_of_safetensors_is_never_loaded(tmp_path: Path) 
         ingest_it(folder)
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "adapter")
+    body = (folder / WEIGHTS).read_bytes()
+    length = int.from_bytes(body[:8], "little")
+    padding = (0x80 - length) % 256
+    longer = (length + padding).to_bytes(8, "little") + body[8 : 8 + length] + b" " * padding + body[8 + length :]
+    (folder / WEIGHTS).write_bytes(longer)
+
+    assert longer[0] == 0x80
+    assert ingest_it(folder).rank == 2
+
+
 def test_an_interrupted_ingest_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     """A child may write only 2,000 bytes per file, as on a full disk, and tells what it saw."""
     folder = write_adapter(tmp_path / "adapter", weights(rank=32), r=32)

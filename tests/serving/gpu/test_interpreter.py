@@ -1,5 +1,9 @@
 """Triton's interpreter runs kernels on the CPU's tensors, in the process that runs everything else."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import torch
 import triton
 import triton.language as tl
@@ -22,3 +26,9 @@ def test_a_kernel_reads_and_writes_torchs_memory() -> None:
     _add_from[(1,)](y, torch.tensor([x.data_ptr()], device=DEVICE), 10, BLOCK=16)
 
     assert torch.equal(y, x + 1)
+
+
+def test_serving_on_a_cpu_needs_no_triton() -> None:
+    without = "import sys; sys.modules['triton'] = None; import serving.service, serving.models.prepare"
+
+    subprocess.run([sys.executable, "-c", without], cwd=Path(__file__).parents[3], check=True)

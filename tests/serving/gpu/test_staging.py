@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from serving.adapters.blob import AdapterBlob, Allocate
 from serving.gpu.arena import Arena
 from serving.gpu.staging import DeviceCopy, PinnedBuffers, ordinary, page_locked
+from serving.load_stages import LoadStages
+from serving.loading import AdapterLoader
+from serving.types import AdapterDigest
+from tests.serving.asking import ask
+from tests.serving.conftest import Folders, StartService
 from tests.serving.gpu.machine import DEVICE, needs_gpu
 
 MIB = 1 << 20
@@ -118,6 +124,16 @@ def test_a_system_that_locks_no_more_pages_gives_ordinary_memory(caplog: pytest.
     buffers.check_integrity()
 
 
+def test_a_cpu_needs_neither_staging_nor_copies() -> None:
+    def nothing(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
+        raise AssertionError(adapter)
+
+    loader = AdapterLoader.beside(torch.device("cpu"), nothing, None)
+
+    assert loader.host is None
+    loader.close()
+
+
 @needs_gpu
 def test_a_copy_is_complete_when_it_returns() -> None:
     buffers, copy = PinnedBuffers(8 * MIB), DeviceCopy(DEVICE)
@@ -129,6 +145,22 @@ def test_a_copy_is_complete_when_it_returns() -> None:
     buffer.zero_()
 
     assert torch.equal(payload.cpu(), (torch.arange(MIB) % 251).to(torch.uint8))
+
+
+@needs_gpu
+async def test_an_adapter_that_was_evicted_comes_back_out_of_host_memory(
+    start_service: StartService, folders: Folders
+) -> None:
+    service = await start_service(device="cuda")
+    await service.add_adapter("a0", f"file:{folders.adapters['a0']}")
+    before = await ask(service, "a0")
+
+    await service.evict("a0")
+    after = await ask(service, "a0")
+
+    assert after.tokens == before.tokens
+    assert service._loader.host is not None
+    assert service._loader.host.hits == 1
 
 
 @needs_gpu

@@ -43,3 +43,22 @@ def test_no_two_salts_share_a_key() -> None:
     found = [key for base, adapter, tenant in salts for key in PageKeys(base, adapter, tenant).of(tokens, len(tokens))]  # type: ignore[arg-type]
 
     assert len(set(found)) == 2 * len(salts)
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_an_adapter_that_acts_later_shares_exactly_the_pages_before_with_the_base(one: int, other: int) -> None:
+    tokens = list(range(5 * PAGE_TOKENS))
+    adapter = ADAPTERS[1]
+
+    base = PageKeys(BASE, None, "t").of(tokens, len(tokens))
+    first, second = (PageKeys(BASE, adapter, "t", start).of(tokens, len(tokens)) for start in (one, other))
+
+    assert [a == b for a, b in zip(base, first, strict=True)] == [page < one // PAGE_TOKENS for page in range(5)]
+    shared = 5 if one == other else min(one, other) // PAGE_TOKENS
+    assert [a == b for a, b in zip(first, second, strict=True)] == [page < shared for page in range(5)]
+
+
+def test_an_adapter_that_acts_on_everything_has_the_keys_of_its_digest_alone() -> None:
+    tokens = list(range(2 * PAGE_TOKENS))
+
+    assert PageKeys(BASE, ADAPTERS[1], "t", 0).of(tokens, 32) == PageKeys(BASE, ADAPTERS[1], "t").of(tokens, 32)

@@ -1,0 +1,125 @@
+"""Every field that OpenAI's and vLLM's clients send, on both endpoints: served or refused by name, never ignored."""
+
+from typing import Any, Literal
+
+import httpx2
+import pytest
+
+from node.starter import BASE_NAME
+
+CHAT, PLAIN = "/v1/chat/completions", "/v1/completions"
+ASKED: dict[str, dict[str, Any]] = {
+    CHAT: {"model": BASE_NAME, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4},
+    PLAIN: {"model": BASE_NAME, "prompt": "Hello", "max_tokens": 4},
+}
+SERVED, REFUSED = "served", "refused"
+Verdict = Literal["served", "refused"]
+TABLE: dict[str, tuple[object, Verdict, Verdict]] = {
+    # field: a value that means something, the verdict for chat, the verdict for plain completions
+    "max_completion_tokens": (4, SERVED, REFUSED),
+    "stop": (["x"], SERVED, SERVED),
+    "seed": (5, SERVED, SERVED),
+    "temperature": (0.5, SERVED, SERVED),
+    "top_p": (0.5, SERVED, SERVED),
+    "presence_penalty": (0.5, SERVED, SERVED),
+    "frequency_penalty": (0.5, SERVED, SERVED),
+    "logit_bias": ({"5": 1}, SERVED, SERVED),
+    "top_k": (5, SERVED, SERVED),
+    "min_p": (0.1, SERVED, SERVED),
+    "repetition_penalty": (1.1, SERVED, SERVED),
+    "stop_token_ids": ([7], SERVED, SERVED),
+    "ignore_eos": (True, SERVED, SERVED),
+    "min_tokens": (2, SERVED, SERVED),
+    "n": (2, SERVED, SERVED),
+    "response_format": ({"type": "json_object"}, SERVED, SERVED),
+    "echo": (True, REFUSED, SERVED),
+    "best_of": (2, REFUSED, REFUSED),
+    "suffix": ("x", REFUSED, REFUSED),
+    "tools": ([{"type": "function", "function": {"name": "f"}}], REFUSED, REFUSED),
+    "tool_choice": ("auto", REFUSED, REFUSED),
+    "parallel_tool_calls": (True, REFUSED, REFUSED),
+    "functions": ([{"name": "f"}], REFUSED, REFUSED),
+    "function_call": ("auto", REFUSED, REFUSED),
+    "user": ("somebody", REFUSED, REFUSED),
+    "metadata": ({"a": "b"}, REFUSED, REFUSED),
+    "store": (True, REFUSED, REFUSED),
+    "service_tier": ("flex", REFUSED, REFUSED),
+    "reasoning_effort": ("low", REFUSED, REFUSED),
+    "modalities": (["text", "audio"], REFUSED, REFUSED),
+    "prediction": ({"type": "content", "content": "x"}, REFUSED, REFUSED),
+    "audio": ({"voice": "alloy", "format": "wav"}, REFUSED, REFUSED),
+    "web_search_options": ({}, REFUSED, REFUSED),
+    "safety_identifier": ("x", REFUSED, REFUSED),
+    "prompt_cache_key": ("x", REFUSED, REFUSED),
+    "verbosity": ("low", REFUSED, REFUSED),
+    "chat_template": ("x", REFUSED, REFUSED),
+    "chat_template_kwargs": ({"a": 1}, REFUSED, REFUSED),
+    "add_generation_prompt": (False, REFUSED, REFUSED),
+    "cache_salt": ("x", REFUSED, REFUSED),
+    "priority": (1, REFUSED, REFUSED),
+    "request_id": ("x", REFUSED, REFUSED),
+    "session_id": ("x", REFUSED, REFUSED),
+    "prompt_logprobs": (1, REFUSED, REFUSED),
+    "skip_special_tokens": (False, REFUSED, REFUSED),
+    "use_beam_search": (True, REFUSED, REFUSED),
+    "truncate_prompt_tokens": (4, REFUSED, REFUSED),
+    "return_token_ids": (True, REFUSED, REFUSED),
+    "guided_json": ({}, REFUSED, REFUSED),
+    "guided_regex": ("x", REFUSED, REFUSED),
+    "guided_choice": (["x"], REFUSED, REFUSED),
+    "guided_grammar": ("x", REFUSED, REFUSED),
+    "structured_outputs": ({"json": {}}, REFUSED, REFUSED),
+}
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+@pytest.mark.parametrize("field", TABLE)
+def test_a_field_is_served_or_refused_by_name(http: httpx2.Client, path: str, field: str) -> None:
+    value, chat, plain = TABLE[field]
+    body = {**ASKED[path], field: value}
+    if field == "max_completion_tokens":
+        body.pop("max_tokens")
+
+    answer = http.post(path, json=body)
+
+    if (chat if path == CHAT else plain) == SERVED:
+        assert answer.status_code == 200, answer.text
+    else:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_field", field)
+
+
+NULL_MEANS_NOTHING = [
+    *("n", "best_of", "tools", "tool_choice", "functions", "response_format", "stop", "seed", "logit_bias", "user"),
+    *("metadata", "store", "service_tier", "reasoning_effort", "prediction", "audio", "cache_salt", "prompt_logprobs"),
+]
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+def test_null_is_the_default_of_every_field(http: httpx2.Client, path: str) -> None:
+    assert http.post(path, json={**ASKED[path], **dict.fromkeys(NULL_MEANS_NOTHING)}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+def test_continuous_usage_counts_up_to_the_last_usage(http: httpx2.Client, path: str) -> None:
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    body = {**ASKED[path], "n": 2, "ignore_eos": True, "stream": True, "stream_options": options}
+
+    with http.stream("POST", path, json=body) as stream:
+        chunks = [httpx2.Response(200, content=line[6:]).json() for line in stream.iter_lines() if "{" in line]
+
+    usages = [chunk["usage"] for chunk in chunks]
+    counts = [usage["completion_tokens"] for usage in usages]
+    assert counts == sorted(counts)
+    assert counts[-1] == 8
+    assert {usage["prompt_tokens"] for usage in usages} == {usages[-1]["prompt_tokens"]}
+    assert all(usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] for usage in usages)
+
+
+@pytest.mark.parametrize(
+    "options", [{"continuous_usage_stats": True}, {"include_usage": 1}, {"include_usage": True, "more": 1}]
+)
+def test_stream_options_that_mean_nothing_are_refused(http: httpx2.Client, options: dict[str, object]) -> None:
+    error = http.post(CHAT, json={**ASKED[CHAT], "stream": True, "stream_options": options}).json()["error"]
+
+    assert error["param"].startswith("stream_options")
