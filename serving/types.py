@@ -51,8 +51,8 @@ class Prepared:
     adapter: AdapterDigest | None
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
-    choices: int = 1
-    grammar: "Grammar | None" = field(default=None, compare=False)
+    choices: int = field(default=1, kw_only=True)
+    grammar: "Grammar | None" = field(default=None, kw_only=True, compare=False)
 
     @property
     def most_output_tokens(self) -> int:

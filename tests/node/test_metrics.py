@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.adapter_labels import COMPOSED, LEAST_ASKED, MAX_LABELS, OTHER, AdapterLabels
+from node.adapter_labels import COMPOSITION, LEAST_ASKED, MAX_LABELS, OTHER, AdapterLabels
 from node.metrics import MAX_RESIDENT_SERIES, AdapterCollector, Metrics, Watch
 from serving.types import Activity, AdapterDigest, End, EngineStats, ModelCard, Outcome, Residency, Usage
 
@@ -86,7 +86,7 @@ def test_an_adapter_that_is_asked_for_as_seldom_as_most_gets_none() -> None:
 def test_sums_of_adapters_share_one_label() -> None:
     labels = AdapterLabels()
 
-    assert {labels.of(f"a*0.{n}+b*0.3") for n in range(1000)} == {COMPOSED}
+    assert {labels.of(f"a*0.{n}+b*0.3") for n in range(1000)} == {COMPOSITION}
 
 
 def test_a_request_is_timed_from_arrival_over_the_queue_to_each_token() -> None:
