@@ -141,6 +141,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(serving_errors.StorageFailed, 503, "storage_unavailable", "The node's storage does not take writes"),
     Fault(serving_errors.SourceUnavailable, 503, "source_unavailable", "The adapter's source does not answer"),
     Fault(serving_errors.NotReady, 503, "not_ready", "The node is starting or draining"),
+    Fault(serving_errors.DeadlinePassed, 504, "deadline_passed", "The request waited too long"),
 )
 INTERNAL = Fault(Exception, 500, "internal_error", "The node failed")
 _FAULTS: Mapping[type[BaseException], Fault] = {fault.exception: fault for fault in TABLE}

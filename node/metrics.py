@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from node.adapter_labels import MAX_LABELS, AdapterLabels
 from node.settlement.status import SettleStatus
+from node.tier_metrics import TierCollector
 from serving.types import Activity, End, EngineStats, ModelCard, Residency
 
 MAX_RESIDENT_SERIES = 1000
@@ -59,6 +60,7 @@ class Metrics:
         """Read the engine at every scrape."""
         self.registry.register(EngineCollector(stats))
         self.registry.register(AdapterCollector(stats, activity))
+        self.registry.register(TierCollector(stats))
 
     def observe_money(self, stands: Callable[[], SettleStatus | None]) -> None:
         """Read at every scrape how settlement stands."""
@@ -163,8 +165,6 @@ class EngineCollector:
         yield GaugeMetricFamily("openlora_adapter_used_bytes", "Adapter bytes on the device", stats.adapter_used_bytes)
         yield CounterMetricFamily("openlora_engine_steps", "Engine steps", value=stats.steps)
         yield CounterMetricFamily("openlora_adapter_loads", "Adapters brought to the device", value=stats.loads)
-        yield CounterMetricFamily("openlora_adapter_load_seconds", "Time these loads took", value=stats.load_seconds)
-        yield CounterMetricFamily("openlora_adapter_evictions", "Adapters evicted", value=stats.evictions)
 
 
 class AdapterCollector:

@@ -18,6 +18,12 @@ class Row:
     end: int
     slot: Slot | None
 
+    @classmethod
+    def of(cls, sequence: Sequence, most: int, slot: Slot | None) -> "Row":
+        """What the sequence has to compute next: one token if that is all, else at most `most`, perhaps none."""
+        start, left = sequence.computed_len, sequence.left_len
+        return cls(sequence, start, start + (left if left == 1 and start > 0 else min(left, most)), slot)
+
     @property
     def count(self) -> int:
         return self.end - self.start
@@ -42,6 +48,10 @@ class Batch:
     rows: tuple[Row, ...]
     decode_rows: int
     lora: LoraPlan | None
+
+    @property
+    def prefill_tokens(self) -> int:
+        return sum(row.count for row in self.rows[self.decode_rows :])
 
     @classmethod
     def of(cls, rows: Ordered[Row]) -> "Batch":

@@ -22,6 +22,12 @@ class Usage:
     in_flight: Mapping[AdapterDigest | None, int]
     resident: frozenset[AdapterDigest]
     pinned: frozenset[AdapterDigest]
+    in_host: frozenset[AdapterDigest] = frozenset()
+
+    def residency(self, adapter: AdapterDigest) -> Residency:
+        if adapter in self.resident:
+            return Residency.DEVICE
+        return Residency.HOST if adapter in self.in_host else Residency.DISK
 
 
 class Catalog:
@@ -100,7 +106,7 @@ class Catalog:
         """What goes on with adapters, at a cost that does not grow with how many lie idle."""
         return Activity(
             registered=self._store.count(),
-            resident=tuple(self._cards_of(usage.resident, usage)),
+            resident=tuple(self._cards_of(usage.resident | usage.in_host, usage)),
             running=frozenset(stream.model for stream in streams if stream.adapter and stream.started),
             waiting=frozenset(stream.model for stream in streams if stream.adapter and not stream.started),
         )
@@ -110,7 +116,7 @@ class Catalog:
         asked = {adapter for adapter in usage.in_flight if adapter is not None}
         latest = heapq.nlargest(others + 1, self._last_used_at.items(), key=itemgetter(1))
         recent = [adapter for adapter, _ in latest if adapter is not None]
-        shown = dict.fromkeys([*sorted(usage.resident | usage.pinned | asked), *recent])
+        shown = dict.fromkeys([*sorted(usage.resident | usage.in_host | usage.pinned | asked), *recent])
         return [self.card(None, usage), *self._cards_of(shown, usage)]
 
     def _cards_of(self, adapters: Iterable[AdapterDigest], usage: Usage) -> list[ModelCard]:
@@ -138,7 +144,7 @@ class Catalog:
             source=version.source,
             rank=version.rank,
             adapter_bytes=version.nbytes,
-            residency=Residency.DEVICE if version.digest in usage.resident else Residency.DISK,
+            residency=usage.residency(version.digest),
             pinned=version.digest in usage.pinned,
             in_flight=usage.in_flight.get(version.digest, 0),
             last_used_at=self._last_used_at.get(version.digest),

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from serving.detokenize import OutputText, StopStrings
 from serving.errors import InvalidRequest
@@ -39,9 +40,19 @@ def request_of(sequence_id: str) -> str:
 
 
 def sequences_of(
-    request: GenerationRequest, vocabulary: Vocabulary, base: BaseDigest, *, arrived_at: float, adapter_bytes: int
+    request: GenerationRequest,
+    vocabulary: Vocabulary,
+    base: BaseDigest,
+    *,
+    arrived_at: float,
+    adapter_bytes: int,
+    start_by: float,
+    end_by: float,
 ) -> list[Sequence]:
-    """One sequence per choice. Choice i draws with seed + i, as a request of its own with that seed would."""
+    """One sequence per choice. Choice i draws with seed + i, as a request of its own with that seed would.
+
+    start_by bounds how long the request waits, so it is about the first choice alone.
+    """
     prepared, sampling = request.prepared, request.sampling
     seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
     return [
@@ -53,6 +64,8 @@ def sequences_of(
             adapter_bytes=adapter_bytes,
             page_keys=PageKeys(base, prepared.adapter, request.tenant),
             matcher=prepared.grammar.matcher() if prepared.grammar else None,
+            start_by=inf if choice else start_by,
+            end_by=end_by,
         )
         for choice in range(prepared.choices)
     ]

@@ -8,6 +8,7 @@ from serving.adapters.sources.source import SourceSettings
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DtypeChoice = Literal["auto", "bf16", "fp32"]
+KERNELS_HOME = Path("~/.cache/openlora/native")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,10 @@ class ServingConfig:
     base_name: the name clients ask for; None takes the folder's name.
     allowed_sources: spelled prefixes an adapter may come from, such as `hf:` or `file:/srv/adapters`.
     max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
+    request_timeout_s: how long a request may wait for its first step; then it fails with `DeadlinePassed`.
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
+    adapter_host_bytes: budget of host memory for adapters that have left a GPU; a CPU has no use for it.
+    kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
     """
 
     base: str | Path
@@ -29,6 +33,9 @@ class ServingConfig:
     max_model_len: int | None = None
     kv_bytes: int | None = None
     adapter_device_bytes: int | None = None
+    adapter_host_bytes: int | None = None
     max_queue: int = 256
+    request_timeout_s: float | None = None
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
+    kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)
     sources: SourceSettings = field(default_factory=SourceSettings)

@@ -13,13 +13,27 @@ import torch
 
 from serving.batch import Batch
 from serving.draw import Draw
-from serving.errors import NotReady, ServingError
+from serving.errors import DeadlinePassed, NotReady, ServingError
 from serving.logprobs import logprobs_of
-from serving.mailbox import Abort, AdapterFailed, AdapterLoaded, Call, Command, Extend, Mailbox, Stop, Submit, Unload
+from serving.mailbox import (
+    Abort,
+    AdapterFailed,
+    AdapterLoaded,
+    Call,
+    Command,
+    Expect,
+    Extend,
+    Mailbox,
+    Stop,
+    Submit,
+    Unload,
+)
+from serving.pace import Pace
 from serving.sampling import sample
 from serving.scheduler import Scheduler
 from serving.sequence import Sequence, Stage
-from serving.types import AdapterDigest, End, EngineStats, Outcome, SamplingParams, TokenEvent, TokenLogprobs
+from serving.statistics import Counted, snapshot
+from serving.types import AdapterDigest, End, Outcome, SamplingParams, TokenEvent, TokenLogprobs
 
 log = logging.getLogger("serving.engine")
 
@@ -60,8 +74,9 @@ class Engine:
         self._stopped = stopped
         self._unloading: list[Unload] = []
         self._answers: list[tuple[Future[None], ServingError | None]] = []
-        self._steps = self._prompt_tokens = self._output_tokens = 0
-        self.stats = self._snapshot()
+        self._pace = Pace()
+        self._counted = Counted()
+        self.stats = snapshot(scheduler, self._counted, page_bytes)
         self.resident: frozenset[AdapterDigest] = frozenset()
         self.pinned: frozenset[AdapterDigest] = frozenset()
         self._thread = threading.Thread(target=self._run, name="openlora-engine", daemon=True)
@@ -74,17 +89,19 @@ class Engine:
 
     def step(self) -> list[TokenEvent]:
         """One token for every sequence that can run: schedule, forward, sample, advance."""
-        batch = self.scheduler.next_batch()
+        started = time.monotonic()
+        budget = self._pace.prefill_tokens(anybody_decodes=self.scheduler.is_decoding)
+        batch = self.scheduler.next_batch(started, budget)
         if batch is None:
             return []
-        now = time.monotonic()
         for row in batch.rows:
-            row.sequence.began_at = row.sequence.began_at or now
+            row.sequence.began_at = row.sequence.began_at or started
         logits = self._backbone.forward(batch)
         sampling = [row.sequence for row in batch.rows if row.samples]
         draws = [self._draw(sequence) for sequence in sampling]
         tokens = sample(logits, draws)
         logprobs = {sampling[row]: told for row, told in logprobs_of(logits, draws, tokens).items()}
+        self._pace.took(batch.decode_rows, batch.prefill_tokens, time.monotonic() - started)
         return self._advance(batch, dict(zip(sampling, tokens, strict=True)), logprobs)
 
     def _draw(self, sequence: Sequence) -> Draw:
@@ -103,12 +120,13 @@ class Engine:
     def _advance(
         self, batch: Batch, tokens: dict[Sequence, int | None], logprobs: dict[Sequence, TokenLogprobs]
     ) -> list[TokenEvent]:
-        self._steps += 1
+        self._counted.steps += 1
         events = []
         for row in batch.rows:
             sequence = row.sequence
-            self._prompt_tokens += max(0, min(row.end, sequence.prompt_len) - row.start)
-            sequence.computed_len = row.end
+            first, again = sequence.advance(row.end)
+            self._counted.prompt_tokens += first
+            self._counted.recomputed_tokens += again
             if sequence in tokens:
                 event = self._append(sequence, tokens[sequence])
                 told = logprobs.get(sequence)
@@ -119,9 +137,9 @@ class Engine:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
             self.scheduler.fail(sequence)
-            return self._end(sequence, Outcome.FAILED, error=_no_token(sequence))
-        sequence.token_ids.append(token)
-        self._output_tokens += 1
+            return self._end(sequence, Outcome.FAILED, error=sequence.why_no_token)
+        sequence.append(token)
+        self._counted.output_tokens += 1
         if sequence.output_len == 1:
             self.scheduler.publish(sequence)
         at_stop = token in self._stop_ids(sequence.request.sampling)
@@ -143,22 +161,25 @@ class Engine:
         end = End(Outcome.FINISHED, reason, sequence.usage, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (token,), text, end=end)
 
-    def _end(self, sequence: Sequence, outcome: Outcome, error: str | None = None) -> TokenEvent:
+    def _end(
+        self, sequence: Sequence, outcome: Outcome, error: str | None = None, cause: ServingError | None = None
+    ) -> TokenEvent:
         """Ends a sequence that did not finish. Text that was held back is dropped: it may begin a stop string."""
         if sequence.stage is not Stage.ENDED:
             self.scheduler.end(sequence)
         reason: Literal["abort", "error"] = "abort" if error is None else "error"
-        end = End(outcome, reason, sequence.usage, error, queued_s=sequence.queued_s)
+        end = End(outcome, reason, sequence.usage, error, cause, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (), "", end=end)
 
     def _run(self) -> None:
         try:
             while True:
-                commands = self.mailbox.take(wait=not self.scheduler.can_run)
+                commands = self.mailbox.take(self._idle_s())
                 if any(isinstance(command, Stop) for command in commands):
                     self._close(commands, "The node is stopping.", outcome=Outcome.ABORTED)
                     return
                 events = [event for command in commands for event in self._apply(command)]
+                events += self._end_late(time.monotonic())
                 self._start_loads()
                 events += self.step()
                 self._free_unloaded()
@@ -167,6 +188,19 @@ class Engine:
         except BaseException:
             log.exception("engine_crashed in_flight=%d", len(self.scheduler.sequences))
             self._close([], "The engine stopped because of an internal error.", outcome=Outcome.FAILED)
+
+    def _idle_s(self) -> float:
+        """How long the engine may sleep if no command comes."""
+        return 0.0 if self.scheduler.can_run else max(0.0, self.scheduler.deadlines.next - time.monotonic())
+
+    def _end_late(self, now: float) -> list[TokenEvent]:
+        """Ends what has waited or run too long: as failed if it has never run, else as aborted."""
+        events = []
+        for sequence in self.scheduler.deadlines.passed(now):
+            cause = None if sequence.has_begun else DeadlinePassed(now - sequence.arrived_at)
+            outcome = Outcome.ABORTED if cause is None else Outcome.FAILED
+            events.append(self._end(sequence, outcome, None if cause is None else str(cause), cause))
+        return events
 
     def _apply(self, command: Command) -> list[TokenEvent]:
         """The events that a command causes at once."""
@@ -182,8 +216,11 @@ class Engine:
             case Abort(request_id):
                 sequence_or_none = self.scheduler.find(request_id)
                 return [self._end(sequence_or_none, Outcome.ABORTED)] if sequence_or_none else []
-            case AdapterLoaded(slot, took_s):
-                self.scheduler.adapter_ready(slot, took_s)
+            case Expect(adapter, nbytes):
+                self.scheduler.loading.expect(adapter, nbytes)
+            case AdapterLoaded(slot, stages):
+                self._counted.loaded(stages)
+                self.scheduler.adapter_ready(slot, command.took_s)
             case AdapterFailed(adapter, error):
                 return [self._end(each, Outcome.FAILED, error) for each in self.scheduler.adapter_failed(adapter)]
             case Call(action, done):
@@ -209,9 +246,10 @@ class Engine:
     def evict(self, adapter: AdapterDigest) -> None:
         """Frees an idle adapter. On the engine thread. Raises AdapterBusy."""
         self.scheduler.slots.evict(adapter)
+        self.scheduler.loading.forget(adapter)
 
     def _publish(self, events: list[TokenEvent]) -> None:
-        self.stats = self._snapshot()
+        self.stats = snapshot(self.scheduler, self._counted, self._page_bytes)
         if self.scheduler.slots.changed:
             self.scheduler.slots.changed = False
             self.resident, self.pinned = self.scheduler.slots.resident, self.scheduler.slots.pinned
@@ -257,33 +295,3 @@ class Engine:
     def _refuse(done: "Future[None]", error: str) -> None:
         if done.set_running_or_notify_cancel():  # else its caller has stopped waiting
             done.set_exception(NotReady(error))
-
-    def _snapshot(self) -> EngineStats:
-        scheduler = self.scheduler
-        return EngineStats(
-            running=scheduler.count(Stage.RUNNING),
-            waiting=scheduler.count(Stage.READY),
-            loading=scheduler.count(Stage.LOADING),
-            parked=scheduler.count(Stage.PARKED),
-            kv_used_bytes=scheduler.pages.held * self._page_bytes,
-            kv_kept_bytes=scheduler.pages.kept * self._page_bytes,
-            kv_budget_bytes=scheduler.pages.num_pages * self._page_bytes,
-            adapter_used_bytes=scheduler.slots.used_bytes,
-            adapter_budget_bytes=scheduler.slots.budget_bytes,
-            adapters_resident=len(scheduler.slots.resident),
-            steps=self._steps,
-            prompt_tokens=self._prompt_tokens,
-            prompt_tokens_asked=scheduler.prompt_tokens_asked,
-            prompt_tokens_reused=scheduler.prompt_tokens_reused,
-            output_tokens=self._output_tokens,
-            loads=scheduler.slots.loads,
-            load_seconds=scheduler.slots.load_seconds,
-            evictions=scheduler.slots.evictions,
-        )
-
-
-def _no_token(sequence: Sequence) -> str:
-    """Why no token could be drawn."""
-    if sequence.matcher is not None and sequence.matcher.error is not None:
-        return sequence.matcher.error
-    return "The model computed numbers that are not finite."

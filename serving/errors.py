@@ -80,6 +80,14 @@ class Overloaded(ServingError):
         self.retry_after_s = retry_after_s
 
 
+class DeadlinePassed(ServingError):
+    """The request waited longer than it, or the operator, allows; nothing of it was computed."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(f"The request waited {waited_s:.1f} s and its time is over. Try again, or allow more time.")
+        self.waited_s = waited_s
+
+
 class NotReady(ServingError):
     """The engine is starting, draining or has stopped."""
 

@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from serving.adapters.blob import AdapterBlob
-from serving.errors import NotReady, ServingError
+from serving.adapters.backoff import Backoff
+from serving.adapters.blob import AdapterBlob, Allocate, in_memory
+from serving.errors import NotReady, ServingError, SourceUnavailable
+from serving.host_tier import HostTier, PlainBuffers
+from serving.load_stages import LoadStages
 from serving.lora.slot import Slot
 from serving.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.types import AdapterDigest
@@ -16,30 +19,57 @@ from serving.types import AdapterDigest
 log = logging.getLogger("serving.loading")
 _THREADS = 2
 
+ReadBlob = Callable[[AdapterDigest, Allocate, LoadStages], AdapterBlob]
+"""Brings an adapter's blob into a buffer, and says when its stages have ended. Raises ServingError."""
+ToDevice = Callable[[torch.Tensor], torch.Tensor]
+"""Copies a buffer to the device; it may be written to again when this returns."""
+
 
 class AdapterLoader:
-    """Copies blobs to the device on a small pool; each load ends in one command to the engine.
+    """Brings adapters to the device on a small pool; each load ends in one command to the engine.
 
-    The engine asks for an adapter only once until that command has come, so a load is never doubled.
+    disk ──read──▶ host ──copy──▶ device. On a CPU host and device are one memory, and an adapter is read straight into
+    its place there; it is not mapped, as a file that is cut short behind our back would end the process. Elsewhere the
+    host keeps what it can, within a budget of its own.
+
+    The engine asks for an adapter only once until its command has come, so a load is never doubled. One that could not
+    be loaded fails at once for a while, so that requests for it do not keep the threads from the others.
     """
 
-    def __init__(self, open_blob: Callable[[AdapterDigest], AdapterBlob], device: torch.device) -> None:
-        self._open_blob = open_blob
+    def __init__(
+        self, read_blob: ReadBlob, device: torch.device, host: HostTier | None = None, to_device: ToDevice | None = None
+    ) -> None:
+        """host: None on a CPU; elsewhere None keeps nothing in host memory.   to_device: None copies as torch does."""
+        self.host = host
+        self._read_blob = read_blob
         self._device = device
+        self._to_device = to_device or (lambda buffer: buffer.to(device))
+        self._backoff = Backoff(time.monotonic)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="openlora-loader")
 
     def start(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
         """Begins loading; `report` gets AdapterLoaded or AdapterFailed from a thread of the pool."""
-        self._pool.submit(self._load, adapter, report)
+        self._pool.submit(self._load, adapter, report, time.monotonic())
+
+    def forget(self, adapter: AdapterDigest) -> None:
+        """Frees what host memory holds of an adapter that is no longer served."""
+        self._backoff.worked(adapter)
+        if self.host is not None:
+            self.host.forget(adapter)
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
+    def _load(self, adapter: AdapterDigest, report: Callable[[Command], None], asked_at: float) -> None:
         try:
-            command = self._loaded(adapter)
+            self._backoff.check(adapter)
+            command = self._loaded(adapter, LoadStages(asked_at))
+            self._backoff.worked(adapter)
+        except SourceUnavailable as wait:
+            command = AdapterFailed(adapter, str(wait))
         except ServingError as refusal:
             log.warning("adapter_load_failed adapter=%s error=%s", adapter, refusal)
+            self._backoff.failed(adapter, refusal)
             command = AdapterFailed(adapter, str(refusal))
         except Exception:
             log.exception("adapter_load_failed adapter=%s", adapter)
@@ -49,13 +79,20 @@ class AdapterLoader:
         except NotReady:
             log.info("adapter_load_dropped adapter=%s reason=engine_stopped", adapter)
 
-    def _loaded(self, adapter: AdapterDigest) -> Command:
-        started = time.monotonic()
-        blob = self._open_blob(adapter)
-        payload = blob.payload.clone() if self._device.type == "cpu" else blob.payload.to(self._device)
-        slot = Slot(adapter, blob.views(payload), blob.nbytes)
-        took_s = time.monotonic() - started
-        log.info(
-            "adapter_loaded adapter=%s rank=%d bytes=%d took_ms=%.1f", adapter, slot.rank, slot.nbytes, 1e3 * took_s
-        )
-        return AdapterLoaded(slot, took_s)
+    def _loaded(self, adapter: AdapterDigest, stages: LoadStages) -> Command:
+        stages.ended("wait")
+        slot = self._read(adapter, stages) if self._device.type == "cpu" else self._copy(adapter, stages)
+        told = " ".join(f"{stage}_ms={1e3 * took_s:.1f}" for stage, took_s in stages.seconds.items())
+        log.info("adapter_loaded adapter=%s rank=%d bytes=%d %s", adapter, slot.rank, slot.nbytes, told)
+        return AdapterLoaded(slot, stages.seconds)
+
+    def _read(self, adapter: AdapterDigest, stages: LoadStages) -> Slot:
+        blob = self._read_blob(adapter, in_memory, stages)
+        return Slot(adapter, blob.modules, blob.nbytes)
+
+    def _copy(self, adapter: AdapterDigest, stages: LoadStages) -> Slot:
+        host = self.host or HostTier(0, PlainBuffers())
+        with host.hold(adapter, lambda allocate: self._read_blob(adapter, allocate, stages)) as blob:
+            payload = self._to_device(blob.payload)
+            stages.ended("copy")
+            return Slot(adapter, blob.views(payload), blob.nbytes)

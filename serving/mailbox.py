@@ -1,5 +1,6 @@
 """Commands from any thread to the engine thread, and the certainty that none is lost when that thread ends."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -29,9 +30,23 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """A request for this adapter is being prepared."""
+
+    adapter: AdapterDigest
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterLoaded:
+    """stages: the seconds of each stage of the load; took_s: of all but the wait for a thread."""
+
     slot: Slot
-    took_s: float
+    stages: dict[str, float]
+
+    @property
+    def took_s(self) -> float:
+        return sum(took_s for stage, took_s in self.stages.items() if stage != "wait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Stop:
     """Ends the engine thread; what is in flight is aborted."""
 
 
-Command = Submit | Extend | Abort | AdapterLoaded | AdapterFailed | Call | Unload | Stop
+Command = Submit | Extend | Abort | Expect | AdapterLoaded | AdapterFailed | Call | Unload | Stop
 
 
 class Mailbox:
@@ -79,9 +94,12 @@ class Mailbox:
                 raise NotReady("The engine has stopped. Restart the node.")
             self._commands.put(command)
 
-    def take(self, *, wait: bool) -> list[Command]:
-        """All commands so far; with `wait` at least one."""
-        commands = [self._commands.get()] if wait else []
+    def take(self, wait_s: float = 0.0) -> list[Command]:
+        """All commands so far; if there are none, the first that comes within `wait_s`, which may be inf."""
+        commands: list[Command] = []
+        if wait_s > 0:
+            with contextlib.suppress(queue.Empty):
+                commands.append(self._commands.get(timeout=min(wait_s, threading.TIMEOUT_MAX)))
         while not self._commands.empty():
             commands.append(self._commands.get())
         return commands
@@ -90,7 +108,7 @@ class Mailbox:
         """Refuses further commands; returns those that nobody has taken."""
         with self._lock:
             self._closed = True
-        return self.take(wait=False)
+        return self.take()
 
     @property
     def is_closed(self) -> bool:

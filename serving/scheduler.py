@@ -1,44 +1,51 @@
 """Who runs in the next step. Pure bookkeeping: no tensors, no clocks, no threads."""
 
-from collections import Counter, deque
-from collections.abc import Callable
+from bisect import insort
+from collections import Counter
 
 from serving.batch import Batch, Row
+from serving.deadlines import Deadlines
 from serving.errors import InvalidRequest
-from serving.fair_queue import FairQueue
 from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
+from serving.load_queue import PATIENCE_S, LoadQueue
 from serving.lora.slot import Slot
 from serving.lora.slots import Slots
+from serving.ready_queue import ReadyQueue
+from serving.seniority import by_claim, flows, seniority, youngest_holder
 from serving.sequence import Sequence, Stage
 from serving.types import AdapterDigest
 
 PREFILL_TOKENS = 512
-"""Prompt tokens per step. Longer prompts take several steps, so that running sequences keep their pace."""
+"""The most prompt tokens per step. Longer prompts take several steps, so that running sequences keep their pace."""
 MAX_ROWS = 128
-PATIENCE_S = 2.0
-"""After this wait for memory, adapters in use stop taking new requests until the waiting one fits."""
+NEWCOMER_ROWS = 16
+"""Rows beyond MAX_ROWS for flows that have none: whoever fills the others cannot keep a new flow waiting."""
+_HEADROOM = 8
+"""A flow that has rows takes pages for another one only while this part of all pages stays free."""
 
 
 class Scheduler:
     """Sequences in four places, each in one of them, by stage:
 
-        loading  its adapter is not on the device       ready    its adapter is, its pages are not reserved yet
-        running  adapter and all its pages are held     parked   the same, but waits for granted tokens
+        loading  its adapter is not on the device       ready    its adapter is; it waits for a row and pages
+        running  it has a row, and pages so far         parked   it waits for granted tokens, and may keep its pages
 
-    Nothing in `ready` ever waits for `loading`. Pages are reserved for the longest possible output before a sequence
-    runs, so none is ever preempted. Owned by the engine thread.
+    Nothing in `ready` ever waits for `loading`. A sequence enters `running` with the pages of what it has to compute,
+    and grows page by page. When none is left, idle sequences lose theirs, then the running one with the least claim
+    (see `by_claim`); it goes back to `ready`, ahead of those that have never run, and computes what it has lost again.
+    The one with the first claim never waits, so something always ends. Owned by the engine thread.
     """
 
     def __init__(self, pages: PagePool, slots: Slots) -> None:
         self.pages = pages
         self.slots = slots
-        self._loading: dict[AdapterDigest, deque[Sequence]] = {}
-        self._ready: FairQueue[Sequence] = FairQueue(_flow, _cost)
+        self.loading = LoadQueue(slots)
+        self._ready = ReadyQueue()
         self._running: list[Sequence] = []
         self._parked: list[Sequence] = []
         self._by_id: dict[str, Sequence] = {}
-        self._closed_to_new: set[AdapterDigest] = set()
-        self._prefetch: dict[AdapterDigest, int] = {}
+        self.deadlines = Deadlines()
+        self.admitted = self.preemptions = 0
         self.prompt_tokens_asked = self.prompt_tokens_reused = 0
 
     def submit(self, sequence: Sequence) -> None:
@@ -47,56 +54,22 @@ class Scheduler:
             raise InvalidRequest("request_id", f"{sequence.request_id!r} is in flight already")
         if pages_for(sequence.longest_len) > self.pages.num_pages:
             raise InvalidRequest("max_new_tokens", "prompt and output do not fit the key-value cache")
-        if sequence.adapter is not None and not self.slots.could_hold(sequence.adapter, sequence.adapter_bytes):
-            raise InvalidRequest(
-                "model",
-                f"its adapter needs {sequence.adapter_bytes} bytes; the budget is {self.slots.budget_bytes}, pinned "
-                "adapters included. Raise adapter_device_bytes or unpin some.",
-            )
-        self._by_id[sequence.request_id] = sequence
         adapter = sequence.adapter
-        if adapter is None or (self.slots.is_resident(adapter) and adapter not in self._closed_to_new):
+        if adapter is not None:
+            self.loading.check(adapter, sequence.adapter_bytes)
+        self._by_id[sequence.request_id] = sequence
+        self.deadlines.add(sequence)
+        if adapter is None or self.loading.asked(adapter, sequence.adapter_bytes, sequence.arrived_at):
             self._make_ready(sequence)
         else:
-            sequence.stage = Stage.LOADING
-            self._loading.setdefault(adapter, deque()).append(sequence)
+            self.loading.push(sequence)
 
     def loads_to_start(self, now: float) -> list[AdapterDigest]:
-        """Adapters whose bytes have just been reserved: the caller must load each, exactly once.
-
-        Longest wait first. One that does not fit because others are in use is not overtaken by younger loads, and after
-        PATIENCE_S the adapters in use take no new requests until it fits: so hot adapters cannot keep a cold one out.
-        """
-        started, blocked_since = [], now
-        for adapter, waiting in self._loading.items():
-            if self.slots.is_loading(adapter) or self.slots.is_resident(adapter):
-                continue
-            if not self.slots.could_hold(adapter, waiting[0].adapter_bytes):
-                continue  # pinned since it was accepted: it waits for an unpin, others need not
-            if not self.slots.reserve(adapter, waiting[0].adapter_bytes):
-                blocked_since = waiting[0].arrived_at
-                break
-            started.append(adapter)
-        closing = now - blocked_since > PATIENCE_S
-        self._closed_to_new = set(self.slots.resident - self.slots.pinned) if closing else set()
-        for adapter in [each for each in self._loading if self.slots.is_resident(each)]:
-            if adapter not in self._closed_to_new:
-                self._make_all_ready(adapter)
-        for adapter, nbytes in list(self._prefetch.items()):
-            if self.slots.knows(adapter) or adapter in self._loading:
-                del self._prefetch[adapter]
-            elif self.slots.reserve(adapter, nbytes):
-                started.append(adapter)
+        """Adapters whose bytes have just been reserved: the caller must load each, exactly once."""
+        started = self.loading.starts(now)
+        for adapter in self.loading.arrived():
+            self._make_all_ready(adapter)
         return started
-
-    def pin(self, adapter: AdapterDigest, adapter_bytes: int) -> None:
-        """Keeps the adapter on the device from now on, and has it loaded as soon as it fits. Raises InvalidRequest."""
-        if not self.slots.could_hold(adapter, adapter_bytes):
-            raise InvalidRequest(
-                "model", "it does not fit beside the adapters that are pinned. Raise adapter_device_bytes."
-            )
-        self.slots.pin(adapter)
-        self._prefetch[adapter] = adapter_bytes
 
     def adapter_ready(self, slot: Slot, took_s: float) -> None:
         self.slots.fill(slot, took_s=took_s)
@@ -105,26 +78,38 @@ class Scheduler:
     def adapter_failed(self, adapter: AdapterDigest) -> list[Sequence]:
         """Gives the reserved bytes back; the sequences that waited for it are returned, ended."""
         self.slots.cancel(adapter)
-        waiting = list(self._loading.get(adapter, ()))
+        self.loading.forget(adapter)
+        waiting = self.loading.waiting_for(adapter)
         for sequence in waiting:
             self.end(sequence)
         return waiting
 
-    def next_batch(self) -> Batch | None:
-        """The rows of the next step; None if nothing can run."""
-        self._admit()
-        rows, budget = [], PREFILL_TOKENS
-        for sequence in self._running:
-            start, left = sequence.computed_len, sequence.total_len - sequence.computed_len
-            take = left if sequence.is_decoding else min(left, budget)
-            if take:
-                budget -= 0 if sequence.is_decoding else take
-                slot = None if sequence.adapter is None else self.slots.get(sequence.adapter)
-                rows.append(Row(sequence, start, start + take, slot))
+    def next_batch(self, now: float, prefill_tokens: int = PREFILL_TOKENS) -> Batch | None:
+        """The rows of the next step, with at most `prefill_tokens` of sequences that have more than one to compute.
+
+        None if nothing can run. now: on the clock of the sequences' arrivals.
+        """
+        self._relieve(now)
+        rows: list[Row] = []
+        budget, claims = prefill_tokens, by_claim(self._running)
+        # one prompt does not take all of a step from those behind it
+        alone = sum(each.left_len > 1 for each in claims) + len(self._ready) <= 1
+        most = prefill_tokens if alone else max(1, prefill_tokens * 3 // 4)
+        done = 0
+        while done < len(claims):
+            done += 1
+            if self._has_pages(claims[done - 1], claims, done):
+                budget -= self._add(rows, claims[done - 1], min(budget, most))
+        while len(rows) == len(claims) and budget > 0:  # else somebody waits for a page, or for a part of the budget
+            sequence = self._admit()
+            if sequence is None:
+                break
+            claims.append(sequence)
+            budget -= self._add(rows, sequence, min(budget, most))
         return Batch.of(rows) if rows else None
 
     def park(self, sequence: Sequence) -> None:
-        self._running.remove(sequence)
+        self._leave_row(sequence)
         self._parked.append(sequence)
         sequence.stage = Stage.PARKED
 
@@ -133,19 +118,20 @@ class Scheduler:
         sequence = self._by_id.get(request_id)
         if sequence is None:
             return
-        granted = min(granted_tokens, sequence.max_new_tokens)
-        sequence.granted_tokens = max(sequence.granted_tokens, granted)
+        sequence.granted_tokens = max(sequence.granted_tokens, min(granted_tokens, sequence.max_new_tokens))
         if sequence.stage is Stage.PARKED and sequence.output_len < sequence.granted_tokens:
             self._parked.remove(sequence)
-            self._running.append(sequence)
-            sequence.stage = Stage.RUNNING
+            if sequence.page_table and len(self._running) < MAX_ROWS:
+                self._enter_row(sequence)
+            else:
+                self._ready.push(sequence)
 
     def publish(self, sequence: Sequence) -> None:
         """Lets later sequences begin with the full pages of this one, whose numbers were finite in every step."""
-        keys = sequence.computed_keys
+        keys = sequence.finite_keys
         for i in range(sequence.published_pages, len(keys)):
             self.pages.publish(sequence.page_table[i], keys[i])
-        sequence.published_pages = len(keys)
+        sequence.published_pages = max(sequence.published_pages, len(keys))
 
     def fail(self, sequence: Sequence) -> None:
         """Ends a sequence whose numbers were not finite; nobody begins with its pages any more."""
@@ -156,14 +142,8 @@ class Scheduler:
     def end(self, sequence: Sequence) -> None:
         """Takes the sequence out, wherever it is, and frees all it holds."""
         if sequence.stage is Stage.LOADING:
-            assert sequence.adapter is not None
-            waiting = self._loading[sequence.adapter]
-            waiting.remove(sequence)
-            if not waiting:
-                del self._loading[sequence.adapter]
+            self.loading.remove(sequence)
         else:
-            if sequence.is_decoding:
-                self.publish(sequence)
             self._leave_memory(sequence)
         sequence.stage = Stage.ENDED
         del self._by_id[sequence.request_id]
@@ -175,13 +155,15 @@ class Scheduler:
     def sequences(self) -> list[Sequence]:
         return list(self._by_id.values())
 
-    def count(self, stage: Stage) -> int:
-        return sum(sequence.stage is stage for sequence in self._by_id.values())
-
     @property
     def can_run(self) -> bool:
         """Whether a step would compute something now."""
         return bool(self._running or len(self._ready))
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether anybody waits for the next token of an answer."""
+        return any(sequence.left_len == 1 for sequence in self._running)
 
     def in_flight(self, adapter: AdapterDigest | None) -> int:
         return sum(sequence.adapter == adapter for sequence in self._by_id.values())
@@ -190,16 +172,13 @@ class Scheduler:
         """Every sequence is in the one place its stage names; what is held is held by them and nothing else."""
         self.pages.check_integrity()
         self.slots.check_integrity()
-        waiting = [sequence for queue in self._loading.values() for sequence in queue]
-        places = {
-            Stage.LOADING: waiting,
-            Stage.READY: list(self._ready),
-            Stage.RUNNING: self._running,
-            Stage.PARKED: self._parked,
-        }
-        assert sum(map(len, places.values())) == len(self._by_id)
-        for stage, sequences in places.items():
-            assert all(sequence.stage is stage for sequence in sequences)
+        stages = (Stage.LOADING, Stage.READY, Stage.RUNNING, Stage.PARKED)
+        places = [list(each) for each in (self.loading, self._ready, self._running, self._parked)]
+        assert sum(map(len, places)) == len(self._by_id)
+        assert all(each.stage is stage for stage, place in zip(stages, places, strict=True) for each in place)
+        assert all(sequence.has_begun for sequence in self._ready if sequence.page_table)
+        assert self._running == sorted(self._running, key=seniority)
+        assert len(self._running) <= MAX_ROWS + NEWCOMER_ROWS
         in_memory = [sequence for sequence in self._by_id.values() if sequence.stage is not Stage.LOADING]
         assert self.pages.holders == Counter(page for each in self._by_id.values() for page in each.page_table)
         for adapter in self.slots.resident:
@@ -210,48 +189,112 @@ class Scheduler:
     def _make_ready(self, sequence: Sequence) -> None:
         if sequence.adapter is not None:
             self.slots.acquire(sequence.adapter)
-        sequence.stage = Stage.READY
         self._ready.push(sequence)
 
     def _make_all_ready(self, adapter: AdapterDigest) -> None:
-        for sequence in self._loading.pop(adapter, ()):
+        for sequence in self.loading.take(adapter):
             self._make_ready(sequence)
 
-    def _admit(self) -> None:
-        """Moves sequences from ready to running while pages last, with what is known of their prompts.
+    def _add(self, rows: list[Row], sequence: Sequence, most: int) -> int:
+        """Gives the sequence its row of the step; the tokens of the budget that this takes."""
+        slot = None if sequence.adapter is None else self.slots.get(sequence.adapter)
+        row = Row.of(sequence, most, slot)
+        if row.count:
+            rows.append(row)
+        return 0 if row.is_decode else row.count
 
-        Nobody overtakes the one whose turn it is.
+    def _has_pages(self, sequence: Sequence, claims: list[Sequence], done: int) -> bool:
+        """Whether a running sequence has pages for all its tokens now, or could be given them.
+
+        Of `claims` the sequences behind the first `done` may lose theirs for it, and are then taken off the end.
         """
-        while len(self._ready) and len(self._running) < MAX_ROWS:
-            sequence = self._ready.peek()
-            shared = self.pages.find(sequence.reusable_keys)
-            others = pages_for(sequence.longest_len) - len(shared)
-            if not self.pages.can_take(others, shared):
-                return
-            self._ready.pop()
-            sequence.page_table = self.pages.take(others, shared)
-            sequence.published_pages = len(shared)
-            sequence.cached_len = sequence.computed_len = len(shared) * PAGE_TOKENS
+        missing = pages_for(sequence.total_len) - len(sequence.page_table)
+        if missing <= 0:
+            return True
+        while not self._make_room(missing, [], sequence):
+            if len(claims) == done:
+                return False
+            self._preempt(claims.pop())
+        sequence.page_table += self.pages.take(missing)
+        return True
+
+    def _make_room(self, count: int, shared: list[int], keep: Sequence) -> bool:
+        """Whether `count` pages can be taken, if need be after sequences without a row, but `keep`, lost theirs."""
+        while not self.pages.can_take(count, shared):
+            victim = youngest_holder((*self._parked, *self._ready.resumed), keep)
+            if victim is None:
+                return False
+            self._preempt(victim)
+        return True
+
+    def _relieve(self, now: float) -> None:
+        """Lets a newcomer that has waited for PATIENCE_S take the place of whoever its flow has besides its first."""
+        sequence = self._ready.next()
+        if sequence is None or not self._ready.is_newcomer(sequence) or now - sequence.arrived_at <= PATIENCE_S:
+            return
+        latecomers = by_claim(self._running)[flows(self._running) :]
+        while self._admit() is None and latecomers:
+            self._preempt(latecomers.pop())
+
+    def _admit(self) -> Sequence | None:
+        """Moves the sequence whose turn it is from ready to running, with what is known of its tokens.
+
+        Nobody overtakes it while it waits for pages. Each flow's first can still grow by a page afterwards, and unless
+        it is a newcomer everybody.
+        """
+        sequence = self._ready.next()
+        if sequence is None:
+            return None
+        is_newcomer = self._ready.is_newcomer(sequence)
+        if len(self._running) >= MAX_ROWS + (NEWCOMER_ROWS if is_newcomer else 0):
+            return None
+        shared = [] if sequence.page_table else self.pages.find(sequence.reusable_keys)
+        missing = pages_for(sequence.total_len) - len(sequence.page_table) - len(shared)
+        if missing > 0:
+            others = by_claim(self._running)[: flows(self._running)] if is_newcomer else self._running
+            growing = sum(len(each.page_table) < pages_for(each.longest_len) for each in others)
+            spare = growing if is_newcomer else max(growing, self.pages.num_pages // _HEADROOM)
+            if not self._make_room(missing + spare, shared, sequence):
+                return None
+        self._ready.take(sequence)
+        if not sequence.has_begun:
+            sequence.seniority, sequence.cached_len = self.admitted, len(shared) * PAGE_TOKENS
+            self.admitted += 1
             self.prompt_tokens_asked += sequence.prompt_len
             self.prompt_tokens_reused += sequence.cached_len
-            sequence.stage = Stage.RUNNING
-            self._running.append(sequence)
+        if not sequence.page_table:
+            sequence.begin_with(len(shared))
+        sequence.page_table += self.pages.take(max(0, missing), shared)
+        self._enter_row(sequence)
+        return sequence
+
+    def _preempt(self, sequence: Sequence) -> None:
+        """Takes its pages. What is full of them can be found until others need it."""
+        self.publish(sequence)
+        self.pages.give_back(sequence.page_table)
+        sequence.lose_pages()
+        self.preemptions += 1
+        if sequence.stage is Stage.RUNNING:
+            self._leave_row(sequence)
+            self._ready.push(sequence)
+
+    def _enter_row(self, sequence: Sequence) -> None:
+        insort(self._running, sequence, key=seniority)
+        sequence.stage = Stage.RUNNING
+        self._ready.row_begun(sequence)
+
+    def _leave_row(self, sequence: Sequence) -> None:
+        self._running.remove(sequence)
+        self._ready.row_ended(sequence)
 
     def _leave_memory(self, sequence: Sequence) -> None:
-        leave: dict[Stage, Callable[[Sequence], None]] = {
-            Stage.READY: self._ready.remove,
-            Stage.RUNNING: self._running.remove,
-            Stage.PARKED: self._parked.remove,
-        }
-        leave[sequence.stage](sequence)
+        if sequence.stage is Stage.RUNNING:
+            self._leave_row(sequence)
+        elif sequence.stage is Stage.PARKED:
+            self._parked.remove(sequence)
+        else:
+            self._ready.remove(sequence)
+        self.publish(sequence)
         self.pages.give_back(sequence.page_table)
         if sequence.adapter is not None:
             self.slots.release(sequence.adapter)
-
-
-def _flow(sequence: Sequence) -> tuple[str, AdapterDigest | None]:
-    return sequence.request.tenant, sequence.adapter
-
-
-def _cost(sequence: Sequence) -> int:
-    return sequence.prompt_len + sequence.max_new_tokens

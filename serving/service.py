@@ -3,23 +3,25 @@
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from math import inf
 
 from serving.adapters.store import AdapterStore
 from serving.catalog import Catalog, Usage
-from serving.choices import check_request_id, request_of, sequences_of
+from serving.choices import sequences_of
 from serving.config import ServingConfig
 from serving.engine import Engine
-from serving.errors import InvalidRequest, NotReady, Overloaded
+from serving.errors import InvalidRequest, NotReady
 from serving.grammar import Grammars
+from serving.host_tier import HostTier, PlainBuffers
 from serving.kv.pages import PagePool
 from serving.loading import AdapterLoader
 from serving.lora.slots import Slots
-from serving.mailbox import Abort, Call, Extend, Stop, Submit, Unload
+from serving.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
 from serving.models.loader import BaseModel, Progress
+from serving.open_streams import OpenStreams
 from serving.opening import open_base
 from serving.prompts.templates import TemplateRenderer
 from serving.requests import Preparer, check_request
@@ -40,7 +42,6 @@ from serving.types import (
 
 log = logging.getLogger("serving.service")
 _JOIN_S = 60.0
-_RETRY_S = (1.0, 60.0)
 
 
 def _silent(what: str, fraction: float) -> None:
@@ -74,12 +75,11 @@ class Service:
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._catalog = Catalog(base.name, store)
-        self._loader = AdapterLoader(store.open_blob, base.device)
-        self._streams: dict[str, TokenStream] = {}
+        host = HostTier.beside(base.device, config.adapter_host_bytes, PlainBuffers)
+        self._loader = AdapterLoader(store.open_blob, base.device, host)
+        self._streams = OpenStreams(config.max_queue, lambda each: self._put_unless_stopped(Submit(each)))
         self._accepting = True
         self._stopped = asyncio.Event()
-        self._run_s = 1.0
-        """How long requests take from their first token to their last, as a moving average."""
         slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
@@ -113,6 +113,8 @@ class Service:
         Raises ModelNotFound, InvalidRequest, ContextTooLong, ChatTemplateFailed.
         """
         version = self._catalog.resolve(model)
+        if version is not None and version.digest not in self._engine.resident:
+            self._put_unless_stopped(Expect(version.digest, version.nbytes))  # the prompt is read meanwhile
         template = await self._catalog.chat_template(version) if version else None
         adapter = version.digest if version else None
         prepared = await self._preparer.prepare(model, adapter, prompt, max_new_tokens, template)
@@ -138,18 +140,24 @@ class Service:
         self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
-        check_request_id(request.request_id)
-        if request.request_id in self._streams:
-            raise InvalidRequest("request_id", f"{request.request_id!r} is in flight already")
+        if request.deadline_s is not None and not request.deadline_s > 0:
+            raise InvalidRequest("deadline_s", "must be above 0")
         adapter = request.prepared.adapter
         nbytes = 0 if adapter is None else self._catalog.prepared_for(request.prepared.model, adapter).nbytes
-        self._check_queue()
+        self._streams.check(request.request_id)
+        now = time.monotonic()
         sequences = sequences_of(
-            request, self._base.vocabulary, self.base_digest, arrived_at=time.monotonic(), adapter_bytes=nbytes
+            request,
+            self._base.vocabulary,
+            self.base_digest,
+            arrived_at=now,
+            adapter_bytes=nbytes,
+            start_by=now + (self._config.request_timeout_s or inf),
+            end_by=now + (request.deadline_s or inf),
         )
         self._engine.mailbox.put(Submit(sequences[0]))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
-        self._streams[stream.request_id] = stream
+        self._streams.add(stream)
         self._catalog.used(adapter)
         return stream
 
@@ -178,11 +186,12 @@ class Service:
                 done: Future[None] = Future()
                 self._engine.mailbox.put(Unload(version.digest, done))
                 await asyncio.wrap_future(done)
+                self._loader.forget(version.digest)
 
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
         version = self._catalog.adapter(name)
-        await self._on_engine(lambda: self._engine.scheduler.pin(version.digest, version.nbytes))
+        await self._on_engine(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
 
     async def unpin(self, name: str) -> None:
         digest = self._catalog.adapter(name).digest
@@ -203,7 +212,7 @@ class Service:
 
     def activity(self) -> Activity:
         """What goes on with adapters, at a cost that does not grow with how many lie idle."""
-        return self._catalog.activity(self._usage(), self._streams.values())
+        return self._catalog.activity(self._usage(), self._streams.all)
 
     def busy(self, others: int) -> list[ModelCard]:
         """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
@@ -214,18 +223,27 @@ class Service:
         return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
-        return self._engine.stats
+        host = self._loader.host
+        if host is None:
+            return self._engine.stats
+        return replace(
+            self._engine.stats,
+            adapter_host_used_bytes=host.used_bytes,
+            adapter_host_budget_bytes=host.budget_bytes,
+            adapter_host_hits=host.hits,
+            adapter_host_evictions=host.evictions,
+        )
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def drain(self, timeout_s: float) -> None:
         """Takes no new requests and waits for those in flight; what is left after `timeout_s` is aborted."""
         self._accepting = False
-        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.values()]
+        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.all]
         if open_streams:
             await asyncio.wait(open_streams, timeout=timeout_s)
-        for request_id in list(self._streams):
-            self.abort(request_id)
+        for stream in self._streams.all:
+            self.abort(stream.request_id)
         await asyncio.gather(*open_streams)
 
     async def close(self) -> None:
@@ -248,41 +266,21 @@ class Service:
     def _deliver(self, events: list[TokenEvent]) -> None:
         """On the engine thread: one wake-up of the event loop per step."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._dispatch, events)
+            self._loop.call_soon_threadsafe(self._streams.dispatch, events)
 
     def _tell_stopped(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._dispatch_stopped)
 
-    def _dispatch(self, events: list[TokenEvent]) -> None:
-        for event in events:
-            stream = self._streams.get(request_of(event.request_id))
-            if stream is None:
-                continue
-            for sequence in stream.put(event):
-                self._put_unless_stopped(Submit(sequence))
-            if stream.end is not None:
-                del self._streams[stream.request_id]
-                self._run_s += (stream.run_s - self._run_s) / 16
-
     def _dispatch_stopped(self) -> None:
-        for stream in self._streams.values():
-            stream.fail("The engine stopped because of an internal error.")
-        self._streams.clear()
+        self._streams.fail("The engine stopped because of an internal error.")
         self._stopped.set()
-
-    def _check_queue(self) -> None:
-        """Raises Overloaded, with the time that those who wait will need, if the queue is full."""
-        waiting = sum(not stream.started for stream in self._streams.values())
-        if waiting >= self._config.max_queue:
-            running = max(1, len(self._streams) - waiting)
-            raise Overloaded(min(_RETRY_S[1], max(_RETRY_S[0], waiting * self._run_s / running)))
 
     def _check_accepting(self) -> None:
         if not self.is_ready:
             raise NotReady("The engine is stopping or has stopped.")
 
-    def _put_unless_stopped(self, command: Submit | Extend | Abort | Stop) -> None:
+    def _put_unless_stopped(self, command: Submit | Extend | Abort | Expect | Stop) -> None:
         if not self._engine.mailbox.is_closed:
             try:
                 self._engine.mailbox.put(command)
@@ -290,8 +288,9 @@ class Service:
                 return  # it stopped between the two lines: then everything has got its End
 
     def _usage(self) -> Usage:
-        in_flight = Counter(stream.adapter for stream in self._streams.values())
-        return Usage(in_flight, self._engine.resident, self._engine.pinned)
+        host = self._loader.host
+        in_host = frozenset() if host is None else host.adapters
+        return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)
 
     async def _on_engine(self, action: Callable[[], None]) -> None:
         done: Future[None] = Future()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, NewType
 if TYPE_CHECKING:  # values only: importing this must not load torch
     from serving.grammar import Grammar
 
+from serving.errors import ServingError
+
 AdapterDigest = NewType("AdapterDigest", str)
 """sha256 over an adapter version's sorted (file name, sha256) pairs: 64 hex digits."""
 BaseDigest = NewType("BaseDigest", str)
@@ -92,7 +94,8 @@ class GenerationRequest:
 
     tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
     tenant that sent it. granted_tokens is how many output tokens of each choice are paid for so far: a sequence that
-    reaches them is parked until `Service.extend` grants more.
+    reaches them is parked until `Service.extend` grants more. deadline_s: how long after its acceptance it must have
+    ended; if nothing of it was computed by then it fails, else it is aborted with what it has.
     """
 
     request_id: str
@@ -100,6 +103,7 @@ class GenerationRequest:
     sampling: SamplingParams
     tenant: str
     granted_tokens: int
+    deadline_s: float | None = None
 
 
 class Outcome(Enum):
@@ -129,13 +133,15 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 class End:
     """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client.
 
-    queued_s: from its acceptance to its first step; None if it never ran.
+    cause: what was raised, where it is something that the client can do something about. queued_s: from its acceptance
+    to its first step; None if it never ran.
     """
 
     outcome: Outcome
     finish_reason: FinishReason
     usage: Usage
     error: str | None = None
+    cause: ServingError | None = None
     queued_s: float | None = None
 
 
@@ -182,6 +188,7 @@ class Residency(Enum):
     """Where an adapter version's weights are: the fastest tier that holds them."""
 
     DEVICE = "device"
+    HOST = "host"
     DISK = "disk"
     REMOTE = "remote"
 
@@ -224,7 +231,10 @@ class EngineStats:
     """A snapshot for metrics and `ps`. Times in seconds, memory in bytes; counters grow since the start.
 
     kv_used_bytes is what sequences hold; kv_kept_bytes beyond it is given up when they need it. prompt_tokens were
-    computed; of the prompt_tokens_asked of all sequences that ran, prompt_tokens_reused came from the prefix cache.
+    computed, each once; of the prompt_tokens_asked of all sequences that ran, prompt_tokens_reused came from the prefix
+    cache. recomputed_tokens, of prompts and outputs, had been computed before a preemption. load_stages: of each stage
+    of loading an adapter its name, how often it was passed, and seconds in all; load_seconds is their sum but for the
+    wait for a thread. The adapter_host fields are of the host tier, all 0 where there is none.
     """
 
     running: int
@@ -245,3 +255,10 @@ class EngineStats:
     loads: int
     load_seconds: float
     evictions: int
+    recomputed_tokens: int = 0
+    preemptions: int = 0
+    load_stages: tuple[tuple[str, int, float], ...] = ()
+    adapter_host_used_bytes: int = 0
+    adapter_host_budget_bytes: int = 0
+    adapter_host_hits: int = 0
+    adapter_host_evictions: int = 0

@@ -147,7 +147,7 @@ async def lines(shape: Shape, first: TokenEvent | Settled) -> AsyncIterator[byte
 
 def _raise_if_failed(settled: Settled) -> None:
     if settled.end.outcome is Outcome.FAILED:
-        raise GenerationFailed(settled.end.error or "The engine failed.")
+        raise settled.end.cause or GenerationFailed(settled.end.error or "The engine failed.")
 
 
 def _line(document: Json) -> bytes:

@@ -24,6 +24,8 @@ def start(
     max_model_len: Annotated[int | None, typer.Option(help="Tokens of context.")] = None,
     kv_bytes: Annotated[str | None, typer.Option(help="Memory for the KV cache, such as 512MiB.")] = None,
     adapter_device_bytes: Annotated[str | None, typer.Option(help="Memory for adapters, such as 256MiB.")] = None,
+    adapter_host_bytes: Annotated[str | None, typer.Option(help="Host memory for them, beside a GPU.")] = None,
+    request_timeout_s: Annotated[float | None, typer.Option(help="Seconds a request may wait.")] = None,
     database: Annotated[str | None, typer.Option(help="sqlite:///PATH or a PostgreSQL URL.")] = None,
 ) -> None:
     """Run a node. Ctrl-C drains: running streams finish, nothing durable is lost."""
@@ -49,6 +51,8 @@ def start(
         max_model_len=max_model_len,
         kv_bytes=kv_bytes,
         adapter_device_bytes=adapter_device_bytes,
+        adapter_host_bytes=adapter_host_bytes,
+        request_timeout_s=request_timeout_s,
         database=database,
     )
     missing = missing_packages()

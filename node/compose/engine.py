@@ -41,7 +41,9 @@ def serving_config(settings: Settings) -> ServingConfig:
         max_model_len=settings.max_model_len,
         kv_bytes=settings.kv_bytes,
         adapter_device_bytes=settings.adapter_device_bytes,
+        adapter_host_bytes=settings.adapter_host_bytes,
         max_queue=settings.max_queue,
+        request_timeout_s=settings.request_timeout_s,
         allowed_sources=sources,
         sources=SourceSettings(s3_endpoint=settings.s3_endpoint),
     )

@@ -8,8 +8,9 @@
 import hashlib
 import json
 import mmap
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,9 @@ from typing import BinaryIO
 import torch
 
 from serving.adapters.durable import write_whole
+from serving.adapters.file_id import FileId
 from serving.errors import AdapterCorrupt
+from serving.load_stages import LoadStages
 from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest, BaseDigest
 
@@ -28,6 +31,14 @@ _PAGE_BYTES = 4096
 _ALIGN_BYTES = 64
 _MAX_HEADER_BYTES = 16 << 20
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+Allocate = Callable[[int], torch.Tensor]
+"""A buffer of so many bytes: uint8 [nbytes], contiguous, in host memory."""
+
+
+def in_memory(nbytes: int) -> torch.Tensor:
+    """Ordinary memory."""
+    return torch.empty(nbytes, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,37 @@ def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
     payload = torch.frombuffer(mapped, dtype=torch.uint8, offset=header.start)
     layers = views(payload, header.placements, key.dtype)
     return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers)
+
+
+def blob_id(folder: Path, key: BlobKey) -> FileId:
+    """Raises FileNotFoundError."""
+    return FileId.of((folder / key.file_name()).stat())
+
+
+def read_blob(
+    folder: Path, key: BlobKey, verified: FileId | None, allocate: Allocate, stages: LoadStages
+) -> tuple[AdapterBlob, FileId]:
+    """The blob of `key` in a buffer of our own, and its file's id; hashed unless the file is the `verified` one.
+
+    allocate is asked once. Raises FileNotFoundError, AdapterCorrupt.
+    """
+    with (folder / key.file_name()).open("rb") as file:
+        header, found = _header(file, key), FileId.of(os.fstat(file.fileno()))
+        if found.size != header.start + header.payload_bytes:
+            raise _damaged(key, f"it has {found.size} bytes instead of {header.start + header.payload_bytes}")
+        stages.ended("resolve")
+        payload = allocate(header.payload_bytes)
+        content = payload.numpy().data
+        file.seek(header.start)
+        if file.readinto(content) != header.payload_bytes:
+            raise _damaged(key, "it was cut short while it was read")
+        stages.ended("read")
+    if found != verified:
+        if hashlib.sha256(content).hexdigest() != header.payload_sha256:
+            raise _damaged(key, "its weights have changed")
+        stages.ended("verify")
+    layers = views(payload, header.placements, key.dtype)
+    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers), found
 
 
 def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:

@@ -57,8 +57,15 @@ def tokenizer_digest(folder: Path) -> str:
     return files_digest({name: file_digest(folder / name) for name in _existing(folder, TOKENIZER_FILES)})
 
 
-def base_digest(folder: Path, on_progress: Callable[[float], None] = lambda fraction: None) -> BaseDigest:
-    """Names the base model in `folder`: weights, config and tokenizer. Reads every byte. Raises BaseModelUnusable."""
+def base_digest(
+    folder: Path,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    digest_of: Callable[[Path], str] = file_digest,
+) -> BaseDigest:
+    """Names the base model in `folder`: weights, config and tokenizer. Raises BaseModelUnusable.
+
+    digest_of: a file's sha256; without one every byte is read.
+    """
     names = _existing(folder, BASE_PATTERNS)
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise BaseModelUnusable(f"{folder} is not a model folder: it needs config.json and *.safetensors.")
@@ -66,7 +73,7 @@ def base_digest(folder: Path, on_progress: Callable[[float], None] = lambda frac
     digests: dict[str, str] = {}
     done_bytes = 0
     for name in names:
-        digests[name] = file_digest(folder / name)
+        digests[name] = digest_of(folder / name)
         done_bytes += (folder / name).stat().st_size
         on_progress(done_bytes / total_bytes)
     return BaseDigest(files_digest(digests))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -40,12 +41,19 @@ class Entry(BaseModel):
     ingested: Ingested | None = None
 
 
+Names = dict[str, AdapterDigest]
+Versions = dict[AdapterDigest, Entry]
+
+
 class _Stored(BaseModel):
+    """format 1 is all there is; beside format 2 a log of the same generation may lie."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int
-    names: dict[str, AdapterDigest]
-    versions: dict[AdapterDigest, Entry]
+    format: Literal[1, 2]
+    generation: int = 0
+    names: Names
+    versions: Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +122,24 @@ class Index:
         """The version fetched from a pinned source, or last from a source spelled so, if that cannot have changed."""
         return self._of_source.get(source)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, generation: int = 0) -> None:
         """Raises StorageFailed; then the file is as it was."""
-        stored = _Stored(format=1, names=dict(self.names), versions=dict(self.versions))
+        stored = _Stored(format=2, generation=generation, names=dict(self.names), versions=dict(self.versions))
         write_whole(path, [stored.model_dump_json(indent=1).encode()])
 
     @classmethod
-    def load(cls, path: Path) -> "Index":
-        """Empty if there is no file yet. Raises StorageFailed if it cannot be read."""
+    def load(cls, path: Path) -> tuple["Index", int]:
+        """The list and its generation; empty if there is no file yet. Raises StorageFailed if it cannot be read."""
         try:
             stored = _Stored.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            return cls()
+            return cls(), 0
         except (OSError, ValidationError) as error:
             raise StorageFailed(
                 f"Cannot read the list of adapters in {path}: {str(error).splitlines()[0]}. Restore it, or move it "
                 "away and add the adapters again."
             ) from error
-        return cls.of(stored.names, stored.versions)
+        return cls.of(stored.names, stored.versions), stored.generation
 
 
 def _sources(entry: Entry) -> tuple[str, ...]:

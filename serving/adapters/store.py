@@ -14,12 +14,14 @@ import torch
 from serving.adapters.arrivals import Arrival, Arrivals
 from serving.adapters.backoff import Failure
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob
+from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.adapters.index import Entry, Index, check_name
+from serving.adapters.journal import Change, Journal, Named, Reingested, Unnamed
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
 from serving.errors import ModelNotFound, SourceUnavailable
+from serving.load_stages import LoadStages
 from serving.types import AdapterDigest, BaseDigest
 
 
@@ -38,7 +40,7 @@ class AdapterVersion:
 class AdapterStore:
     """Names to immutable versions, kept across restarts. All methods may be called from any thread.
 
-    home/index.json          names and versions
+    home/index.json, .log    names and versions
     home/versions/<digest>/  the adapter's own files
     home/blobs/<key>.blob    what they were ingested to
     home/staging/            what is just arriving
@@ -61,15 +63,15 @@ class AdapterStore:
         Raises StorageFailed, SourceRefused (allowed_sources).
         """
         self._base = base
-        self._index_path = home / "index.json"
-        self._index = Index.load(self._index_path)
+        self._journal = Journal(home / "index.json")
+        self._index = self._journal.index
         self._in_order: tuple[Index | None, list[str]] = (None, [])
         self._counted: tuple[Index | None, int] = (None, 0)
         self._changing = threading.Lock()
         self._files = VersionFiles(home, base, base_digest, dtype)
         stored = {digest: entry.ingested for digest, entry in self._index.versions.items()}
         if fresh := self._files.prepare(stored):
-            self._change(self._index.with_ingested(fresh))
+            self._change(Reingested(blobs=fresh))
         self._arrivals = Arrivals(
             staging=home / "staging",
             files=self._files,
@@ -131,15 +133,17 @@ class AdapterStore:
             before = self._index
             if name not in before.names:
                 raise ModelNotFound(name)
-            self._change(before.without_name(name))
+            self._change(Unnamed(name=name))
             for digest in before.versions.keys() - self._index.versions.keys():
                 self._files.delete(digest)
 
-    def open_blob(self, digest: AdapterDigest) -> AdapterBlob:
-        """Map and verify a version's blob; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
+    def open_blob(
+        self, digest: AdapterDigest, allocate: Allocate = in_memory, stages: LoadStages | None = None
+    ) -> AdapterBlob:
+        """A version's blob in a buffer; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
         if self._files.size(digest) is None:
             raise ModelNotFound(digest)
-        return self._files.open(digest)
+        return self._files.open(digest, allocate, stages or LoadStages(time.monotonic()))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
         """The chat template that came with the version; blocking. Raises AdapterCorrupt."""
@@ -155,6 +159,8 @@ class AdapterStore:
     def close(self) -> None:
         """End running fetches at their next byte; new ones are refused."""
         self._arrivals.close()
+        with self._changing:
+            self._journal.close()
 
     def _version(self, name: str, digest: AdapterDigest) -> AdapterVersion | None:
         entry, size = self._index.versions.get(digest), self._files.size(digest)
@@ -169,9 +175,8 @@ class AdapterStore:
                 raise SourceUnavailable(source, "the adapter was removed while it arrived; add it again", 0.0)
             pinned, immutable = arrival.pinned_source, arrival.immutable
             entry = Entry(source=source, pinned_source=pinned, immutable=immutable, names=(), ingested=size)
-            self._change(self._index.with_name(name, arrival.digest, entry))
+            self._change(Named(name=name, digest=arrival.digest, entry=entry))
         return AdapterVersion(name, arrival.digest, source, pinned, size.rank, size.nbytes)
 
-    def _change(self, index: Index) -> None:
-        index.save(self._index_path)
-        self._index = index  # readers take no lock: they see the old value or the new one
+    def _change(self, change: Change) -> None:
+        self._index = self._journal.record(change)  # readers take no lock: they see the old value or the new one

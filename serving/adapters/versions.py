@@ -5,17 +5,20 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from serving.adapters.base_shape import BaseShape
-from serving.adapters.blob import AdapterBlob, BlobKey, open_blob, read_header
+from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, blob_id, read_blob, read_header
 from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
 from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
+from serving.adapters.file_id import FileId
 from serving.adapters.index import Ingested
 from serving.adapters.ingest import ingest
 from serving.errors import AdapterCorrupt, ServingError
+from serving.load_stages import LoadStages
 from serving.types import AdapterDigest, BaseDigest
 
 log = logging.getLogger("serving.adapters")
@@ -31,6 +34,7 @@ class VersionFiles:
         self._base_digest = base_digest
         self._dtype = dtype
         self._sizes: dict[AdapterDigest, Ingested] = {}
+        self._verified: dict[AdapterDigest, FileId] = {}
         self._ingesting = threading.Lock()
 
     def prepare(self, known: Mapping[AdapterDigest, Ingested | None]) -> dict[AdapterDigest, Ingested]:
@@ -62,20 +66,32 @@ class VersionFiles:
         with self._ingesting:  # one at a time: an ingest holds a whole adapter in memory
             blob = ingest(adapter, staged, self._key(digest), self._base, self._blobs)
             self._keep(staged, digest)
+            self._verified[digest] = blob_id(self._blobs, self._key(digest))
             self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes)
 
     def size(self, digest: AdapterDigest) -> Ingested | None:
         """What the version takes in memory; None if it is not served."""
         return self._sizes.get(digest)
 
-    def open(self, digest: AdapterDigest) -> AdapterBlob:
-        """The version's verified blob, made again if it was damaged. Raises AdapterCorrupt, StorageFailed."""
+    def open(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
+        """The version's blob in a buffer of `allocate`, made again if it was damaged, then in memory of its own.
+
+        Every byte is hashed at ingest and when it is first read after a start: that finds what rotted or was changed on
+        the disk. A file that is still the one that was hashed, unchanged by inode, size and times, is not hashed again:
+        of what has rotted since, a read of the page cache would tell nothing, and hashing is the most of a warm load.
+        Raises AdapterCorrupt, StorageFailed.
+        """
+        key, verified = self._key(digest), self._verified.get(digest)
         try:
-            return open_blob(self._blobs, self._key(digest))
+            blob, self._verified[digest] = read_blob(self._blobs, key, verified, allocate, stages)
+            return blob
         except (FileNotFoundError, AdapterCorrupt) as problem:
             log.warning("adapter_blob_damaged adapter=%s error=%s", digest, problem)
         with self._ingesting:
-            return self._ingest_again(digest)
+            blob = self._ingest_again(digest)
+        self._verified[digest] = blob_id(self._blobs, key)
+        payload = blob.payload.clone()  # a mapped file that is cut short would end the process
+        return replace(blob, payload=payload, modules=blob.views(payload))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
         """The chat template the adapter came with. Raises AdapterCorrupt."""
@@ -93,6 +109,7 @@ class VersionFiles:
         """
         with self._ingesting:
             self._sizes.pop(digest, None)
+            self._verified.pop(digest, None)
             _delete(self._blobs / self._key(digest).file_name())
             _delete(self._versions / digest)
 

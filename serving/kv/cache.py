@@ -53,6 +53,10 @@ class KvCache:
             for layer, shape in layers.items()
         }
 
+    def arena(self, layer: int) -> torch.Tensor:
+        """[pages, PAGE_TOKENS, elements]"""
+        return self._arenas[layer]
+
     def clear(self, layer: int, pages: torch.Tensor) -> None:
         """Zeroes `pages`: another sequence may have left numbers there that are not finite."""
         self._arenas[layer].index_fill_(0, pages, 0)

@@ -1,10 +1,12 @@
 """Which adapters live on the device: a budget in bytes, reference counts, pins, eviction by worth per byte."""
 
+import heapq
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from serving.errors import AdapterBusy
 from serving.lora.slot import Slot
+from serving.lora.worth import Worth
 from serving.types import AdapterDigest
 
 
@@ -17,36 +19,45 @@ class _Home:
     references: int = 0
     hits: int = 0
     reload_s: float = 0.0
-    priority: float = 0.0
+    worth: float = 0.0
 
 
 class Slots:
     """Adapters by digest within `budget_bytes`. Owned by the engine thread.
 
     A sequence references its adapter from the moment it may run until it ends; a referenced or pinned adapter never
-    leaves. Of the others the one with the lowest `clock + hits * reload cost / bytes` goes first, and the clock moves
-    up to it, so that old fame fades (GreedyDual-Size-Frequency, Cherkasova 1998).
+    leaves. Of the others the one that is worth least goes first.
     """
 
     def __init__(self, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
         self.loads = 0
-        self.load_seconds = 0.0
         self.evictions = 0
+        self.loading = 0
+        self.used_bytes = 0
         self._homes: dict[AdapterDigest, _Home] = {}
         self._pinned: set[AdapterDigest] = set()
-        self._clock = 0.0
-        self.used_bytes = 0
+        self._worth = Worth()
         self.changed = False
         """Set whenever `resident` or `pinned` changes; whoever publishes them resets it."""
+        self.has_freed = False
+        """Set whenever bytes become free; whoever has found nothing to fill them with resets it."""
 
     @property
     def resident(self) -> frozenset[AdapterDigest]:
         return frozenset(digest for digest, home in self._homes.items() if home.slot is not None)
 
     @property
+    def resident_count(self) -> int:
+        return len(self._homes) - self.loading
+
+    @property
     def pinned(self) -> frozenset[AdapterDigest]:
         return frozenset(self._pinned)
+
+    @property
+    def free_bytes(self) -> int:
+        return self.budget_bytes - self.used_bytes
 
     def get(self, digest: AdapterDigest) -> Slot:
         """The slot of a resident adapter."""
@@ -64,7 +75,7 @@ class Slots:
 
     def could_hold(self, digest: AdapterDigest, nbytes: int) -> bool:
         """Whether the adapter fits once everything that may leave has left."""
-        pinned = sum(home.nbytes for other, home in self._homes.items() if other in self._pinned and other != digest)
+        pinned = sum(self._homes[each].nbytes for each in self._pinned if each != digest and each in self._homes)
         return nbytes + pinned <= self.budget_bytes
 
     def is_loading(self, digest: AdapterDigest) -> bool:
@@ -77,14 +88,23 @@ class Slots:
 
     def reserve(self, digest: AdapterDigest, nbytes: int) -> bool:
         """Takes `nbytes` for a load that is about to start, evicting what is worth less; False if it cannot fit now."""
-        assert digest not in self._homes
-        victims = self._victims(nbytes - (self.budget_bytes - self.used_bytes))
+        victims = self._victims(nbytes - self.free_bytes)
         if victims is None:
             return False
         for victim in victims:
             self._drop(victim)
+        reserved = self.reserve_free(digest, nbytes)
+        assert reserved, "what was evicted did not make the room it was to make"
+        return True
+
+    def reserve_free(self, digest: AdapterDigest, nbytes: int) -> bool:
+        """The same without evicting anything."""
+        assert digest not in self._homes
+        if nbytes > self.free_bytes:
+            return False
         self._homes[digest] = _Home(nbytes)
         self.used_bytes += nbytes
+        self.loading += 1
         return True
 
     def fill(self, slot: Slot, *, took_s: float) -> None:
@@ -94,21 +114,23 @@ class Slots:
         assert slot.nbytes <= home.nbytes, "an adapter grew while it was loaded"
         self.used_bytes += slot.nbytes - home.nbytes
         home.slot, home.nbytes, home.reload_s = slot, slot.nbytes, took_s
+        home.worth = self._worth.clock
         self.changed = True
-        home.priority = self._clock
+        self.loading -= 1
         self.loads += 1
-        self.load_seconds += took_s
 
     def cancel(self, digest: AdapterDigest) -> None:
         """The load that was reserved has failed."""
         assert self.is_loading(digest)
         self.used_bytes -= self._homes.pop(digest).nbytes
+        self.loading -= 1
+        self.has_freed = True
 
     def acquire(self, digest: AdapterDigest) -> None:
         home = self._homes[digest]
         home.references += 1
         home.hits += 1
-        home.priority = self._clock + home.hits * max(home.reload_s, 1e-6) / home.nbytes
+        home.worth = self._worth.of(home.hits, home.reload_s, home.nbytes)
 
     def release(self, digest: AdapterDigest) -> None:
         home = self._homes[digest]
@@ -138,6 +160,7 @@ class Slots:
     def check_integrity(self) -> None:
         """The bytes reserved and resident stay within the budget; nothing unloaded is referenced."""
         assert self.used_bytes == sum(home.nbytes for home in self._homes.values()) <= self.budget_bytes
+        assert self.loading == sum(home.slot is None for home in self._homes.values())
         for digest, home in self._homes.items():
             assert home.references >= 0
             assert home.slot is None or (home.slot.digest == digest and home.slot.nbytes == home.nbytes)
@@ -145,18 +168,25 @@ class Slots:
 
     def _victims(self, missing_bytes: int) -> Collection[AdapterDigest] | None:
         """The least worthy idle adapters that free `missing_bytes`; None if all of them together do not."""
-        idle = [d for d, h in self._homes.items() if h.slot is not None and not h.references and d not in self._pinned]
+        if missing_bytes <= 0:
+            return ()
+        idle = [(home.worth, digest) for digest, home in self._homes.items() if self._may_leave(digest, home)]
+        if sum(self._homes[digest].nbytes for _, digest in idle) < missing_bytes:
+            return None
+        heapq.heapify(idle)  # few of many leave
         victims = []
-        for digest in sorted(idle, key=lambda each: self._homes[each].priority):
-            if missing_bytes <= 0:
-                break
+        while missing_bytes > 0:
+            _, digest = heapq.heappop(idle)
             victims.append(digest)
             missing_bytes -= self._homes[digest].nbytes
-        return victims if missing_bytes <= 0 else None
+        return victims
+
+    def _may_leave(self, digest: AdapterDigest, home: _Home) -> bool:
+        return home.slot is not None and not home.references and digest not in self._pinned
 
     def _drop(self, digest: AdapterDigest) -> None:
         home = self._homes.pop(digest)
         self.used_bytes -= home.nbytes
-        self.changed = True
-        self._clock = max(self._clock, home.priority)
+        self._worth.left(home.worth)
+        self.changed = self.has_freed = True
         self.evictions += 1

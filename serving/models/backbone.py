@@ -1,7 +1,8 @@
 """One step's logits: the only place that runs the model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
 
@@ -14,15 +15,27 @@ from serving.lora.plan import LoraPlan
 from serving.models.attention import AttentionPlan, plan_attention
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
-    """One step's tokens as one packed row. last: the rows whose logits are wanted; None means all of them."""
+    """One step's tokens as one packed row, and whose they are.
+
+    token_ids, positions: [tokens].   last: the tokens whose logits are wanted; None means all of them.
+    page_tables, spans: of each sequence, in row order: its pages, and which of its tokens (start, end) are computed.
+    decode_rows: so many of the first sequences have one new token each.
+    """
 
     token_ids: torch.Tensor
     positions: torch.Tensor
     last: torch.Tensor | None
-    attention: AttentionPlan
+    page_tables: Sequence[Sequence[int]]
+    spans: Sequence[tuple[int, int]]
+    decode_rows: int
     lora: LoraPlan | None
+
+    @cached_property
+    def attention(self) -> AttentionPlan:
+        """Who attends to what, as the torch forwards need it."""
+        return plan_attention(self.page_tables, self.spans, self.decode_rows, self.token_ids.device)
 
 
 class StepForward(Protocol):
@@ -63,12 +76,9 @@ class Backbone:
             token_ids=self._tensor([t for row in batch.rows for t in row.sequence.token_ids[row.start : row.end]]),
             positions=self._tensor([position for row in batch.rows for position in range(row.start, row.end)]),
             last=None if len(last) == ends[-1] else self._tensor(last),
-            attention=plan_attention(
-                [row.sequence.page_table for row in batch.rows],
-                [(row.start, row.end) for row in batch.rows],
-                batch.decode_rows,
-                self._device,
-            ),
+            page_tables=[row.sequence.page_table for row in batch.rows],
+            spans=[(row.start, row.end) for row in batch.rows],
+            decode_rows=batch.decode_rows,
             lora=batch.lora,
         )
 

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.digests import base_digest, tokenizer_digest
+from serving.adapters.known_digests import KnownDigests
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, page_bytes
@@ -21,6 +22,7 @@ from serving.models.backbone import Backbone
 from serving.models.memory import available_bytes
 from serving.models.prepare import prepare
 from serving.models.probe import choose_device, choose_dtype
+from serving.native.loading import kernels_for
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import BaseDigest
 
@@ -50,14 +52,16 @@ class BaseModel:
 
 def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> BaseModel:
     """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
-    digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction))
+    known = KnownDigests(config.adapters_home / "digests.json")
+    digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction), known.of)
+    known.save()
     on_progress("Loading the base model", 0.0)
     vocabulary = _load_vocabulary(folder)
     model, device = _load_model(folder, config)
     _check_vocabulary(vocabulary, model)
-    prepared = prepare(model)
-    on_progress("Loading the base model", 0.8)
     context = _context_tokens(model, config.max_model_len)
+    prepared = prepare(model, context, kernels_for(model.dtype, device, config.kernels_home))
+    on_progress("Loading the base model", 0.8)
     layers = prepared.forward.layers
     bytes_per_page = page_bytes(layers, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)

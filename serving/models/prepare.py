@@ -12,10 +12,11 @@ from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache
 from serving.kv.pages import pages_for
 from serving.models.architecture import is_understood
-from serving.models.attention import plan_attention
 from serving.models.backbone import Step, StepForward
 from serving.models.fallback import HuggingFaceForward
 from serving.models.fused import FusedDecoder
+from serving.native.decoder import NativeDecoder
+from serving.native.library import Library
 
 _PROBE_TOKENS = 24
 
@@ -30,8 +31,10 @@ class Prepared:
 
 
 @torch.inference_mode()
-def prepare(model: PreTrainedModel) -> Prepared:
-    """The fused decoder where the model is understood, else Hugging Face's forward with our parts; uses up `model`.
+def prepare(model: PreTrainedModel, context: int, kernels: Library | None) -> Prepared:
+    """The decoder where the model is understood, else Hugging Face's forward with our parts; uses up `model`.
+
+    context: the longest sequence.   kernels: None computes in plain torch.
 
     A linear is served if the reference forward showed it every token exactly once; an expert, seeing some, is not.
     Raises BaseModelUnusable if what our parts compute differs from what the model computed before.
@@ -46,7 +49,7 @@ def prepare(model: PreTrainedModel) -> Prepared:
     shapes = {name: LinearShape(linear.in_features, linear.out_features) for name, linear in served.items()}
     unserved = frozenset((linears.keys() - served.keys()) | embeddings)
     if is_understood(model):
-        decoder = FusedDecoder(model)
+        decoder = _decoder(model, context, kernels)
         _check(expected, _prefilled_then_decoded(decoder, probe, model.dtype), model)
         return Prepared(decoder, shapes, unserved)
     fallback = HuggingFaceForward(model, served)
@@ -57,6 +60,12 @@ def prepare(model: PreTrainedModel) -> Prepared:
             f"{model.config.num_hidden_layers} layers."
         )
     return Prepared(fallback, shapes, unserved)
+
+
+def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> FusedDecoder | NativeDecoder:
+    if kernels is None:
+        return FusedDecoder(model)
+    return NativeDecoder(model, kernels, context=context, threads=torch.get_num_threads())
 
 
 def _linears_of_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
@@ -77,16 +86,16 @@ def _linears_of_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> 
     return {name for name, shapes in calls.items() if shapes == [(1, *token_ids.shape)]}
 
 
-def _prefilled_then_decoded(decoder: FusedDecoder, token_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _prefilled_then_decoded(decoder: StepForward, token_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Logits of one sequence [tokens], all but the last token computed in one step, that one in the next."""
     tokens = token_ids.shape[0]
     pages = list(range(pages_for(tokens)))
     cache = KvCache(decoder.layers, len(pages), dtype, token_ids.device)
     logits = []
     for start, end, decode_rows in ((0, tokens - 1, 0), (tokens - 1, tokens, 1)):
-        plan = plan_attention([pages], [(start, end)], decode_rows, token_ids.device)
         positions = torch.arange(start, end, device=token_ids.device)
-        logits.append(decoder.forward(Step(token_ids[start:end], positions, None, plan, None), cache))
+        step = Step(token_ids[start:end], positions, None, [pages], [(start, end)], decode_rows, None)
+        logits.append(decoder.forward(step, cache))
     return torch.cat(logits)
 
 

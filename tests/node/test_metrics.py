@@ -134,7 +134,7 @@ def test_refusals_for_want_of_room_are_rejections(code: str, reason: str) -> Non
 
 
 def test_adapters_in_memory_are_told_as_llm_d_reads_them() -> None:
-    resident = (replace(card("a"), pinned=True), card("b", residency=Residency.DISK), card("a@0123456789ab"))
+    resident = (replace(card("a"), pinned=True), card("b", residency=Residency.HOST), card("a@0123456789ab"))
 
     found = adapters(Activity(7, resident, frozenset({"a"}), frozenset({"b", "c"})))
 
@@ -149,7 +149,7 @@ def test_adapters_in_memory_are_told_as_llm_d_reads_them() -> None:
     assert found["vllm:lora_adapter_load_seconds_count"] == [({}, 3)]
     assert found["vllm:lora_adapter_load_seconds_sum"] == [({}, 0.5)]
     tiers = {labels["tier"]: count for labels, count in found["openlora_adapters"]}
-    assert (tiers["device"], tiers["disk"], sum(tiers.values())) == (1, 6, 7)
+    assert (tiers["device"], tiers["disk"], sum(tiers.values())) == (1, 5, 7)
 
 
 def test_series_of_adapters_in_memory_are_capped_to_those_used_last() -> None:

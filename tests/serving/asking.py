@@ -33,10 +33,12 @@ async def start(
     sampling: SamplingParams = GREEDY,
     tenant: str = "somebody",
     granted: int | None = None,
+    deadline_s: float | None = None,
 ) -> TokenStream:
     prepared = await prepare(service, model, prompt, new_tokens)
     granted = prepared.max_new_tokens if granted is None else granted
-    return service.generate(GenerationRequest(f"r{next(_numbers)}", prepared, sampling, tenant, granted))
+    request = GenerationRequest(f"r{next(_numbers)}", prepared, sampling, tenant, granted, deadline_s)
+    return service.generate(request)
 
 
 async def collect(stream: TokenStream) -> Answer:

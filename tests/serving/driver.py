@@ -41,7 +41,7 @@ class StepDriver:
         self._files: dict[AdapterDigest, Path] = {}
         self._sizes: dict[AdapterDigest, int] = {}
         self._reports: list[Command] = []
-        self.loader = AdapterLoader(self._open, self.base.device)
+        self.loader = AdapterLoader(lambda digest, allocate, stages: self._open(digest), self.base.device)
         self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
         self.engine = Engine(
             Recording(self.base.backbone, self),
@@ -87,7 +87,7 @@ class StepDriver:
     def step(self, now: float = 0.0) -> list[TokenEvent]:
         """One turn of the engine's loop; loads it starts have ended when it returns."""
         for adapter in self.scheduler.loads_to_start(now):
-            self.loader._load(adapter, self._reports.append)
+            self.loader._load(adapter, self._reports.append, 0.0)
         for report in self._reports:
             if isinstance(report, AdapterLoaded):
                 self.scheduler.adapter_ready(report.slot, report.took_s)

@@ -1,5 +1,7 @@
 """Turns are shared by tokens, not by requests."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,3 +62,35 @@ def test_the_turn_stays_until_it_is_taken(given_items: list[Item], data: st.Data
         queue.push(item)
 
     assert queue.peek() == queue.pop() == head
+
+
+def test_a_flow_with_nothing_under_way_goes_before_one_that_floods_for_one_turn() -> None:
+    queue = queue_of([("flood", 100, i) for i in range(40)])
+    for _ in range(3):
+        queue.begin(queue.pop())
+    for number in range(15):
+        queue.push(("rare", 100, number))
+
+    queue.begin(queue.pop())
+    order = "".join(queue.pop()[0][0] for _ in range(30))
+
+    turn = QUANTUM_TOKENS // 100
+    assert order == "r" * (turn - 1) + "f" * (turn - 3) + "r" * 5 + "f" * (30 - 2 * turn - 1)
+
+
+@given(st.integers(0, 10**6))
+def test_whatever_begins_and_ends_nobody_saves_up_more_than_a_turn_and_an_item(seed: int) -> None:
+    rng = random.Random(seed)
+    cost = {flow: rng.randint(20, 1500) for flow in "abc"}
+    queue: FairQueue[Item] = queue_of([])
+    under_way: list[Item] = []
+    for number in range(500):
+        queue.push((flow := rng.choice("abc"), cost[flow], number))
+        if rng.random() < 0.8 and len(queue):
+            under_way.append(queue.pop())
+            queue.begin(under_way[-1])
+        while under_way and rng.random() < 0.4:
+            queue.end(under_way.pop(rng.randrange(len(under_way))))
+
+        assert all(each.credit < QUANTUM_TOKENS + 1500 for each in queue._flows.values())
+        assert queue.is_idle(("a", 1, 0)) == all(item[0] != "a" for item in under_way)

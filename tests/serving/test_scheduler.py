@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from serving.detokenize import OutputText, StopStrings
 from serving.errors import InvalidRequest
-from serving.kv.pages import PAGE_TOKENS, PagePool
+from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
 from serving.kv.prefix import PageKeys
+from serving.load_queue import PATIENCE_S
 from serving.lora.slot import LoraModule, Slot
 from serving.lora.slots import Slots
-from serving.scheduler import PATIENCE_S, PREFILL_TOKENS, Scheduler
+from serving.scheduler import PREFILL_TOKENS, Scheduler
 from serving.sequence import Sequence, Stage
 from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, SamplingParams
 from tests.serving.test_detokenize import VOCABULARY
@@ -54,7 +55,7 @@ class World:
         self.scheduler.submit(sequence)
         return sequence
 
-    def step(self, *, finish_loads: bool = True) -> list[Sequence]:
+    def step(self, *, finish_loads: bool = True, prefill_tokens: int = PREFILL_TOKENS) -> list[Sequence]:
         """One engine turn; returns the sequences that computed something."""
         self.now += 0.1
         self.loading += self.scheduler.loads_to_start(self.now)
@@ -62,11 +63,13 @@ class World:
             digest = self.loading.pop()
             pair = LoraModule(torch.zeros(4, 4), torch.zeros(4, 4))
             self.scheduler.adapter_ready(Slot(digest, {"m": pair}, self.nbytes[digest]), 0.01)
-        batch = self.scheduler.next_batch()
+        batch = self.scheduler.next_batch(self.now, prefill_tokens)
         for row in batch.rows if batch else ():
-            row.sequence.computed_len = row.end
+            assert row.slot is None or self.slots.is_resident(row.slot.digest)
+            assert len(row.sequence.page_table) >= pages_for(row.end)
+            row.sequence.advance(row.end)
             if row.samples:
-                row.sequence.token_ids.append(5)
+                row.sequence.append(5)
                 if row.sequence.output_len == 1:
                     self.scheduler.publish(row.sequence)
                 if row.sequence.output_len == row.sequence.max_new_tokens:
@@ -186,7 +189,7 @@ def test_of_idle_adapters_the_least_worthy_per_byte_leaves() -> None:
 def test_pinned_adapters_stay_and_what_cannot_fit_beside_them_is_refused() -> None:
     world = World(adapters_fit=2)
     world.nbytes[AdapterDigest("p")] = ADAPTER_BYTES
-    world.scheduler.pin(AdapterDigest("p"), ADAPTER_BYTES)
+    world.scheduler.loading.pin(AdapterDigest("p"), ADAPTER_BYTES)
     world.step()
     for adapter in ("a", "b", "c"):
         world.submit(adapter)
@@ -194,7 +197,7 @@ def test_pinned_adapters_stay_and_what_cannot_fit_beside_them_is_refused() -> No
             world.step()
     assert "p" in world.slots.resident
 
-    world.scheduler.pin(AdapterDigest("c"), ADAPTER_BYTES)
+    world.scheduler.loading.pin(AdapterDigest("c"), ADAPTER_BYTES)
     with pytest.raises(InvalidRequest):
         world.submit("a")
 
@@ -204,7 +207,7 @@ def test_what_a_later_pin_keeps_out_waits_without_holding_up_other_loads() -> No
     world.submit("a", output=30)
     world.step()
     large = world.submit("large", nbytes=2 * ADAPTER_BYTES)
-    world.scheduler.pin(AdapterDigest("a"), ADAPTER_BYTES)
+    world.scheduler.loading.pin(AdapterDigest("a"), ADAPTER_BYTES)
     small = world.submit("small")
 
     assert small in world.step()

@@ -17,12 +17,14 @@ from transformers import (
     Qwen3Config,
 )
 
+from serving.config import KERNELS_HOME
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.models.architecture import is_understood
-from serving.models.attention import plan_attention
-from serving.models.backbone import Step
+from serving.models.backbone import Step, StepForward
 from serving.models.fused import FusedDecoder
+from serving.native.decoder import NativeDecoder
+from serving.native.loading import kernels_for
 
 ROPE: dict[str, dict[str, Any]] = {
     "default": {"rope_type": "default"},
@@ -80,14 +82,23 @@ def random_model(config: PreTrainedConfig, dtype: torch.dtype = torch.float32) -
     return model.to(dtype)
 
 
-def computed_in_steps(model: PreTrainedModel, prompts: list[torch.Tensor], cuts: list[int]) -> list[torch.Tensor]:
+def decoder_of(model: PreTrainedModel, form: str) -> StepForward:
+    if form == "torch":
+        return FusedDecoder(model)
+    kernels = kernels_for(model.dtype, torch.device("cpu"), KERNELS_HOME.expanduser())
+    assert kernels is not None, "the kernels need a C compiler (Debian: apt-get install gcc)"
+    return NativeDecoder(model, kernels, context=256, threads=2)
+
+
+def computed_in_steps(
+    decoder: StepForward, dtype: torch.dtype, prompts: list[torch.Tensor], cuts: list[int]
+) -> list[torch.Tensor]:
     """Logits of every token: prompts in chunks up to each cut, then token by token, all sequences in one batch."""
-    decoder = FusedDecoder(model)
     tables = [list(range(i * 8, i * 8 + pages_for(len(prompt)))) for i, prompt in enumerate(prompts)]
-    cache = KvCache(decoder.layers, 8 * len(prompts), model.dtype, torch.device("cpu"))
+    cache = KvCache(decoder.layers, 8 * len(prompts), dtype, torch.device("cpu"))
     places = torch.arange(8 * len(prompts) * PAGE_TOKENS)
     for layer, shape in decoder.layers.items():  # what other sequences left behind must not matter, whatever it is
-        rows = torch.full((len(places), shape.elements_per_token), float("nan"), dtype=model.dtype)
+        rows = torch.full((len(places), shape.elements_per_token), float("nan"), dtype=dtype)
         cache.write(layer, places, rows)
     done = [0] * len(prompts)
     logits: list[list[torch.Tensor]] = [[] for _ in prompts]
@@ -99,21 +110,24 @@ def computed_in_steps(model: PreTrainedModel, prompts: list[torch.Tensor], cuts:
         }
         order = sorted(spans, key=lambda i: spans[i][1] - spans[i][0] > 1 or spans[i][0] == 0)
         decode_rows = sum(spans[i][1] - spans[i][0] == 1 and spans[i][0] > 0 for i in order)
-        plan = plan_attention([tables[i] for i in order], [spans[i] for i in order], decode_rows, torch.device("cpu"))
         tokens = torch.cat([prompts[i][slice(*spans[i])] for i in order])
         positions = torch.cat([torch.arange(*spans[i]) for i in order])
         with torch.inference_mode():
-            out = decoder.forward(Step(tokens, positions, None, plan, None), cache)
+            step = Step(
+                tokens, positions, None, [tables[i] for i in order], [spans[i] for i in order], decode_rows, None
+            )
+            out = decoder.forward(step, cache)
         for i, part in zip(order, out.split([spans[i][1] - spans[i][0] for i in order]), strict=True):
             logits[i].append(part)
             done[i] = spans[i][1]
     return [torch.cat(parts) for parts in logits]
 
 
+@pytest.mark.parametrize("form", ["torch", "native"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
-def test_logits_equal_hugging_faces(family: str, number: int, dtype: torch.dtype) -> None:
+def test_logits_equal_hugging_faces(family: str, number: int, dtype: torch.dtype, form: str) -> None:
     config = random_config(family, number)
     model = random_model(config, dtype)
     assert is_understood(model)
@@ -123,7 +137,7 @@ def test_logits_equal_hugging_faces(family: str, number: int, dtype: torch.dtype
         expected = [model(input_ids=prompt[None], use_cache=False).logits[0].float() for prompt in prompts]
         exact = [random_model(config)(input_ids=prompt[None], use_cache=False).logits[0] for prompt in prompts]
 
-    got = computed_in_steps(model, prompts, cuts=[7, 20])
+    got = computed_in_steps(decoder_of(model, form), dtype, prompts, cuts=[7, 20])
 
     for ours, theirs, truth in zip(got, expected, exact, strict=True):
         scale = max(1.0, theirs.abs().max().item())

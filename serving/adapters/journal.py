@@ -1,0 +1,180 @@
+"""The list of adapters on disk: a snapshot, and the changes since, each one line that is appended and synced.
+
+index.json   the snapshot of generation g, replaced whole
+index.log    `crc32 {"generation": g}`, then one line `crc32 {change}` for each change since
+
+So a change costs its own size, not that of the list. When the changes have become many, a snapshot of generation g + 1
+is written, which begins another log; a log of an earlier generation than the snapshot's is in the snapshot already.
+"""
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from serving.adapters.durable import storage_failed, write_whole
+from serving.adapters.index import Entry, Index, Ingested, Names, Versions
+from serving.errors import StorageFailed
+from serving.types import AdapterDigest
+
+_LEAST_CHANGES = 1000
+
+
+class Named(BaseModel):
+    """`name` means `digest` from now on. entry: where it has just come from, without the names it had before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["named"] = "named"
+    name: str
+    digest: AdapterDigest
+    entry: Entry
+
+    def to(self, index: Index) -> Index:
+        return index.with_name(self.name, self.digest, self.entry)
+
+    def replay(self, names: Names, versions: Versions) -> None:
+        known = versions.pop(self.digest, None)  # so that it becomes the newest
+        all_names = tuple(sorted({self.name, *(known.names if known else ())}))
+        versions[self.digest] = self.entry.model_copy(update={"names": all_names})
+        names[self.name] = self.digest
+
+
+class Unnamed(BaseModel):
+    """`name` means nothing any more; versions that no other name means or meant are gone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["unnamed"] = "unnamed"
+    name: str
+
+    def to(self, index: Index) -> Index:
+        return index.without_name(self.name)
+
+    def replay(self, names: Names, versions: Versions) -> None:
+        names.pop(self.name, None)
+        for digest, entry in [each for each in versions.items() if self.name in each[1].names]:
+            left = tuple(each for each in entry.names if each != self.name)
+            versions[digest] = entry.model_copy(update={"names": left})
+            if not left:
+                del versions[digest]
+
+
+class Reingested(BaseModel):
+    """The same versions, with other blobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["reingested"] = "reingested"
+    blobs: dict[AdapterDigest, Ingested]
+
+    def to(self, index: Index) -> Index:
+        return index.with_ingested(self.blobs)
+
+    def replay(self, names: Names, versions: Versions) -> None:
+        for digest, blob in self.blobs.items():
+            versions[digest] = versions[digest].model_copy(update={"ingested": blob})
+
+
+Change = Named | Unnamed | Reingested
+_CHANGES: TypeAdapter[Change] = TypeAdapter(Change)
+
+
+class Journal:
+    """The log of one list. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the snapshot. Reads it and what was logged since; raises StorageFailed if that cannot be done."""
+        self._path = path
+        self._log = path.with_suffix(".log")
+        self._file: BinaryIO | None = None
+        snapshot, self._generation = Index.load(path)
+        changes, self._end = self._read()
+        self._count = len(changes)
+        names, versions = dict(snapshot.names), dict(snapshot.versions)
+        for change in changes:
+            change.replay(names, versions)
+        self.index = Index.of(names, versions) if changes else snapshot
+
+    def record(self, change: Change) -> Index:
+        """The list after the change, which is on disk on return. Raises StorageFailed; then nothing has changed."""
+        index = change.to(self.index)
+        is_long = self._count >= max(_LEAST_CHANGES, len(index.versions) // 4)
+        if is_long or self._generation == 0:  # what an older node has written, or nobody yet, has no log
+            self._begin_generation(index)
+        else:
+            self._append(_line(change.model_dump_json().encode()))
+        self.index = index
+        return index
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _begin_generation(self, index: Index) -> None:
+        index.save(self._path, self._generation + 1)
+        self._generation += 1
+        self.close()
+        self._count = self._end = 0  # the log is one of the past now: it is written anew with the next change
+
+    def _append(self, line: bytes) -> None:
+        try:
+            if not self._end:
+                header = _line(json.dumps({"generation": self._generation}).encode())
+                write_whole(self._log, [header, line])
+                self._end = len(header)
+            else:
+                self._file = self._file or self._log.open("r+b")
+                self._file.truncate(self._end)  # a line that a crash or a full disk has cut short
+                self._file.seek(self._end)
+                self._file.write(line)
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self.close()
+            raise storage_failed(self._log, error) from error
+        self._end += len(line)
+        self._count += 1
+
+    def _read(self) -> tuple[list[Change], int]:
+        """The changes since the snapshot, and where the next one belongs; 0 if the log has to be begun."""
+        try:
+            lines = self._log.read_bytes().split(b"\n")[:-1]  # what has no end was never acknowledged
+        except FileNotFoundError:
+            return [], 0
+        except OSError as error:
+            raise self._unreadable(str(error)) from error
+        whole = [_content(line) for line in lines]
+        good = next((i for i, content in enumerate(whole) if content is None), len(whole))
+        if any(content is not None for content in whole[good:]):
+            raise self._unreadable(f"line {good + 1} is damaged, and it is not the last")
+        try:
+            generation = json.loads(whole[0] or b"{}")["generation"] if good else 0
+            if generation > self._generation:
+                raise self._unreadable(f"it belongs to a later {self._path.name}")
+            if generation < self._generation or generation == 0:
+                return [], 0
+            changes = [_CHANGES.validate_json(content or b"") for content in whole[1:good]]
+        except (ValueError, KeyError) as error:
+            raise self._unreadable(str(error).splitlines()[0]) from error
+        return changes, sum(len(line) + 1 for line in lines[:good])
+
+    def _unreadable(self, reason: str) -> StorageFailed:
+        return StorageFailed(
+            f"Cannot read the list of adapters in {self._log}: {reason}. Restore it and {self._path.name}, or move "
+            "both away and add the adapters again."
+        )
+
+
+def _line(content: bytes) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(content), content)
+
+
+def _content(line: bytes) -> bytes | None:
+    """What a line says; None if it is not what was written."""
+    checksum, _, content = line.partition(b" ")
+    return content if checksum == b"%08x" % zlib.crc32(content) else None

@@ -1,0 +1,172 @@
+"""Llama, Mistral, Qwen2, Qwen3 and their look-alikes on a CPU: all layers of a step are one call into the kernels."""
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.nn.functional import rms_norm
+from transformers import PreTrainedModel
+
+from serving.kv.cache import KvCache, LayerShape
+from serving.lora.groups import Group as LoraGroup
+from serving.models.backbone import Step
+from serving.models.fused import Layer as FusedLayer
+from serving.models.fused import Norm, Projection
+from serving.native import library as native
+from serving.native.library import Library
+from serving.native.packed import PackedMatrix
+from serving.native.rotary import RotaryTable
+from serving.native.step import ModuleTables, Scratch, StepAdapters, StepTokens
+
+_BUFFERS = ("hidden", "normed", "qkv", "attended", "projected", "gate_up", "activated")
+
+
+class NativeDecoder:
+    """A whole causal LM. Packs the weights of a Hugging Face model that `is_understood` and empties it, layer by layer.
+
+    threads: how many share a step.
+    """
+
+    def __init__(self, model: PreTrainedModel, library: Library, *, context: int, threads: int) -> None:
+        inner: Any = model.get_submodule(model.base_model_prefix)
+        head: Any = model.get_submodule("lm_head")
+        self.threads = threads
+        self._library = library
+        self._kept: list[object] = []
+        """What the structs below point to."""
+        self._groups: list[LoraGroup] = []
+        self._shapes: dict[int, LayerShape] = {}
+        self._rotary = RotaryTable(inner.rotary_emb, context)
+        layers = [self._layer(module, i) for i, module in enumerate(inner.layers)]
+        self._layers = (native.Layer * len(layers))(*layers)
+        config = model.config
+        self._decoder = native.Decoder(
+            self._layers, len(layers), config.hidden_size, config.intermediate_size, config.rms_norm_eps
+        )
+        self._numbers = {name: i for i, name in enumerate(name for group in self._groups for name in group.members)}
+        self._modules = ModuleTables(self._numbers)
+        self._scratch = Scratch()
+        self._norm = Norm.of(inner.norm)
+        is_tied = head.weight is inner.embed_tokens.weight
+        self._head = PackedMatrix(
+            library, head.weight.data, None if head.bias is None else head.bias.data, threads=threads
+        )
+        self._embedding = None if is_tied else inner.embed_tokens.weight.data
+        _empty(head)
+        if is_tied:
+            _empty(inner.embed_tokens)
+        widths = self._widths()
+        self._buffers = {name: torch.empty(0, widths[name], dtype=library.dtype) for name in _BUFFERS}
+        self._bound: KvCache | None = None
+
+    @property
+    def layers(self) -> Mapping[int, LayerShape]:
+        return self._shapes
+
+    @property
+    def groups(self) -> tuple[LoraGroup, ...]:
+        return tuple(self._groups)
+
+    def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
+        """Logits [wanted rows, vocab] in float32."""
+        hidden = self._embedded(step.token_ids)
+        self._decode(hidden, step, cache)
+        if step.last is not None:
+            hidden = hidden.index_select(0, step.last)
+        normed = rms_norm(hidden, self._norm.weight.shape, self._norm.weight, self._norm.eps)
+        return self._head(normed, threads=self.threads, dtype=torch.float32)
+
+    def _embedded(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """A tied embedding is read from the head's panels, so that its weights are held once."""
+        return self._head.rows(token_ids) if self._embedding is None else self._embedding.index_select(0, token_ids)
+
+    def _decode(self, hidden: torch.Tensor, step: Step, cache: KvCache) -> None:
+        """All layers.   hidden: [tokens, d], changed in place."""
+        self._bind(cache)
+        longest = max(end for _, end in step.spans)
+        tokens = StepTokens(step.positions, step.page_tables, step.spans, self._rotary.upto(longest))
+        adapters = StepAdapters(step.lora, self._modules, self._scratch, len(step.positions))
+        buffers = self._buffers_for(hidden)
+        self._library.decode_layers(self._decoder, tokens.struct, adapters.struct, buffers, threads=self.threads)
+
+    def _bind(self, cache: KvCache) -> None:
+        """Tells the layers where the cache is; it stays the same from the first step on."""
+        if self._bound is not cache:
+            for i, layer in enumerate(self._layers):
+                layer.attention.cache = cache.arena(i).data_ptr()
+            self._bound = cache
+
+    def _buffers_for(self, hidden: torch.Tensor) -> native.Buffers:
+        """Rows for every intermediate result; they grow to the largest step."""
+        tokens = hidden.shape[0]
+        if tokens > self._buffers["qkv"].shape[0]:
+            rows = 1 << (tokens - 1).bit_length()
+            self._buffers = {
+                name: torch.empty(rows, old.shape[1], dtype=old.dtype) for name, old in self._buffers.items()
+            }
+        pointers = {name: buffer.data_ptr() for name, buffer in self._buffers.items()}
+        return native.Buffers(**{**pointers, "hidden": hidden.data_ptr()})
+
+    def _widths(self) -> dict[str, int]:
+        widest = {name: max(getattr(layer, name).d_out for layer in self._layers) for name in ("qkv", "out", "gate_up")}
+        attended = max(layer.out.d_in for layer in self._layers)
+        return {
+            "hidden": 0,
+            "normed": self._decoder.hidden,
+            "qkv": widest["qkv"],
+            "attended": attended,
+            "projected": widest["out"],
+            "gate_up": widest["gate_up"],
+            "activated": self._decoder.intermediate,
+        }
+
+    def _layer(self, module: Any, index: int) -> native.Layer:
+        """One Hugging Face layer, packed and emptied."""
+        fused = FusedLayer.of(module, index)
+        first = sum(len(group.members) for group in self._groups)
+        self._shapes[index] = fused.shape
+        described = native.Layer(
+            before_attention=self._floats(fused.before_attention),
+            before_mlp=self._floats(fused.before_mlp),
+            attention=self._attention(fused),
+        )
+        for name in ("qkv", "out", "gate_up", "down"):
+            projection: Projection = getattr(fused, name)
+            packed = PackedMatrix(self._library, projection.weight, projection.bias, threads=self.threads)
+            self._kept.append(packed)
+            group = projection.group
+            setattr(described, name, packed.linear)
+            widths = (ctypes.c_int64 * 3)(*group.widths)
+            setattr(described, f"{name}_group", native.Group(first, len(group.members), widths))
+            first += len(group.members)
+            self._groups.append(group)
+        for child in module.modules():
+            if isinstance(child, torch.nn.Linear):
+                _empty(child)
+        return described
+
+    def _attention(self, layer: FusedLayer) -> native.Attention:
+        norms = layer.query_norm, layer.key_norm
+        return native.Attention(
+            heads=layer.heads,
+            kv_heads=layer.shape.heads,
+            key_dim=layer.shape.key_dim,
+            value_dim=layer.shape.value_dim,
+            window=layer.window or 0,
+            scale=layer.scaling,
+            query_norm=None if norms[0] is None else self._floats(norms[0]),
+            key_norm=None if norms[1] is None else self._floats(norms[1]),
+            norm_eps=0.0 if norms[0] is None else norms[0].eps,
+        )
+
+    def _floats(self, norm: Norm) -> int:
+        """The address of a norm's weight in float32."""
+        weight = norm.weight.float().contiguous()
+        self._kept.append(weight)
+        return weight.data_ptr()
+
+
+def _empty(module: Any) -> None:
+    """Lets go of a weight that was packed."""
+    module.weight.data = module.weight.data.new_empty(0)

@@ -1,0 +1,125 @@
+/* All decoder layers of one step, in one call: what Llama, Mistral, Qwen2 and Qwen3 have in common.
+ *
+ * One team of threads goes through the layers together. Every function below shares its rows, panels or heads out among
+ * them; where the next one needs all of its results, the team waits.
+ */
+#include "attention.h"
+#include "element.h"
+#include "linear.h"
+#include "lora.h"
+
+typedef struct {
+    const float *before_attention, *before_mlp; /* norm weights [hidden] */
+    Linear qkv, out, gate_up, down;
+    Group qkv_group, out_group, gate_up_group, down_group;
+    Attention attention;
+} Layer;
+
+typedef struct {
+    const Layer *layers;
+    int64_t count, hidden, intermediate;
+    float norm_eps;
+} Decoder;
+
+/* Rows of every intermediate result, [tokens, …] each. */
+typedef struct {
+    element *hidden, *normed, *qkv, *attended, *projected, *gate_up, *activated;
+} Buffers;
+
+/* hidden += added (unless NULL), then normed = weight * hidden / sqrt(mean(hidden²) + eps). The team waits. */
+static void add_and_norm(int64_t tokens, int64_t width, element *hidden, const element *added, const float *weight,
+                         float eps, element *normed) {
+#pragma omp for schedule(static)
+    for (int64_t t = 0; t < tokens; t++) {
+        element *row = hidden + t * width;
+        float squares = 0.0f;
+        if (added)
+            for (int64_t i = 0; i < width; i++) row[i] = to_element(to_float(row[i]) + to_float(added[t * width + i]));
+        floats sums = {0};
+        int64_t i = 0;
+        for (; i + LANES <= width; i += LANES) {
+            floats value = load_elements(row + i);
+            sums += value * value;
+        }
+        for (; i < width; i++) squares += to_float(row[i]) * to_float(row[i]);
+        const float factor = 1.0f / sqrtf((squares + sum_of(sums)) / (float)width + eps);
+        for (i = 0; i < width; i++) normed[t * width + i] = to_element(to_float(row[i]) * factor * weight[i]);
+    }
+}
+
+/* y = x Wᵀ + bias with the step's adapters. The team waits. */
+static void project(const Linear *w, const Group *group, const Adapters *adapters, const element *x, int64_t tokens,
+                    element *y) {
+    linear(w, x, tokens, y, 0);
+    if (adapters->count) shrink(adapters, group, x, w->d_in);
+#pragma omp barrier
+    if (adapters->count) expand(adapters, group, y);
+}
+
+/* activated = silu(gate) up, in pieces of a row. The team waits. */
+static void activate(int64_t tokens, int64_t width, const element *gate_up, element *activated) {
+#pragma omp for schedule(static)
+    for (int64_t t = 0; t < tokens; t++) {
+        const element *gate = gate_up + 2 * t * width, *up = gate + width;
+        element *out = activated + t * width;
+        int64_t i = 0;
+        for (; i + LANES <= width; i += LANES) {
+            floats value = load_elements(gate + i);
+            store_elements(out + i, value / (1.0f + exponential(-value)) * load_elements(up + i));
+        }
+        for (; i < width; i++) {
+            const float value = to_float(gate[i]);
+            out[i] = to_element(value / (1.0f + expf(-value)) * to_float(up[i]));
+        }
+    }
+}
+
+/* buffers.hidden: the embedded tokens on entry, what the last layer leaves on return. */
+void decode_layers(const Decoder *decoder, const Tokens *tokens, const Adapters *adapters, const Buffers *buffers,
+                   int threads) {
+    const int64_t count = tokens->count;
+#pragma omp parallel num_threads(threads)
+    for (int64_t i = 0; i < decoder->count; i++) {
+        const Layer *layer = decoder->layers + i;
+        add_and_norm(count, decoder->hidden, buffers->hidden, i ? buffers->projected : NULL, layer->before_attention,
+                     decoder->norm_eps, buffers->normed);
+        project(&layer->qkv, &layer->qkv_group, adapters, buffers->normed, count, buffers->qkv);
+        turn_and_store(&layer->attention, tokens, buffers->qkv);
+        attend(&layer->attention, tokens, buffers->qkv, buffers->attended);
+        project(&layer->out, &layer->out_group, adapters, buffers->attended, count, buffers->projected);
+        add_and_norm(count, decoder->hidden, buffers->hidden, buffers->projected, layer->before_mlp, decoder->norm_eps,
+                     buffers->normed);
+        project(&layer->gate_up, &layer->gate_up_group, adapters, buffers->normed, count, buffers->gate_up);
+        activate(count, decoder->intermediate, buffers->gate_up, buffers->activated);
+        project(&layer->down, &layer->down_group, adapters, buffers->activated, count, buffers->projected);
+    }
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < count * decoder->hidden; i++)
+        buffers->hidden[i] = to_element(to_float(buffers->hidden[i]) + to_float(buffers->projected[i]));
+}
+
+/* y = x Wᵀ + bias.   y: [tokens, d_out] floats if as_float, else elements. */
+void apply_linear(const Linear *w, const element *x, int64_t tokens, void *y, int as_float, int threads) {
+#pragma omp parallel num_threads(threads)
+    linear(w, x, tokens, y, as_float);
+}
+
+/* y[t] changed by the adapters of the step.   x: [tokens, d_in].   y: [tokens, all widths]. */
+void apply_adapters(const Adapters *adapters, const Group *group, const element *x, int64_t d_in, element *y, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        shrink(adapters, group, x, d_in);
+#pragma omp barrier
+        expand(adapters, group, y);
+    }
+}
+
+void pack_matrix(const element *rows, int64_t d_out, int64_t d_in, uint32_t *packed, int threads) {
+#pragma omp parallel num_threads(threads)
+    pack(rows, d_out, d_in, packed);
+}
+
+/* out: [count, d_in], the given rows of a packed matrix. */
+void unpack_rows(const uint32_t *packed, const int64_t *rows, int64_t count, int64_t d_in, element *out) {
+    for (int64_t i = 0; i < count; i++) unpack_row(packed, rows[i], d_in, out + i * d_in);
+}

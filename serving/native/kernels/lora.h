@@ -1,0 +1,94 @@
+/* y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the modules of token t's adapter, read where they lie in its slot.
+ *
+ * A step's tokens are cut into pieces: neighbouring tokens of one adapter, few enough that many pieces keep all threads
+ * busy. First h = x Aᵀ of every piece (shrink), in float; then y from h and B (expand), 16 columns of all its tokens at a time,
+ * so that a weight is read from memory once.
+ */
+#pragma once
+
+#include "element.h"
+
+typedef struct {
+    const element *a, *b;       /* [rank, d_in], [rank, d_out] */
+    const float *gain, *offset; /* [d_out], or NULL */
+    int64_t rank;               /* 0: the adapter leaves this linear alone */
+} Module;
+
+typedef struct {
+    const Module *modules; /* of the adapter, by module number */
+    int64_t start, end;    /* tokens of the step */
+} Piece;
+
+typedef struct {
+    int64_t first_module, members;
+    int64_t widths[3]; /* of each member's output; they lie side by side */
+} Group;
+
+typedef struct {
+    const Piece *pieces;
+    int64_t count;
+    float *hidden;         /* [tokens, 3, most_rank] */
+    int64_t most_rank;     /* of any module of any piece */
+} Adapters;
+
+enum { COLUMNS = 256 };
+
+INLINE float *hidden_of(const Adapters *adapters, int64_t token, int64_t member) {
+    return adapters->hidden + (token * 3 + member) * adapters->most_rank;
+}
+
+/* h = x Aᵀ for every piece and member of the group. Shared by the threads of a team, which do not wait. */
+static void shrink(const Adapters *adapters, const Group *group, const element *x, int64_t d_in) {
+#pragma omp for schedule(dynamic, 2) nowait
+    for (int64_t task = 0; task < adapters->count * group->members; task++) {
+        const Piece *piece = adapters->pieces + task / group->members;
+        const int64_t member = task % group->members;
+        const Module *module = piece->modules + group->first_module + member;
+        for (int64_t r = 0; r < module->rank; r++)
+            for (int64_t token = piece->start; token < piece->end; token++)
+                hidden_of(adapters, token, member)[r] = dot(module->a + r * d_in, x + token * d_in, d_in);
+    }
+}
+
+INLINE void expand_columns(const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
+    floats sum = load_elements(y);
+    for (int64_t r = 0; r < module->rank; r++) sum += load_elements(module->b + r * d_out + column) * h[r];
+    if (module->gain) sum *= load_floats(module->gain + column);
+    if (module->offset) sum += load_floats(module->offset + column);
+    store_elements(y, sum);
+}
+
+INLINE void expand_column(const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
+    float sum = to_float(*y);
+    for (int64_t r = 0; r < module->rank; r++) sum += to_float(module->b[r * d_out + column]) * h[r];
+    if (module->gain) sum *= module->gain[column];
+    if (module->offset) sum += module->offset[column];
+    *y = to_element(sum);
+}
+
+/* y from h and B. y: [tokens, all widths]. Shared by the threads of a team, which wait for each other at the end. */
+static void expand(const Adapters *adapters, const Group *group, element *y) {
+    int64_t widest = 0, total = 0, starts[3] = {0};
+    for (int64_t member = 0; member < group->members; member++) {
+        starts[member] = total;
+        total += group->widths[member];
+        widest = group->widths[member] > widest ? group->widths[member] : widest;
+    }
+    const int64_t chunks = (widest + COLUMNS - 1) / COLUMNS, per_piece = group->members * chunks;
+#pragma omp for schedule(dynamic, 4)
+    for (int64_t task = 0; task < adapters->count * per_piece; task++) {
+        const Piece *piece = adapters->pieces + task / per_piece;
+        const int64_t member = task % per_piece / chunks, width = group->widths[member];
+        const Module *module = piece->modules + group->first_module + member;
+        int64_t column = task % chunks * COLUMNS, end = column + COLUMNS < width ? column + COLUMNS : width;
+        if (!module->rank && !module->gain && !module->offset) continue;
+        for (; column + LANES <= end; column += LANES)
+            for (int64_t token = piece->start; token < piece->end; token++)
+                expand_columns(module, hidden_of(adapters, token, member), y + token * total + starts[member] + column,
+                               column, width);
+        for (; column < end; column++)
+            for (int64_t token = piece->start; token < piece->end; token++)
+                expand_column(module, hidden_of(adapters, token, member), y + token * total + starts[member] + column,
+                              column, width);
+    }
+}
