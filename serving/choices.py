@@ -62,13 +62,18 @@ def sequences_of(
             text=OutputText(vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=arrived_at,
             adapter_bytes=adapter_bytes,
-            page_keys=PageKeys(base, prepared.adapter, request.tenant),
+            page_keys=PageKeys(base, prepared.adapter, _reader(request)),
             matcher=prepared.grammar.matcher() if prepared.grammar else None,
             start_by=inf if choice else start_by,
             end_by=end_by,
         )
         for choice in range(prepared.choices)
     ]
+
+
+def _reader(request: GenerationRequest) -> str:
+    """Who may reuse what is computed for the prompt. Tenants hold no line break, so no two are spelled alike."""
+    return f"{request.tenant}\n{request.cache_salt}" if request.cache_salt else request.tenant
 
 
 def end_of(ends: Mapping[int, End]) -> End:

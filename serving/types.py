@@ -95,7 +95,8 @@ class GenerationRequest:
     tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
     tenant that sent it. granted_tokens is how many output tokens of each choice are paid for so far: a sequence that
     reaches them is parked until `Service.extend` grants more. deadline_s: how long after its acceptance it must have
-    ended; if nothing of it was computed by then it fails, else it is aborted with what it has.
+    ended; if nothing of it was computed by then it fails, else it is aborted with what it has. cache_salt: what was
+    computed for a prompt is reused only under the same one.
     """
 
     request_id: str
@@ -104,6 +105,7 @@ class GenerationRequest:
     tenant: str
     granted_tokens: int
     deadline_s: float | None = None
+    cache_salt: str = ""
 
 
 class Outcome(Enum):
