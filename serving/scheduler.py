@@ -18,8 +18,8 @@ from serving.types import AdapterDigest
 PREFILL_TOKENS = 512
 """The most prompt tokens per step. Longer prompts take several steps, so that running sequences keep their pace."""
 MAX_ROWS = 128
-NEWCOMER_ROWS = 16
-"""Rows beyond MAX_ROWS for flows that have none: whoever fills the others cannot keep a new flow waiting."""
+_NEWCOMERS = 8
+"""This part of the rows comes on top for flows that have none, so nobody can fill all and keep them waiting."""
 _HEADROOM = 8
 """A flow that has rows takes pages for another one only while this part of all pages stays free."""
 
@@ -36,9 +36,10 @@ class Scheduler:
     The one with the first claim never waits, so something always ends. Owned by the engine thread.
     """
 
-    def __init__(self, pages: PagePool, slots: Slots) -> None:
+    def __init__(self, pages: PagePool, slots: Slots, max_rows: int = MAX_ROWS) -> None:
         self.pages = pages
         self.slots = slots
+        self.max_rows = max_rows
         self.loading = LoadQueue(slots)
         self._ready = ReadyQueue()
         self._running: list[Sequence] = []
@@ -79,8 +80,7 @@ class Scheduler:
         """Gives the reserved bytes back; the sequences that waited for it are returned, ended."""
         self.slots.cancel(adapter)
         self.loading.forget(adapter)
-        waiting = self.loading.waiting_for(adapter)
-        for sequence in waiting:
+        for sequence in (waiting := self.loading.waiting_for(adapter)):
             self.end(sequence)
         return waiting
 
@@ -121,7 +121,7 @@ class Scheduler:
         sequence.granted_tokens = max(sequence.granted_tokens, min(granted_tokens, sequence.max_new_tokens))
         if sequence.stage is Stage.PARKED and sequence.output_len < sequence.granted_tokens:
             self._parked.remove(sequence)
-            if sequence.page_table and len(self._running) < MAX_ROWS:
+            if sequence.page_table and len(self._running) < self.max_rows:
                 self._enter_row(sequence)
             else:
                 self._ready.push(sequence)
@@ -178,7 +178,7 @@ class Scheduler:
         assert all(each.stage is stage for stage, place in zip(stages, places, strict=True) for each in place)
         assert all(sequence.has_begun for sequence in self._ready if sequence.page_table)
         assert self._running == sorted(self._running, key=seniority)
-        assert len(self._running) <= MAX_ROWS + NEWCOMER_ROWS
+        assert len(self._running) <= self.max_rows + self.max_rows // _NEWCOMERS
         in_memory = [sequence for sequence in self._by_id.values() if sequence.stage is not Stage.LOADING]
         assert self.pages.holders == Counter(page for each in self._by_id.values() for page in each.page_table)
         for adapter in self.slots.resident:
@@ -246,7 +246,7 @@ class Scheduler:
         if sequence is None:
             return None
         is_newcomer = self._ready.is_newcomer(sequence)
-        if len(self._running) >= MAX_ROWS + (NEWCOMER_ROWS if is_newcomer else 0):
+        if len(self._running) >= self.max_rows + (self.max_rows // _NEWCOMERS if is_newcomer else 0):
             return None
         shared = [] if sequence.page_table else self.pages.find(sequence.reusable_keys)
         missing = pages_for(sequence.total_len) - len(sequence.page_table) - len(shared)

@@ -41,10 +41,6 @@ class Entry(BaseModel):
     ingested: Ingested | None = None
 
 
-Names = dict[str, AdapterDigest]
-Versions = dict[AdapterDigest, Entry]
-
-
 class _Stored(BaseModel):
     """format 1 is all there is; beside format 2 a log of the same generation may lie."""
 
@@ -52,8 +48,8 @@ class _Stored(BaseModel):
 
     format: Literal[1, 2]
     generation: int = 0
-    names: Names
-    versions: Versions
+    names: dict[str, AdapterDigest]
+    versions: dict[AdapterDigest, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +92,21 @@ class Index:
     def without_name(self, name: str) -> "Index":
         """`name` means nothing any more; versions that no other name means or meant are gone."""
         names, versions = dict(self.names), dict(self.versions)
+        of_name, of_source = dict(self._of_name), dict(self._of_source)
         names.pop(name, None)
-        for digest in self._of_name.get(name, frozenset()):
-            left = tuple(each for each in versions[digest].names if each != name)
-            versions[digest] = versions[digest].model_copy(update={"names": left})
+        stale: set[str] = set()
+        for digest in of_name.pop(name, frozenset()):
+            entry = versions[digest]
+            left = tuple(each for each in entry.names if each != name)
+            versions[digest] = entry.model_copy(update={"names": left})
             if not left:
                 del versions[digest]
-        return Index.of(names, versions)
+                stale |= {source for source in _sources(entry) if of_source.get(source) == digest}
+        for source in stale:
+            del of_source[source]
+        if stale:  # what was fetched from there earlier counts again
+            of_source |= {s: digest for digest, entry in versions.items() for s in _sources(entry) if s in stale}
+        return Index(names, versions, of_name, of_source)
 
     def with_ingested(self, ingested: Mapping[AdapterDigest, Ingested]) -> "Index":
         """The same versions, with other blobs."""

@@ -16,11 +16,22 @@ from typing import BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from serving.adapters.durable import storage_failed, write_whole
-from serving.adapters.index import Entry, Index, Ingested, Names, Versions
+from serving.adapters.index import Entry, Index, Ingested
 from serving.errors import StorageFailed
 from serving.types import AdapterDigest
 
 _LEAST_CHANGES = 1000
+
+
+class Draft:
+    """A list that is being put together change by change, each at a cost that does not grow with the list."""
+
+    def __init__(self, index: Index) -> None:
+        self.names, self.versions = dict(index.names), dict(index.versions)
+        self.of_name: dict[str, set[AdapterDigest]] = {}
+        for digest, entry in self.versions.items():
+            for name in entry.names:
+                self.of_name.setdefault(name, set()).add(digest)
 
 
 class Named(BaseModel):
@@ -36,11 +47,12 @@ class Named(BaseModel):
     def to(self, index: Index) -> Index:
         return index.with_name(self.name, self.digest, self.entry)
 
-    def replay(self, names: Names, versions: Versions) -> None:
-        known = versions.pop(self.digest, None)  # so that it becomes the newest
-        all_names = tuple(sorted({self.name, *(known.names if known else ())}))
-        versions[self.digest] = self.entry.model_copy(update={"names": all_names})
-        names[self.name] = self.digest
+    def replay(self, draft: Draft) -> None:
+        known = draft.versions.pop(self.digest, None)  # so that it becomes the newest
+        names = tuple(sorted({self.name, *(known.names if known else ())}))
+        draft.versions[self.digest] = self.entry.model_copy(update={"names": names})
+        draft.names[self.name] = self.digest
+        draft.of_name.setdefault(self.name, set()).add(self.digest)
 
 
 class Unnamed(BaseModel):
@@ -54,13 +66,14 @@ class Unnamed(BaseModel):
     def to(self, index: Index) -> Index:
         return index.without_name(self.name)
 
-    def replay(self, names: Names, versions: Versions) -> None:
-        names.pop(self.name, None)
-        for digest, entry in [each for each in versions.items() if self.name in each[1].names]:
+    def replay(self, draft: Draft) -> None:
+        draft.names.pop(self.name, None)
+        for digest in draft.of_name.pop(self.name, ()):
+            entry = draft.versions[digest]
             left = tuple(each for each in entry.names if each != self.name)
-            versions[digest] = entry.model_copy(update={"names": left})
+            draft.versions[digest] = entry.model_copy(update={"names": left})
             if not left:
-                del versions[digest]
+                del draft.versions[digest]
 
 
 class Reingested(BaseModel):
@@ -74,9 +87,9 @@ class Reingested(BaseModel):
     def to(self, index: Index) -> Index:
         return index.with_ingested(self.blobs)
 
-    def replay(self, names: Names, versions: Versions) -> None:
+    def replay(self, draft: Draft) -> None:
         for digest, blob in self.blobs.items():
-            versions[digest] = versions[digest].model_copy(update={"ingested": blob})
+            draft.versions[digest] = draft.versions[digest].model_copy(update={"ingested": blob})
 
 
 Change = Named | Unnamed | Reingested
@@ -94,10 +107,10 @@ class Journal:
         snapshot, self._generation = Index.load(path)
         changes, self._end = self._read()
         self._count = len(changes)
-        names, versions = dict(snapshot.names), dict(snapshot.versions)
+        draft = Draft(snapshot)
         for change in changes:
-            change.replay(names, versions)
-        self.index = Index.of(names, versions) if changes else snapshot
+            change.replay(draft)
+        self.index = Index.of(draft.names, draft.versions) if changes else snapshot
 
     def record(self, change: Change) -> Index:
         """The list after the change, which is on disk on return. Raises StorageFailed; then nothing has changed."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serving.kv.pages import PAGE_TOKENS
 from serving.load_queue import PATIENCE_S
-from serving.scheduler import MAX_ROWS, NEWCOMER_ROWS, PREFILL_TOKENS
+from serving.scheduler import MAX_ROWS, PREFILL_TOKENS
 from serving.sequence import Sequence, Stage
 from tests.serving.test_scheduler import World
 
@@ -61,7 +61,7 @@ def test_many_rare_requests_at_once_share_the_rows_that_no_flood_gets() -> None:
         world.submit(None, 16, 1000, "flood", token=number)
     for _ in range(10):
         world.step()
-    rare = [world.submit(None, 16, 4, f"rare {i}") for i in range(3 * NEWCOMER_ROWS)]
+    rare = [world.submit(None, 16, 4, f"rare {i}") for i in range(48)]
 
     for _ in range(3 * 5):
         world.step()

@@ -17,8 +17,9 @@ from serving.types import AdapterDigest
 
 
 def entry(number: int) -> Entry:
-    source = f"hf:o/s{number}"
-    return Entry(source=source, pinned_source=f"{source}@1", immutable=number % 3 > 0, names=())
+    """Some share a source, some of these even what it was pinned to."""
+    source = f"hf:o/s{number % 3}"
+    return Entry(source=source, pinned_source=f"{source}@{number % 2}", immutable=number % 4 > 0, names=())
 
 
 def named(name: str, number: int) -> Named:
