@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from node.config import Settings
 from node.home import HomeLocked, HomeUnusable, Running, owned
 from node.listeners import AddressUnusable, PortInUse, bind
+from serving.native.compiler import find_compiler
 
 _SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub")
 _MIN_FREE_BYTES = 1 << 30
@@ -24,7 +25,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Every check, the good ones too."""
-    return [_python(), _packages(), _disk(settings), *_home_and_ports(settings)]
+    return [_python(), _packages(), _compiler(), _disk(settings), *_home_and_ports(settings)]
 
 
 def _python() -> Finding:
@@ -36,6 +37,12 @@ def _packages() -> Finding:
     missing = missing_packages(_SERVING_PACKAGES)
     found = f"missing: {', '.join(missing)}" if missing else "installed"
     return Finding("serving packages", not missing, found, INSTALL_SERVING)
+
+
+def _compiler() -> Finding:
+    """Without one a CPU serves all the same, so it is no failure."""
+    slower = "none: steps on a CPU run in plain torch, several times slower (Debian: apt-get install gcc)"
+    return Finding("C compiler", True, find_compiler() or slower)
 
 
 def missing_packages(names: tuple[str, ...] = _SERVING_PACKAGES) -> list[str]:

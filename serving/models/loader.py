@@ -1,5 +1,6 @@
 """A folder in Hugging Face layout to a model that is ready to serve, checked against its own reference forward."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,13 @@ from serving.models.backbone import Backbone
 from serving.models.memory import available_bytes
 from serving.models.prepare import prepare
 from serving.models.probe import choose_device, choose_dtype
+from serving.native.decoder import NativeDecoder
 from serving.native.loading import kernels_for
+from serving.native.threads import choose_threads
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import BaseDigest
+
+log = logging.getLogger("serving.models")
 
 Progress = Callable[[str, float], None]
 _CONTEXTS_CACHED = 64
@@ -65,7 +70,11 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     layers = prepared.forward.layers
     bytes_per_page = page_bytes(layers, model.dtype)
     pages = _kv_pages(config.kv_bytes, context, bytes_per_page, device)
-    backbone = Backbone(prepared.forward, KvCache(layers, pages, model.dtype, device), device)
+    cache = KvCache(layers, pages, model.dtype, device)
+    if isinstance(prepared.forward, NativeDecoder):
+        choose_threads(prepared.forward, cache, pages, torch.get_num_threads())
+        log.info("threads_chosen per_step=%d of=%d", prepared.forward.threads, torch.get_num_threads())
+    backbone = Backbone(prepared.forward, cache, device)
     name, aliases = _names(config, folder)
     prefix = f"{model.base_model_prefix}."
     short = {full.removeprefix(prefix): linear for full, linear in prepared.served.items()}

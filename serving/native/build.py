@@ -4,16 +4,16 @@ import hashlib
 import logging
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 import torch
 
+from serving.native.compiler import COMPILERS, find_compiler
+
 log = logging.getLogger("serving.native")
 
-COMPILERS = ("gcc", "cc", "clang")
 _KERNELS = Path(__file__).parent / "kernels"
 _OPTIONS = ("-O2", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno")
 _FOR_THIS_PROCESSOR = "-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native"
@@ -32,7 +32,7 @@ def built(dtype: torch.dtype, home: Path) -> Path:
     """
     if dtype not in _ELEMENT:
         raise NotBuilt(f"there are no kernels for {dtype}")
-    compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
+    compiler = find_compiler()
     if compiler is None:
         raise NotBuilt(f"none of {', '.join(COMPILERS)} was found. Install a C compiler (Debian: apt-get install gcc)")
     command = [compiler, *_OPTIONS, _FOR_THIS_PROCESSOR, _ELEMENT[dtype]]

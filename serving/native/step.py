@@ -60,6 +60,10 @@ class ModuleTables:
         self._numbers = numbers
         self._of_slot: WeakKeyDictionary[Slot, Addresses] = WeakKeyDictionary()
 
+    def __len__(self) -> int:
+        """How many living slots have a table."""
+        return len(self._of_slot)
+
     def of(self, slot: Slot) -> Addresses:
         """[modules, 5]: a, b, gain, offset, rank; zeros where the adapter has no such module."""
         table = self._of_slot.get(slot)
@@ -83,16 +87,16 @@ class StepAdapters:
 
     def __init__(self, plan: LoraPlan | None, tables: ModuleTables, scratch: "Scratch", tokens: int) -> None:
         segments = () if plan is None else plan.segments
-        self._slots = [segment.slot for segment in segments]
+        self._tables = [tables.of(segment.slot) for segment in segments]
         pieces = [
-            (tables.of(segment.slot).ctypes.data, start, min(segment.end, start + _PIECE_TOKENS))
-            for segment in segments
+            (table.ctypes.data, start, min(segment.end, start + _PIECE_TOKENS))
+            for segment, table in zip(segments, self._tables, strict=True)
             for start in range(segment.start, segment.end, _PIECE_TOKENS)
         ]
         self._pieces = np.array(pieces, dtype=np.int64)
-        most_rank = max((slot.rank for slot in self._slots), default=0)
-        hidden = scratch.floats(tokens * _GROUP_MEMBERS * most_rank)
-        self.struct = Adapters(self._pieces.ctypes.data, len(pieces), hidden.data_ptr(), most_rank)
+        most_rank = max((segment.slot.rank for segment in segments), default=0)
+        self._hidden = scratch.floats(tokens * _GROUP_MEMBERS * most_rank)
+        self.struct = Adapters(self._pieces.ctypes.data, len(pieces), self._hidden.data_ptr(), most_rank)
 
 
 class Scratch:

@@ -7,6 +7,7 @@
 #include "element.h"
 #include "linear.h"
 #include "lora.h"
+#include "rows.h"
 
 typedef struct {
     const float *before_attention, *before_mlp; /* norm weights [hidden] */
@@ -32,18 +33,8 @@ static void add_and_norm(int64_t tokens, int64_t width, element *hidden, const e
 #pragma omp for schedule(static)
     for (int64_t t = 0; t < tokens; t++) {
         element *row = hidden + t * width;
-        float squares = 0.0f;
-        if (added)
-            for (int64_t i = 0; i < width; i++) row[i] = to_element(to_float(row[i]) + to_float(added[t * width + i]));
-        floats sums = {0};
-        int64_t i = 0;
-        for (; i + LANES <= width; i += LANES) {
-            floats value = load_elements(row + i);
-            sums += value * value;
-        }
-        for (; i < width; i++) squares += to_float(row[i]) * to_float(row[i]);
-        const float factor = 1.0f / sqrtf((squares + sum_of(sums)) / (float)width + eps);
-        for (i = 0; i < width; i++) normed[t * width + i] = to_element(to_float(row[i]) * factor * weight[i]);
+        if (added) add_row(row, added + t * width, width);
+        scale_row(row, 1.0f / sqrtf(squares_of(row, width) / (float)width + eps), weight, width, normed + t * width);
     }
 }
 
@@ -56,22 +47,11 @@ static void project(const Linear *w, const Group *group, const Adapters *adapter
     if (adapters->count) expand(adapters, group, y);
 }
 
-/* activated = silu(gate) up, in pieces of a row. The team waits. */
+/* activated = silu(gate) up. The team waits. */
 static void activate(int64_t tokens, int64_t width, const element *gate_up, element *activated) {
 #pragma omp for schedule(static)
-    for (int64_t t = 0; t < tokens; t++) {
-        const element *gate = gate_up + 2 * t * width, *up = gate + width;
-        element *out = activated + t * width;
-        int64_t i = 0;
-        for (; i + LANES <= width; i += LANES) {
-            floats value = load_elements(gate + i);
-            store_elements(out + i, value / (1.0f + exponential(-value)) * load_elements(up + i));
-        }
-        for (; i < width; i++) {
-            const float value = to_float(gate[i]);
-            out[i] = to_element(value / (1.0f + expf(-value)) * to_float(up[i]));
-        }
-    }
+    for (int64_t t = 0; t < tokens; t++)
+        gate_row(gate_up + 2 * t * width, gate_up + (2 * t + 1) * width, width, activated + t * width);
 }
 
 /* buffers.hidden: the embedded tokens on entry, what the last layer leaves on return. */
@@ -94,8 +74,8 @@ void decode_layers(const Decoder *decoder, const Tokens *tokens, const Adapters 
         project(&layer->down, &layer->down_group, adapters, buffers->activated, count, buffers->projected);
     }
 #pragma omp parallel for num_threads(threads)
-    for (int64_t i = 0; i < count * decoder->hidden; i++)
-        buffers->hidden[i] = to_element(to_float(buffers->hidden[i]) + to_float(buffers->projected[i]));
+    for (int64_t t = 0; t < count; t++)
+        add_row(buffers->hidden + t * decoder->hidden, buffers->projected + t * decoder->hidden, decoder->hidden);
 }
 
 /* y = x Wᵀ + bias.   y: [tokens, d_out] floats if as_float, else elements. */

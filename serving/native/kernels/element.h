@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -40,9 +40,15 @@ INLINE floats load_floats(const float *from) {
 INLINE void store_floats(float *to, floats value) { memcpy(to, &value, sizeof value); }
 
 INLINE float sum_of(floats value) {
-    for (int width = LANES / 2; width; width /= 2)
-        for (int i = 0; i < width; i++) value[i] += value[i + width];
-    return value[0];
+    typedef float eight __attribute__((vector_size(32)));
+    typedef float four __attribute__((vector_size(16)));
+    eight upper[2];
+    four quarters[2];
+    memcpy(upper, &value, sizeof value);
+    const eight half = upper[0] + upper[1];
+    memcpy(quarters, &half, sizeof half);
+    const four quarter = quarters[0] + quarters[1];
+    return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
 }
 
 #ifdef ELEMENT_BF16
@@ -68,7 +74,11 @@ INLINE element to_element(float number) {
 INLINE floats load_elements(const element *from) {
     halves value;
     memcpy(&value, from, sizeof value);
+#ifdef __AVX512F__ /* the compilers' own conversion takes this in two halves */
+    return (floats)((words)_mm512_cvtepu16_epi32((__m256i)value) << 16);
+#else
     return (floats)(__builtin_convertvector(value, words) << 16);
+#endif
 }
 
 INLINE void store_elements(element *to, floats value) {
