@@ -4,11 +4,11 @@ from collections import Counter
 
 MAX_LABELS = 50
 LEAST_ASKED, LEAST_SHARE = 10, 1 / 400
-OTHER, COMPOSED = "other", "composed"
+OTHER, COMPOSITION = "other", "composition"
 
 
 class AdapterLabels:
-    """At most MAX_LABELS models by name; all others share `other`, sums of adapters share `composed`.
+    """At most MAX_LABELS models by name; all others share `other`, sums of adapters share `composition`.
 
     The first half is given to whoever comes first. The rest is for those that come to be asked for LEAST_ASKED times,
     and for LEAST_SHARE of all requests. A label once given stays: every counter only ever grows, `other` included.
@@ -22,7 +22,7 @@ class AdapterLabels:
     def of(self, model: str) -> str:
         """The label of a request for `model`. `name@digest` and `base:name` count as `name`."""
         if "*" in model or "+" in model:  # anybody may write as many different ones as they like
-            return COMPOSED
+            return COMPOSITION
         name = model.partition("@")[0].rpartition(":")[2]
         self._asked[name] += 1
         self._total += 1

@@ -152,7 +152,7 @@ class Catalog:
         """What goes on with adapters, at a cost that does not grow with how many lie idle."""
         return Activity(
             registered=self._store.count(),
-            resident=tuple(self._cards_of(usage.resident, usage)),
+            resident=tuple(self._cards_of(usage.resident | usage.in_host, usage)),
             running=frozenset(stream.model for stream in streams if stream.adapter and stream.started),
             waiting=frozenset(stream.model for stream in streams if stream.adapter and not stream.started),
         )
@@ -162,7 +162,7 @@ class Catalog:
         asked = {adapter for adapter in usage.in_flight if adapter is not None}
         latest = heapq.nlargest(others + 1, self._last_used_at.items(), key=itemgetter(1))
         recent = [adapter for adapter, _ in latest if adapter is not None]
-        shown = dict.fromkeys([*sorted(usage.resident | usage.pinned | asked), *recent])
+        shown = dict.fromkeys([*sorted(usage.resident | usage.in_host | usage.pinned | asked), *recent])
         return [self.card(None, usage), *self._cards_of(shown, usage)]
 
     def _cards_of(self, adapters: Iterable[AdapterDigest], usage: Usage) -> list[ModelCard]:

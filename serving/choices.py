@@ -46,11 +46,12 @@ def sequences_of(
     *,
     arrived_at: float,
     adapter_bytes: int,
-    start_by: float = inf,
+    start_by: float,
+    end_by: float,
 ) -> list[Sequence]:
     """One sequence per choice. Choice i draws with seed + i, as a request of its own with that seed would.
 
-    start_by: of the first choice, as the others wait for it.
+    start_by bounds how long the request waits, so it is about the first choice alone.
     """
     prepared, sampling = request.prepared, request.sampling
     seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
@@ -61,13 +62,18 @@ def sequences_of(
             text=OutputText(vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=arrived_at,
             adapter_bytes=adapter_bytes,
-            page_keys=PageKeys(base, prepared.adapter, request.tenant, prepared.active_from),
-            start_by=inf if choice else start_by,
-            end_by=arrived_at + (request.deadline_s or inf),
+            page_keys=PageKeys(base, prepared.adapter, _reader(request), prepared.active_from),
             matcher=prepared.grammar.matcher() if prepared.grammar else None,
+            start_by=inf if choice else start_by,
+            end_by=end_by,
         )
         for choice in range(prepared.choices)
     ]
+
+
+def _reader(request: GenerationRequest) -> str:
+    """Who may reuse what is computed for the prompt. Tenants hold no line break, so no two are spelled alike."""
+    return f"{request.tenant}\n{request.cache_salt}" if request.cache_salt else request.tenant
 
 
 def end_of(ends: Mapping[int, End]) -> End:

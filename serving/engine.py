@@ -95,9 +95,8 @@ class Engine:
         batch = self.scheduler.next_batch(started, budget)
         if batch is None:
             return []
-        now = time.monotonic()
         for row in batch.rows:
-            row.sequence.began_at = row.sequence.began_at or now
+            row.sequence.began_at = row.sequence.began_at or started
         logits = self._backbone.forward(batch)
         sampling = [row.sequence for row in batch.rows if row.samples]
         draws = [self._draw(sequence) for sequence in sampling]
@@ -139,7 +138,7 @@ class Engine:
         """Adds a drawn token; ends or parks the sequence if this was its last one for now."""
         if token is None:
             self.scheduler.fail(sequence)
-            return self._end(sequence, Outcome.FAILED, error=sequence.no_token_reason)
+            return self._end(sequence, Outcome.FAILED, error=sequence.why_no_token)
         sequence.append(token)
         self._counted.output_tokens += 1
         if sequence.output_len == 1:
@@ -170,7 +169,7 @@ class Engine:
         if sequence.stage is not Stage.ENDED:
             self.scheduler.end(sequence)
         reason: Literal["abort", "error"] = "abort" if error is None else "error"
-        end = End(outcome, reason, sequence.usage, error, queued_s=sequence.queued_s, cause=cause)
+        end = End(outcome, reason, sequence.usage, error, cause, queued_s=sequence.queued_s)
         return TokenEvent(sequence.request_id, (), "", end=end)
 
     def _run(self) -> None:

@@ -1,8 +1,9 @@
 """What callers hold of all requests that have not ended."""
 
 from collections import Counter
+from collections.abc import Callable
 
-from serving.choices import request_of
+from serving.choices import check_request_id, request_of
 from serving.errors import InvalidRequest, Overloaded
 from serving.sequence import Sequence
 from serving.streams import TokenStream
@@ -12,10 +13,13 @@ _RETRY_S = (1.0, 60.0)
 
 
 class OpenStreams:
-    """The streams that have not had their End. On the event loop's thread."""
+    """The streams that have not had their End. On the event loop's thread.
 
-    def __init__(self, max_queue: int) -> None:
-        self._max_queue = max_queue
+    submit: gives the engine a sequence that may run now.
+    """
+
+    def __init__(self, max_queue: int, submit: Callable[[Sequence], None]) -> None:
+        self._max_queue, self._submit = max_queue, submit
         self._open: dict[str, TokenStream] = {}
         self._run_s = 1.0
         """How long requests take from their first token to their last, as a moving average."""
@@ -25,6 +29,7 @@ class OpenStreams:
 
     def check(self, request_id: str) -> None:
         """Raises InvalidRequest if the id is in use; Overloaded, with the time those who wait will need, if full."""
+        check_request_id(request_id)
         if request_id in self._open:
             raise InvalidRequest("request_id", f"{request_id!r} is in flight already")
         waiting = sum(not stream.started for stream in self._open.values())
@@ -35,18 +40,16 @@ class OpenStreams:
     def get(self, request_id: str) -> TokenStream | None:
         return self._open.get(request_id)
 
-    def dispatch(self, events: list[TokenEvent]) -> list[Sequence]:
-        """Hands out what the engine sends; the sequences that may run now."""
-        following: list[Sequence] = []
+    def dispatch(self, events: list[TokenEvent]) -> None:
         for event in events:
-            stream = self._open.get(request_of(event.request_id))
+            stream = self.get(request_of(event.request_id))
             if stream is None:
                 continue
-            following += stream.put(event)
+            for sequence in stream.put(event):
+                self._submit(sequence)
             if stream.end is not None:
                 del self._open[stream.request_id]
                 self._run_s += (stream.run_s - self._run_s) / 16
-        return following
 
     def fail(self, error: str) -> None:
         """Ends all of them for an engine that can no longer do it."""

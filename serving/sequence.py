@@ -33,8 +33,8 @@ class Sequence:
     first pages of the table, which others can find, or were offered to others and are found elsewhere. finite_len: what
     a drawn token has shown to be finite numbers. reached_len: the longest computed_len so far; it is more than
     computed_len after the pages were lost. cached_len: what it found in the cache when it first ran. seniority: its
-    place among all that ever ran, from then on. start_by, end_by: on the clock of arrived_at. matcher: what the
-    output must follow, None for free text. began_at: when its first step began, on the clock of arrived_at.
+    place among all that ever ran, from then on. start_by, end_by: on the clock of arrived_at. matcher: what the output
+    must follow, None for free text. began_at: when its first step began, on the clock of arrived_at.
     """
 
     request: GenerationRequest
@@ -43,10 +43,10 @@ class Sequence:
     arrived_at: float
     adapter_bytes: int = 0
     page_keys: PageKeys = field(kw_only=True)
-    start_by: float = inf
-    end_by: float = inf
     matcher: Matcher | None = field(default=None, kw_only=True)
     began_at: float | None = field(default=None, init=False)
+    start_by: float = inf
+    end_by: float = inf
     stage: Stage = Stage.READY
     page_table: list[int] = field(default_factory=list)
     seniority: int | None = None
@@ -118,6 +118,13 @@ class Sequence:
     def queued_s(self) -> float | None:
         """From its arrival to its first step; None if it never ran."""
         return None if self.began_at is None else self.began_at - self.arrived_at
+
+    @property
+    def why_no_token(self) -> str:
+        """What to tell where no token could be drawn."""
+        if self.matcher is not None and self.matcher.error is not None:
+            return self.matcher.error
+        return "The model computed numbers that are not finite."
 
     @property
     def usage(self) -> Usage:

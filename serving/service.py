@@ -10,7 +10,7 @@ from math import inf
 
 from serving.adapters.store import AdapterStore
 from serving.catalog import Catalog, Usage
-from serving.choices import check_request_id, sequences_of
+from serving.choices import sequences_of
 from serving.config import ServingConfig
 from serving.engine import Engine
 from serving.errors import InvalidRequest, NotReady
@@ -76,7 +76,7 @@ class Service:
         self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
         self._loader = AdapterLoader.beside(base.device, self._catalog.open_blob, config.adapter_host_bytes)
-        self._streams = OpenStreams(config.max_queue)
+        self._streams = OpenStreams(config.max_queue, lambda each: self._put_unless_stopped(Submit(each)))
         self._accepting = True
         self._stopped = asyncio.Event()
         slots = Slots(base.adapter_bytes)
@@ -138,7 +138,6 @@ class Service:
         self.check(request.prepared, request.sampling)
         if request.granted_tokens < 1:
             raise InvalidRequest("granted_tokens", "must be at least 1")
-        check_request_id(request.request_id)
         if request.deadline_s is not None and not request.deadline_s > 0:
             raise InvalidRequest("deadline_s", "must be above 0")
         adapter = request.prepared.adapter
@@ -152,6 +151,7 @@ class Service:
             arrived_at=now,
             adapter_bytes=nbytes,
             start_by=now + (self._config.request_timeout_s or inf),
+            end_by=now + (request.deadline_s or inf),
         )
         self._engine.mailbox.put(Submit(sequences[0]))
         stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
@@ -256,15 +256,11 @@ class Service:
     def _deliver(self, events: list[TokenEvent]) -> None:
         """On the engine thread: one wake-up of the event loop per step."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._dispatch, events)
+            self._loop.call_soon_threadsafe(self._streams.dispatch, events)
 
     def _tell_stopped(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._dispatch_stopped)
-
-    def _dispatch(self, events: list[TokenEvent]) -> None:
-        for sequence in self._streams.dispatch(events):
-            self._put_unless_stopped(Submit(sequence))
 
     def _dispatch_stopped(self) -> None:
         self._streams.fail("The engine stopped because of an internal error.")

@@ -55,10 +55,10 @@ class Prepared:
     adapter: AdapterDigest | None
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
-    choices: int = 1
-    grammar: "Grammar | None" = field(default=None, compare=False)
-    active_from: int = 0
-    parts: tuple[tuple[AdapterDigest, float], ...] = ()
+    choices: int = field(default=1, kw_only=True)
+    grammar: "Grammar | None" = field(default=None, kw_only=True, compare=False)
+    active_from: int = field(default=0, kw_only=True)
+    parts: tuple[tuple[AdapterDigest, float], ...] = field(default=(), kw_only=True)
 
     @property
     def most_output_tokens(self) -> int:
@@ -99,7 +99,8 @@ class GenerationRequest:
     tenant is an opaque key: tenants share the engine fairly, and what was computed for a prompt is reused only for the
     tenant that sent it. granted_tokens is how many output tokens of each choice are paid for so far: a sequence that
     reaches them is parked until `Service.extend` grants more. deadline_s: how long after its acceptance it must have
-    ended; if nothing of it was computed by then it fails, else it is aborted with what it has.
+    ended; if nothing of it was computed by then it fails, else it is aborted with what it has. cache_salt: what was
+    computed for a prompt is reused only under the same one.
     """
 
     request_id: str
@@ -108,6 +109,7 @@ class GenerationRequest:
     tenant: str
     granted_tokens: int
     deadline_s: float | None = None
+    cache_salt: str = ""
 
 
 class Outcome(Enum):
@@ -137,8 +139,8 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 class End:
     """The last word on a request. `error` is set iff the outcome is FAILED; it is safe to show to a client.
 
-    cause: what was raised, where it is something that the client can do something about.
-    queued_s: from its acceptance to its first step; None if it never ran.
+    cause: what was raised, where it is something that the client can do something about. queued_s: from its acceptance
+    to its first step; None if it never ran.
     """
 
     outcome: Outcome

@@ -51,7 +51,6 @@ _OFF: dict[str, tuple[object, ...]] = {
     "prompt_logprobs": (),
     "chat_template": (),
     "chat_template_kwargs": (),
-    "cache_salt": (),
 }
 """What switches off each field that is known but not implemented; null always does."""
 _OFF_IN_MESSAGE = ("name", "refusal", "audio", "annotations", "tool_calls", "function_call")
@@ -96,6 +95,7 @@ class Generation(BaseModel, ABC):
     response_format: Annotated[
         str | None, PlainValidator(fields.response_format), WithJsonSchema({"type": "object"})
     ] = None
+    cache_salt: str | None = Field(None, min_length=1, max_length=256)
     stream: bool = False
     stream_options: StreamOptions | None = None
 

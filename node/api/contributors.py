@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
 from contracts.crypto import Bytes32
+from node.api.listing import pieces
 from node.api.nodes import paid_side
 from node.api.payments import address_of
 from node.settlement.earnings import Earnings
@@ -34,14 +35,14 @@ async def earnings(
 ) -> dict[str, object]:
     """Totals accrued, posted, claimable and claimed, and a series of what accrued; its rows come in pages."""
     found = await _earnings(world, address, group_by, bucket, (from_, to))
-    names = _adapter_names(world)
+    shown = found.series[cursor : cursor + limit]
+    names = await _adapter_names(world, {group.adapter_key for group, _ in shown if group.adapter_key is not None})
     rows = [
-        group.to_json() | {"adapter": names.get(group.adapter_key), "amount": str(amount)}
-        for group, amount in found.series
+        group.to_json() | {"adapter": names.get(group.adapter_key), "amount": str(amount)} for group, amount in shown
     ]
-    following = str(cursor + limit) if cursor + limit < len(rows) else None
+    following = str(cursor + limit) if cursor + limit < len(found.series) else None
     asset = paid_side(world, "earnings").payments.receiver.token
-    return found.to_json() | {"asset": asset, "series": rows[cursor : cursor + limit], "next": following}
+    return found.to_json() | {"asset": asset, "series": rows, "next": following}
 
 
 @router.get("/{address}/claims")
@@ -73,7 +74,12 @@ async def _earnings(
     return await side.earnings(by, group_by=group_by, bucket=bucket, from_=from_, to=to)
 
 
-def _adapter_names(world: World) -> dict[Bytes32 | None, str]:
-    """The names under which adapters are served, by adapter key."""
+async def _adapter_names(world: World, keys: set[Bytes32]) -> dict[Bytes32 | None, str]:
+    """The names under which the adapters with these keys are served."""
     key_of = paid_side(world, "earnings").registrations.adapter_key_of
-    return {key_of(card.adapter): card.name for card in world.service.models() if card.adapter is not None}
+    names: dict[Bytes32 | None, str] = {}
+    if keys:
+        async for cards in pieces(world):
+            keyed = ((key_of(card.adapter), card.name) for card in cards if card.adapter is not None)
+            names |= {key: name for key, name in keyed if key in keys}
+    return names

@@ -104,7 +104,9 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
     ticket = await world.checkout.admit(ask, request_id, prepared)
     echo = _prompt_text(world.service, body.as_prompt(), prepared) if body.echo else ""
     inference = Inference(world.service, world.checkout, ticket, raw, echo)
-    generation = GenerationRequest(request_id, prepared, sampling, ticket.tenant, ticket.granted_tokens)
+    generation = GenerationRequest(
+        request_id, prepared, sampling, ticket.tenant, ticket.granted_tokens, cache_salt=body.cache_salt or ""
+    )
     world.runs.start(request_id, inference.run(generation, watch.named(prepared.model)))
     return inference
 

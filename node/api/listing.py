@@ -27,19 +27,27 @@ def listed(world: World, head: Json, shown: Shown, cursor: str | None, limit: in
     return JSONResponse({**head, "data": [shown(card) for card in cards], "next": following})
 
 
+async def pieces(world: World, cursor: str | None = None, *, base: bool = False) -> AsyncIterator[list[ModelCard]]:
+    """All models from after `cursor`, some at a time; others have their turn in between.
+
+    What is added or removed meanwhile may be among them or not; the rest is, once.
+    """
+    cards, following = _page(world, cursor, PIECE, base=base)
+    yield cards
+    while following is not None:
+        await asyncio.sleep(0)
+        cards, following = _page(world, following, PIECE, base=base)
+        yield cards
+
+
 async def _whole(world: World, head: Json, shown: Shown, cursor: str | None, *, base: bool) -> AsyncIterator[bytes]:
-    """The same JSON, piece by piece. What is added or removed meanwhile may be in it or not; the rest is, once."""
+    """The same JSON, piece by piece."""
     opening = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in head.items())
     separator = f'{{{opening}"data":['
-    cards, following = _page(world, cursor, PIECE, base=base)
-    while True:
+    async for cards in pieces(world, cursor, base=base):
         written = ",".join(json.dumps(shown(card), ensure_ascii=False, separators=(",", ":")) for card in cards)
         yield (separator + written).encode()
-        if following is None:
-            break
         separator = ","
-        await asyncio.sleep(0)  # others have their turn
-        cards, following = _page(world, following, PIECE, base=base)
     yield b'],"next":null}'
 
 

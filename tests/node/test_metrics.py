@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.adapter_labels import COMPOSED, LEAST_ASKED, MAX_LABELS, OTHER, AdapterLabels
+from node.adapter_labels import COMPOSITION, LEAST_ASKED, MAX_LABELS, OTHER, AdapterLabels
 from node.metrics import MAX_RESIDENT_SERIES, AdapterCollector, Metrics, Watch
 from serving.types import Activity, AdapterDigest, End, EngineStats, ModelCard, Outcome, Residency, Usage
 
@@ -86,7 +86,7 @@ def test_an_adapter_that_is_asked_for_as_seldom_as_most_gets_none() -> None:
 def test_sums_of_adapters_share_one_label() -> None:
     labels = AdapterLabels()
 
-    assert {labels.of(f"a*0.{n}+b*0.3") for n in range(1000)} == {COMPOSED}
+    assert {labels.of(f"a*0.{n}+b*0.3") for n in range(1000)} == {COMPOSITION}
 
 
 def test_a_request_is_timed_from_arrival_over_the_queue_to_each_token() -> None:
@@ -134,7 +134,7 @@ def test_refusals_for_want_of_room_are_rejections(code: str, reason: str) -> Non
 
 
 def test_adapters_in_memory_are_told_as_llm_d_reads_them() -> None:
-    resident = (replace(card("a"), pinned=True), card("b", residency=Residency.DISK), card("a@0123456789ab"))
+    resident = (replace(card("a"), pinned=True), card("b", residency=Residency.HOST), card("a@0123456789ab"))
 
     found = adapters(Activity(7, resident, frozenset({"a"}), frozenset({"b", "c"})))
 
@@ -149,7 +149,7 @@ def test_adapters_in_memory_are_told_as_llm_d_reads_them() -> None:
     assert found["vllm:lora_adapter_load_seconds_count"] == [({}, 3)]
     assert found["vllm:lora_adapter_load_seconds_sum"] == [({}, 0.5)]
     tiers = {labels["tier"]: count for labels, count in found["openlora_adapters"]}
-    assert (tiers["device"], tiers["disk"], sum(tiers.values())) == (1, 6, 7)
+    assert (tiers["device"], tiers["disk"], sum(tiers.values())) == (1, 5, 7)
 
 
 def test_series_of_adapters_in_memory_are_capped_to_those_used_last() -> None:

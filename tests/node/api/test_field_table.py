@@ -55,7 +55,7 @@ TABLE: dict[str, tuple[object, Verdict, Verdict]] = {
     "chat_template": ("x", REFUSED, REFUSED),
     "chat_template_kwargs": ({"a": 1}, REFUSED, REFUSED),
     "add_generation_prompt": (False, REFUSED, REFUSED),
-    "cache_salt": ("x", REFUSED, REFUSED),
+    "cache_salt": ("x", SERVED, SERVED),
     "priority": (1, REFUSED, REFUSED),
     "request_id": ("x", REFUSED, REFUSED),
     "session_id": ("x", REFUSED, REFUSED),

@@ -85,6 +85,8 @@ def test_values_that_switch_a_field_off_are_accepted(http: httpx2.Client) -> Non
         ("model", None),
         ("model", ""),
         ("max_completion_tokens", 3),
+        ("cache_salt", ""),
+        ("cache_salt", "x" * 257),
         ("n", 0),
         ("n", 17),
         ("n", 1.5),

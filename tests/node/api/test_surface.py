@@ -68,6 +68,15 @@ def test_a_repeated_prompt_is_reused_and_usage_receipt_and_metrics_say_so(http: 
     assert queries >= hits + 50 >= 48 + 50
 
 
+def test_a_prompt_is_reused_only_under_the_same_salt(http: httpx2.Client) -> None:
+    def cached(salt: str | None) -> int:
+        prompt = [7 + i for i in range(50)]
+        body = {"model": BASE_NAME, "prompt": prompt, "max_tokens": 1, "temperature": 0, "cache_salt": salt}
+        return int(http.post("/v1/completions", json=body).json()["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+    assert [cached(salt) for salt in ("a", "a", "b", None, "b", None)] == [0, 48, 0, 0, 48, 48]
+
+
 def test_the_documentation_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
     page = http.get("/docs")
 

@@ -54,7 +54,7 @@ async def admitted(shop: Shop, payer: Payer, request_id: str, *, choices: int = 
     checkout = PaidCheckout(shop.payments, shop.metering, shop.registrations, OneModel(), Labels({}))  # type: ignore[arg-type]
     call = Call("POST", PATH, f"http://127.0.0.1{PATH}", headers, BODY, "127.0.0.1")
     ask = await checkout.authenticate(call, "base", 4, choices)
-    return await checkout.admit(ask, request_id, Prepared("base", None, (5, 6, 7), 4, choices))
+    return await checkout.admit(ask, request_id, Prepared("base", None, (5, 6, 7), 4, choices=choices))
 
 
 async def test_who_funds_a_channel_in_another_s_name_is_not_that_other_s_tenant(shop: Shop) -> None:
