@@ -8,7 +8,7 @@ from serving.gpu.graphs import Capture, CudaCapture, GraphKey, Recorded, Repeate
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.lora.plan import LoraPlan, Segment
-from serving.lora.slot import LoraModule, Slot
+from serving.lora.slot import EMBEDDING, HEAD, LoraModule, Slot
 from serving.models.backbone import Step
 from serving.models.fused import FusedDecoder
 from serving.types import AdapterDigest
@@ -40,8 +40,8 @@ def decoders(family: str, number: int, captured: Capture | None = None) -> tuple
     return plain, GpuDecoder(other, CONTEXT, DEVICE, captured or capture())
 
 
-def random_slot(decoder: FusedDecoder, number: int, rank: int, *, extra: str | None = None) -> Slot:
-    """An adapter of all linears with gains and offsets.   extra: a module that no layer has."""
+def random_slot(decoder: FusedDecoder, number: int, rank: int, *, ends: bool = False) -> Slot:
+    """An adapter of all linears with gains and offsets.   ends: and of the embedding and the head."""
     rng = torch.Generator().manual_seed(number)
 
     def drawn(*shape: int) -> torch.Tensor:
@@ -58,8 +58,10 @@ def random_slot(decoder: FusedDecoder, number: int, rank: int, *, extra: str | N
         for group in decoder.groups
         for name, width in zip(group.members, group.widths, strict=True)
     }
-    if extra:
-        modules[extra] = modules[next(iter(modules))]
+    if ends:
+        vocabulary, width = 96, next(iter(inputs.values()))
+        modules[EMBEDDING] = LoraModule(drawn(rank, vocabulary), drawn(rank, width))
+        modules[HEAD] = LoraModule(drawn(rank, width), drawn(rank, vocabulary), offset=drawn(vocabulary))
     return Slot(AdapterDigest(f"{number:064x}"), modules, 1)
 
 
@@ -99,6 +101,7 @@ class Pair:
             spans=spans,
             decode_rows=sum(counts[i] == 1 and span[0] > 0 for i, span in zip(order, spans, strict=True)),
             lora=LoraPlan.of(segments),
+            head_lora=LoraPlan.of([each for each in segments if HEAD in each.slot.modules]),
         )
         return [decoder.forward(step, cache) for decoder, cache in zip(self.decoders, self.caches, strict=True)]
 
@@ -158,12 +161,13 @@ def test_a_rank_that_outgrows_the_tables_is_captured_anew() -> None:
     assert counted.captures == 3, "twice with adapters, once without: what reads no table stays"
 
 
-def test_an_adapter_beyond_the_layers_runs_without_a_graph() -> None:
+def test_adapters_at_the_embedding_and_the_head_run_without_a_graph() -> None:
     plain, kernels = decoders("llama", 0)
-    pair = Pair(plain, kernels, 1)
-    pair.step({0: 4}, {})
+    slots = {0: random_slot(plain, 1, 8, ends=True), 1: random_slot(plain, 2, 3)}
+    pair = Pair(plain, kernels, 2)
 
-    assert_close(*pair.step({0: 1}, {0: random_slot(plain, 1, 8, extra="lm_head")}))
+    assert_close(*pair.step({0: 4, 1: 2}, slots))
+    assert_close(*pair.step({0: 1, 1: 1}, slots))
 
     assert not kernels._graphs.keys
 
