@@ -16,7 +16,8 @@ class Norm:
 
     @classmethod
     def of(cls, module: Any) -> "Norm":
-        return cls(module.weight.data, module.variance_epsilon)
+        """A copy: as loaded, a weight is a view of the whole file of weights and would keep it mapped."""
+        return cls(module.weight.data.clone(), module.variance_epsilon)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return rms_norm(x, self.weight.shape, self.weight, self.eps)

@@ -166,7 +166,7 @@ class NativeDecoder:
 
     def _floats(self, norm: Norm) -> int:
         """The address of a norm's weight in float32."""
-        weight = norm.weight.float().contiguous()
+        weight = norm.weight.to(torch.float32, copy=True)
         self._kept.append(weight)
         return weight.data_ptr()
 

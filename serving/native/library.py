@@ -81,7 +81,7 @@ class Buffers(ctypes.Structure):
 
 
 class Library:
-    """The kernels for one dtype. Calls release the interpreter lock."""
+    """The kernels for one dtype. Long calls release the interpreter lock; short ones keep it, or they would wait for it."""
 
     def __init__(self, path: Path, dtype: torch.dtype) -> None:
         """Raises OSError if the library cannot be loaded."""
@@ -95,7 +95,7 @@ class Library:
             loaded.apply_adapters, POINTER(Adapters), POINTER(Group), c_void_p, c_int64, c_void_p, c_int
         )
         self._pack = _function(loaded.pack_matrix, c_void_p, c_int64, c_int64, c_void_p, c_int)
-        self._unpack = _function(loaded.unpack_rows, c_void_p, c_void_p, c_int64, c_int64, c_void_p)
+        self._unpack = _function(ctypes.PyDLL(str(path)).unpack_rows, c_void_p, c_void_p, c_int64, c_int64, c_void_p)
 
     def decode_layers(
         self, decoder: Decoder, tokens: Tokens, adapters: Adapters, buffers: Buffers, *, threads: int

@@ -9,7 +9,7 @@ from serving.kv.pages import PAGE_TOKENS
 from serving.models.backbone import Step
 from serving.native.decoder import NativeDecoder
 
-_BATCH = 8
+_BATCHES = (1, 8, 32)
 _TRIALS = 5
 _WORTH_IT = 0.75
 """More threads must take at most this part of the time: they also take the core that the event loop needs."""
@@ -17,7 +17,7 @@ _WORTH_IT = 0.75
 
 @torch.inference_mode()
 def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int) -> None:
-    """Sets `decoder.threads` to `most` if that makes steps of one and of 8 sequences clearly faster, else to 1.
+    """Sets `decoder.threads` to `most` if that makes steps of few and of many sequences clearly faster, else to 1.
 
     The cache must be unused still: the steps write to its first pages.
     """
@@ -29,10 +29,10 @@ def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int
 
 
 def _step_s(decoder: NativeDecoder, cache: KvCache, pages: int, threads: int) -> float:
-    """The best of several decode steps of one sequence and of a batch, added up, in seconds."""
+    """The best of several decode steps of each batch, added up, in seconds."""
     decoder.threads = threads
     total_s = 0.0
-    for rows in {1, min(_BATCH, pages)}:
+    for rows in {min(batch, pages) for batch in _BATCHES}:
         tokens = torch.zeros(rows, dtype=torch.long)
         positions = torch.full((rows,), PAGE_TOKENS - 1)
         spans = [(PAGE_TOKENS - 1, PAGE_TOKENS)] * rows

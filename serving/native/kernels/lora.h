@@ -31,10 +31,37 @@ typedef struct {
     int64_t most_rank;     /* of any module of any piece */
 } Adapters;
 
-enum { COLUMNS = 256 };
+enum {
+    COLUMNS = 512,      /* of a task */
+    SHRINK_ROWS = 8,    /* of A at once */
+    EXPAND_VECTORS = 8, /* of y at once: whole cache lines of B */
+};
 
 INLINE float *hidden_of(const Adapters *adapters, int64_t token, int64_t member) {
     return adapters->hidden + (token * 3 + member) * adapters->most_rank;
+}
+
+/* Asks for `count` elements that are needed soon, as reading adapters waits for memory more than anything else. */
+INLINE void fetch(const element *from, int64_t count) {
+    for (int64_t i = 0; i < count; i += 64 / (int64_t)sizeof(element)) __builtin_prefetch(from + i, 0, 2);
+}
+
+/* h[0 .. rows) = the products of as many rows of A with x: independent sums hide each other's latency. */
+INLINE void shrink_rows(int rows, const element *a, const element *x, int64_t d_in, float *h) {
+    const int64_t step = LANES * PER_WORD;
+    floats sums[SHRINK_ROWS];
+    for (int r = 0; r < rows; r++) sums[r] = (floats){0};
+    int64_t i = 0;
+    for (; i + step <= d_in; i += step) {
+        const words input = load_words((const uint32_t *)(x + i));
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            sums[r] = add_products(sums[r], load_words((const uint32_t *)(a + r * d_in + i)), input);
+    }
+    for (int r = 0; r < rows; r++) {
+        h[r] = sum_of(sums[r]);
+        for (int64_t k = i; k < d_in; k++) h[r] += to_float(a[r * d_in + k]) * to_float(x[k]);
+    }
 }
 
 /* h = x Aᵀ for every piece and member of the group. Shared by the threads of a team, which do not wait. */
@@ -44,18 +71,32 @@ static void shrink(const Adapters *adapters, const Group *group, const element *
         const Piece *piece = adapters->pieces + task / group->members;
         const int64_t member = task % group->members;
         const Module *module = piece->modules + group->first_module + member;
-        for (int64_t r = 0; r < module->rank; r++)
+        fetch(module->b, module->rank * group->widths[member]);
+        int64_t r = 0;
+        for (; r + SHRINK_ROWS <= module->rank; r += SHRINK_ROWS)
+            for (int64_t token = piece->start; token < piece->end; token++)
+                shrink_rows(SHRINK_ROWS, module->a + r * d_in, x + token * d_in, d_in,
+                            hidden_of(adapters, token, member) + r);
+        for (; r < module->rank; r++)
             for (int64_t token = piece->start; token < piece->end; token++)
                 hidden_of(adapters, token, member)[r] = dot(module->a + r * d_in, x + token * d_in, d_in);
     }
 }
 
-INLINE void expand_columns(const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
-    floats sum = load_elements(y);
-    for (int64_t r = 0; r < module->rank; r++) sum += load_elements(module->b + r * d_out + column) * h[r];
-    if (module->gain) sum *= load_floats(module->gain + column);
-    if (module->offset) sum += load_floats(module->offset + column);
-    store_elements(y, sum);
+/* `vectors` times 16 columns of y for one token. */
+INLINE void expand_columns(int vectors, const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
+    floats sums[EXPAND_VECTORS];
+    for (int v = 0; v < vectors; v++) sums[v] = load_elements(y + v * LANES);
+    for (int64_t r = 0; r < module->rank; r++) {
+        const element *b = module->b + r * d_out + column;
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) sums[v] += load_elements(b + v * LANES) * h[r];
+    }
+    for (int v = 0; v < vectors; v++) {
+        if (module->gain) sums[v] *= load_floats(module->gain + column + v * LANES);
+        if (module->offset) sums[v] += load_floats(module->offset + column + v * LANES);
+        store_elements(y + v * LANES, sums[v]);
+    }
 }
 
 INLINE void expand_column(const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
@@ -82,10 +123,14 @@ static void expand(const Adapters *adapters, const Group *group, element *y) {
         const Module *module = piece->modules + group->first_module + member;
         int64_t column = task % chunks * COLUMNS, end = column + COLUMNS < width ? column + COLUMNS : width;
         if (!module->rank && !module->gain && !module->offset) continue;
+        for (; column + EXPAND_VECTORS * LANES <= end; column += EXPAND_VECTORS * LANES)
+            for (int64_t token = piece->start; token < piece->end; token++)
+                expand_columns(EXPAND_VECTORS, module, hidden_of(adapters, token, member),
+                               y + token * total + starts[member] + column, column, width);
         for (; column + LANES <= end; column += LANES)
             for (int64_t token = piece->start; token < piece->end; token++)
-                expand_columns(module, hidden_of(adapters, token, member), y + token * total + starts[member] + column,
-                               column, width);
+                expand_columns(1, module, hidden_of(adapters, token, member),
+                               y + token * total + starts[member] + column, column, width);
         for (; column < end; column++)
             for (int64_t token = piece->start; token < piece->end; token++)
                 expand_column(module, hidden_of(adapters, token, member), y + token * total + starts[member] + column,
