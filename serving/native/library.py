@@ -81,7 +81,7 @@ class Buffers(ctypes.Structure):
 
 
 class Library:
-    """The kernels for one dtype. Long calls release the interpreter lock; short ones keep it, or they would wait for it."""
+    """The kernels for one dtype. Long calls release the interpreter lock; short ones keep it, not to wait for it."""
 
     def __init__(self, path: Path, dtype: torch.dtype) -> None:
         """Raises OSError if the library cannot be loaded."""

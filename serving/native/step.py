@@ -58,22 +58,22 @@ class ModuleTables:
     def __init__(self, numbers: Mapping[str, int]) -> None:
         """numbers: of every module inside the decoder layers, by name."""
         self._numbers = numbers
-        self._of_slot: WeakKeyDictionary[Slot, Addresses] = WeakKeyDictionary()
+        self._of_slot: WeakKeyDictionary[Slot, tuple[Addresses, int]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         """How many living slots have a table."""
         return len(self._of_slot)
 
-    def of(self, slot: Slot) -> Addresses:
-        """[modules, 5]: a, b, gain, offset, rank; zeros where the adapter has no such module."""
-        table = self._of_slot.get(slot)
-        if table is None:
+    def of(self, slot: Slot) -> tuple[Addresses, int]:
+        """[modules, 5]: a, b, gain, offset, rank, zeros where the adapter has no such module; and where that lies."""
+        known = self._of_slot.get(slot)
+        if known is None:
             table = np.zeros((len(self._numbers), 5), dtype=np.int64)
             for name, module in slot.modules.items():
                 if name in self._numbers:
                     table[self._numbers[name]] = _addresses(module)
-            self._of_slot[slot] = table
-        return table
+            known = self._of_slot[slot] = table, table.ctypes.data
+        return known
 
 
 def _addresses(module: LoraModule) -> tuple[int, int, int, int, int]:
@@ -89,8 +89,8 @@ class StepAdapters:
         segments = () if plan is None else plan.segments
         self._tables = [tables.of(segment.slot) for segment in segments]
         pieces = [
-            (table.ctypes.data, start, min(segment.end, start + _PIECE_TOKENS))
-            for segment, table in zip(segments, self._tables, strict=True)
+            (address, start, min(segment.end, start + _PIECE_TOKENS))
+            for segment, (_, address) in zip(segments, self._tables, strict=True)
             for start in range(segment.start, segment.end, _PIECE_TOKENS)
         ]
         self._pieces = np.array(pieces, dtype=np.int64)

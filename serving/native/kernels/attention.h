@@ -1,8 +1,8 @@
 /* Keys turned and stored, then softmax(scale · q Kᵀ) V over a sequence's pages.
  *
- * The cache of a layer is [pages][16 tokens][row], where a row is a token's keys over all heads, then its values. A step's
- * token attends to positions first .. position of its own sequence and to nothing else, so what others left in a page, even
- * a NaN, is never read.
+ * A page of a layer's cache holds 16 tokens: per head their keys as a panel (linear.h), word k of all 16 side by side, then per
+ * token its values over all heads. So one load of a panel feeds 16 scores. A step's token attends to positions first ..
+ * position of its own sequence and to nothing else: what others left in a page, even a NaN, never counts.
  */
 #pragma once
 
@@ -54,6 +54,22 @@ INLINE void turn_head(element *head, const float *cos, const float *sin, int64_t
     }
 }
 
+/* Where a page begins; its panels of keys come first. */
+INLINE element *page_of(const Attention *a, int64_t page) { return a->cache + page * PAGE_TOKENS * row_width(a); }
+
+INLINE element *values_of(const Attention *a, element *page, int64_t offset) {
+    return page + a->kv_heads * (a->key_dim * PAGE_TOKENS + offset * a->value_dim);
+}
+
+/* A token's keys into its lane of the panels, and its values.   row: keys, then values, over all heads. */
+INLINE void store_row(const Attention *a, const element *row, int64_t at) {
+    element *page = page_of(a, at / PAGE_TOKENS);
+    const int64_t offset = at % PAGE_TOKENS, keys = a->kv_heads * a->key_dim;
+    for (int64_t k = 0; k < keys / PER_WORD; k++)
+        memcpy(page + (k * PAGE_TOKENS + offset) * PER_WORD, row + k * PER_WORD, sizeof(uint32_t));
+    memcpy(values_of(a, page, offset), row + keys, (size_t)(a->kv_heads * a->value_dim) * sizeof(element));
+}
+
 /* Turns queries and keys in qkv [tokens, query_width + row_width] and stores keys and values. The team waits at the end. */
 static void turn_and_store(const Attention *a, const Tokens *tokens, element *qkv) {
     const int64_t dim = a->key_dim, queries = query_width(a), row = row_width(a);
@@ -66,93 +82,144 @@ static void turn_and_store(const Attention *a, const Tokens *tokens, element *qk
             if (norm) normalise_head(own + head * dim, norm, dim, a->norm_eps);
             turn_head(own + head * dim, tokens->cos + at, tokens->sin + at, dim);
         }
-        memcpy(a->cache + tokens->stored_at[t] * row, own + queries, (size_t)row * sizeof(element));
+        store_row(a, own + queries, tokens->stored_at[t]);
     }
 }
-
 
 enum {
-    BLOCK = 64,      /* positions that are scored before their values are added */
-    VECTORS = 4,     /* vectors of a value that are summed at once */
-    FEW_TOKENS = 8,
-    LINE = 64 / sizeof(element)
+    BLOCK = 4 * PAGE_TOKENS, /* positions that are scored before their values are added */
+    QUERIES = 4,             /* that share a load of keys or values */
+    VECTORS = 4,             /* of a value that are summed at once */
+    FEW_TOKENS = 8
 };
 
-/* A row of the cache: where the token at `position` of the sequence has its keys. */
-INLINE const element *stored_row(const Attention *a, const int32_t *pages, int64_t position) {
-    const int64_t token = (int64_t)pages[position / PAGE_TOKENS] * PAGE_TOKENS + position % PAGE_TOKENS;
-    return a->cache + token * row_width(a);
-}
-
-/* sums[0 .. 16 vectors) = kept * sums + Σ weights[i] values[i] */
-INLINE void add_values(int vectors, float *sums, float kept, const float *weights, const element *const *values,
-                       int64_t offset, int64_t count) {
-    floats sum[VECTORS];
-    for (int v = 0; v < vectors; v++) sum[v] = load_floats(sums + v * LANES) * kept;
-    for (int64_t i = 0; i < count; i++)
+/* scores[q][0 .. 16) = scale · q K of one page, for a few queries side by side. */
+INLINE void score_page(int queries, const Attention *a, const element *panel, const element *query, int64_t at,
+                       float (*scores)[BLOCK]) {
+    const int64_t count = a->key_dim / PER_WORD;
+    const uint32_t *keys = (const uint32_t *)panel, *asked = (const uint32_t *)query;
+    floats sums[QUERIES], others[QUERIES];
+    for (int q = 0; q < queries; q++) sums[q] = others[q] = (floats){0};
+    int64_t k = 0;
+    for (; k + 2 <= count; k += 2) {
+        const words first = load_words(keys + k * LANES), second = load_words(keys + (k + 1) * LANES);
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) sum[v] += weights[i] * load_elements(values[i] + offset + v * LANES);
-    for (int v = 0; v < vectors; v++) store_floats(sums + v * LANES, sum[v]);
+        for (int q = 0; q < queries; q++) {
+            sums[q] = add_products(sums[q], first, (words){0} + asked[q * count + k]);
+            others[q] = add_products(others[q], second, (words){0} + asked[q * count + k + 1]);
+        }
+    }
+    for (int q = 0; q < queries; q++) {
+        if (k < count) sums[q] = add_products(sums[q], load_words(keys + k * LANES), (words){0} + asked[q * count + k]);
+        store_floats(scores[q] + at, (sums[q] + others[q]) * a->scale);
+    }
 }
 
-static void add_all_values(int64_t width, float *sums, float kept, const float *weights, const element *const *values,
-                           int64_t offset, int64_t count) {
-    int64_t j = 0;
-    for (; j + VECTORS * LANES <= width; j += VECTORS * LANES)
-        add_values(VECTORS, sums + j, kept, weights, values, offset + j, count);
-    for (; j + LANES <= width; j += LANES) add_values(1, sums + j, kept, weights, values, offset + j, count);
-    for (; j < width; j++) {
-        float sum = sums[j] * kept;
-        for (int64_t i = 0; i < count; i++) sum += weights[i] * to_float(values[i][offset + j]);
-        sums[j] = sum;
+/* sums[q][0 .. 16 vectors) = kept[q] * sums[q] + Σ scores[q][i] values[i], for i in [from, to). */
+INLINE void add_values(int queries, int vectors, float *sums, int64_t stride, const float *kept,
+                       const float (*scores)[BLOCK], const element *const *values, int64_t from, int64_t to) {
+    floats sum[QUERIES][VECTORS];
+    for (int q = 0; q < queries; q++)
+        for (int v = 0; v < vectors; v++) sum[q][v] = load_floats(sums + q * stride + v * LANES) * kept[q];
+    for (int64_t i = from; i < to; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            const floats value = load_elements(values[i] + v * LANES);
+#pragma GCC unroll 4
+            for (int q = 0; q < queries; q++) sum[q][v] += value * scores[q][i];
+        }
     }
+    for (int q = 0; q < queries; q++)
+        for (int v = 0; v < vectors; v++) store_floats(sums + q * stride + v * LANES, sum[q][v]);
 }
 
 /* scores[i] = e^(scores[i] - largest); returns their sum. */
-INLINE float soften(float *scores, int64_t count, float largest) {
-    floats sums = {0};
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
+INLINE float soften(float *scores, float largest) {
+    floats total = {0};
+    for (int64_t i = 0; i < BLOCK; i += LANES) {
         const floats weight = exponential(load_floats(scores + i) - largest);
         store_floats(scores + i, weight);
-        sums += weight;
+        total += weight;
     }
-    float total = sum_of(sums);
-    for (; i < count; i++) total += scores[i] = expf(scores[i] - largest);
-    return total;
+    return sum_of(total);
 }
 
-/* The queries of key heads [head, end) of one token, over positions first .. last: a running softmax over blocks of
- * positions (Milakov and Gimelshein, arXiv 1805.02867). All heads take their part of a block before the next one, as a
- * row of the cache holds them side by side.   query, out: of all heads.   sums: [heads, value_dim]. */
+typedef struct {
+    float total, largest; /* of the weights so far, and of their exponents */
+} Softmax;
+
+/* A few queries of one key head over one block, whose positions [from, to) count: one turn of a running softmax (Milakov and
+ * Gimelshein, arXiv 1805.02867).   pages: of the block.   values: of its positions.   sums: [queries, value_dim]. */
+INLINE void attend_block(int queries, const Attention *a, const element *query, element *const *pages, int64_t head,
+                         const element *const *values, int64_t from, int64_t to, Softmax *softmax, float *sums) {
+    float scores[QUERIES][BLOCK], kept[QUERIES];
+    for (int64_t page = 0; page * PAGE_TOKENS < to; page++)
+        score_page(queries, a, pages[page] + head * a->key_dim * PAGE_TOKENS, query, page * PAGE_TOKENS, scores);
+    for (int q = 0; q < queries; q++) {
+        float top = softmax[q].largest;
+        for (int64_t i = 0; i < BLOCK; i++) {
+            if (i < from || i >= to) scores[q][i] = -INFINITY;
+            top = scores[q][i] > top ? scores[q][i] : top;
+        }
+        kept[q] = softmax[q].largest == -INFINITY ? 0.0f : expf(softmax[q].largest - top);
+        softmax[q].total = softmax[q].total * kept[q] + soften(scores[q], top);
+        softmax[q].largest = top;
+    }
+    const int64_t width = a->value_dim;
+    const float(*weights)[BLOCK] = (const float(*)[BLOCK])scores;
+    const element *own[BLOCK];
+    for (int64_t i = from; i < to; i++) own[i] = values[i] + head * width;
+    int64_t j = 0;
+    for (; j + VECTORS * LANES <= width; j += VECTORS * LANES) {
+        add_values(queries, VECTORS, sums + j, width, kept, weights, own, from, to);
+        for (int64_t i = from; i < to; i++) own[i] += VECTORS * LANES;
+    }
+    for (; j + LANES <= width; j += LANES) {
+        add_values(queries, 1, sums + j, width, kept, weights, own, from, to);
+        for (int64_t i = from; i < to; i++) own[i] += LANES;
+    }
+    for (int q = 0; q < queries; q++)
+        for (int64_t rest = j; rest < width; rest++) {
+            float sum = sums[q * width + rest] * kept[q];
+            for (int64_t i = from; i < to; i++) sum += scores[q][i] * to_float(own[i][rest - j]);
+            sums[q * width + rest] = sum;
+        }
+}
+
+/* The queries of key heads [head, end) of one token, over positions first .. last. All heads take their part of a block before
+ * the next one, as a page holds them side by side.   query, out: of all heads.   sums: [heads, value_dim]. */
 static void attend_token(const Attention *a, const int32_t *pages, const element *query, int64_t head, int64_t end,
                          int64_t first, int64_t last, float *sums, element *out) {
-    const int64_t dim = a->key_dim, width = a->value_dim, per_key = a->heads / a->kv_heads;
-    const element *rows[BLOCK];
-    float scores[BLOCK], totals[a->heads], largest[a->heads];
-    for (int64_t q = head * per_key; q < end * per_key; q++) totals[q] = 0.0f, largest[q] = -INFINITY;
+    const int64_t per_key = a->heads / a->kv_heads, width = a->value_dim;
+    Softmax softmax[a->heads];
+    for (int64_t q = head * per_key; q < end * per_key; q++) softmax[q] = (Softmax){0.0f, -INFINITY};
     memset(sums + head * per_key * width, 0, (size_t)((end - head) * per_key * width) * sizeof *sums);
-    for (int64_t start = first; start <= last; start += BLOCK) {
-        const int64_t count = last + 1 - start < BLOCK ? last + 1 - start : BLOCK;
-        for (int64_t i = 0; i < count; i++) {
-            rows[i] = stored_row(a, pages, start + i);
-            for (int64_t e = head * dim; e < end * dim; e += LINE) __builtin_prefetch(rows[i] + e);
-        }
-        for (int64_t q = head * per_key; q < end * per_key; q++) {
-            const int64_t keys = q / per_key * dim, values = a->kv_heads * dim + q / per_key * width;
-            float top = largest[q];
-            for (int64_t i = 0; i < count; i++) {
-                scores[i] = dot(query + q * dim, rows[i] + keys, dim) * a->scale;
-                top = scores[i] > top ? scores[i] : top;
-                if (q % per_key == 0) __builtin_prefetch(rows[i] + values);
+    for (int64_t start = first / PAGE_TOKENS * PAGE_TOKENS; start <= last; start += BLOCK) {
+        const int64_t from = first > start ? first - start : 0, to = last + 1 - start < BLOCK ? last + 1 - start : BLOCK;
+        element *own[BLOCK / PAGE_TOKENS];
+        const element *values[BLOCK];
+        for (int64_t i = 0; i < to; i++) {
+            if (i % PAGE_TOKENS == 0) {
+                own[i / PAGE_TOKENS] = page_of(a, pages[(start + i) / PAGE_TOKENS]);
+                fetch(own[i / PAGE_TOKENS], PAGE_TOKENS * row_width(a));
             }
-            const float kept = largest[q] == -INFINITY ? 0.0f : expf(largest[q] - top);
-            totals[q] = totals[q] * kept + soften(scores, count, top);
-            largest[q] = top;
-            add_all_values(width, sums + q * width, kept, scores, rows, values, count);
+            values[i] = values_of(a, own[i / PAGE_TOKENS], i % PAGE_TOKENS);
         }
+        for (int64_t key = head; key < end; key++)
+            for (int64_t q = key * per_key, taken; q < (key + 1) * per_key; q += taken) {
+                const int64_t left = (key + 1) * per_key - q;
+                const element *asking = query + q * a->key_dim;
+                taken = left >= 4 ? 4 : left;
+                switch (taken) {
+                    case 4: attend_block(4, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    case 3: attend_block(3, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    case 2: attend_block(2, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    default: attend_block(1, a, asking, own, key, values, from, to, softmax + q, sums + q * width);
+                }
+            }
     }
-    for (int64_t q = head * per_key; q < end * per_key; q++) divide_row(sums + q * width, totals[q], width, out + q * width);
+    for (int64_t q = head * per_key; q < end * per_key; q++)
+        divide_row(sums + q * width, softmax[q].total, width, out + q * width);
 }
 
 /* out: [tokens, heads * value_dim]. Tasks are tokens, or heads of tokens where there are few. The team waits at the end. */

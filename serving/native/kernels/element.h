@@ -154,3 +154,8 @@ INLINE floats exponential(floats x) {
     words nan = ~(words)(x == x);
     return (floats)(((words)result & ~low & ~nan) | ((words)x & nan));
 }
+
+/* Asks for `count` elements that are needed soon: where little is computed with each, reading waits for memory. */
+INLINE void fetch(const element *from, int64_t count) {
+    for (int64_t i = 0; i < count; i += 64 / (int64_t)sizeof(element)) __builtin_prefetch(from + i, 0, 2);
+}

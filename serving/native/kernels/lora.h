@@ -41,11 +41,6 @@ INLINE float *hidden_of(const Adapters *adapters, int64_t token, int64_t member)
     return adapters->hidden + (token * 3 + member) * adapters->most_rank;
 }
 
-/* Asks for `count` elements that are needed soon, as reading adapters waits for memory more than anything else. */
-INLINE void fetch(const element *from, int64_t count) {
-    for (int64_t i = 0; i < count; i += 64 / (int64_t)sizeof(element)) __builtin_prefetch(from + i, 0, 2);
-}
-
 /* h[0 .. rows) = the products of as many rows of A with x: independent sums hide each other's latency. */
 INLINE void shrink_rows(int rows, const element *a, const element *x, int64_t d_in, float *h) {
     const int64_t step = LANES * PER_WORD;
