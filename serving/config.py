@@ -12,6 +12,17 @@ KERNELS_HOME = Path("~/.cache/openlora/native")
 
 
 @dataclass(frozen=True, slots=True)
+class StepThreads:
+    """How many threads share a step of the CPU kernels with `shared_from` tokens or more; one computes the others."""
+
+    most: int
+    shared_from: int = 1
+
+    def of(self, tokens: int) -> int:
+        return self.most if tokens >= self.shared_from else 1
+
+
+@dataclass(frozen=True, slots=True)
 class ServingConfig:
     """How one base model is served. None means: measured at start.
 
@@ -24,7 +35,7 @@ class ServingConfig:
     adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
     adapter_host_bytes: budget of host memory for adapters that have left a GPU; a CPU has no use for it.
     kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
-    step_threads: that share a step of these kernels.
+    step_threads: that share the steps of these kernels.
     """
 
     base: str | Path
@@ -41,5 +52,5 @@ class ServingConfig:
     request_timeout_s: float | None = None
     allowed_sources: tuple[str, ...] = ("file:", "hf:")
     kernels_home: Path | None = field(default_factory=KERNELS_HOME.expanduser)
-    step_threads: int | None = None
+    step_threads: StepThreads | None = None
     sources: SourceSettings = field(default_factory=SourceSettings)

@@ -2,7 +2,7 @@
 
 from serving.scheduler import PREFILL_TOKENS
 
-STEP_S = 0.3
+STEP_S = 0.1
 """With prompts in it a step takes this long at most, or twice as long as one without, if that is more."""
 _LEAST_TOKENS = 64
 """Even so prompts get on."""

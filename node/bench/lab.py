@@ -24,7 +24,7 @@ from node.bench.traffic import Ask, Popularity, arrivals, chosen, prompt
 from node.bench.verdict import Checks
 from node.bench.weights import save_adapter, save_base
 from serving.adapters.sources.source import SourceSettings
-from serving.config import ServingConfig
+from serving.config import ServingConfig, StepThreads
 from serving.service import Service
 
 BASE = "base"
@@ -71,7 +71,7 @@ class Lab:
         self.base = folder / BASE
         self.folder = folder
         self.threads = threads or torch.get_num_threads()
-        self.step_threads: int | None = None
+        self.step_threads: StepThreads | None = None
         self.measured_s = 0.0
         self._others_s = 0.0
         self._services = AsyncExitStack()

@@ -158,6 +158,7 @@ class Profile:
 _CPU = Profile(
     name="cpu",  # SmolLM2-135M
     shape=Shape(vocab=49152, hidden=576, intermediate=1536, layers=30, heads=9, kv_heads=3),
+    peer_tokens=14,
 )
 _CI = replace(
     _CPU,

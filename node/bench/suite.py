@@ -156,7 +156,7 @@ async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, Any]:
         "arms": found.arms,
         "notes": found.notes,
         "threads": lab.threads,
-        "stepThreads": lab.step_threads,
+        "stepThreads": None if lab.step_threads is None else asdict(lab.step_threads),
         "tookSeconds": round(time.perf_counter() - started, 1),
         "measuredSeconds": round(lab.measured_s, 1),
         "loadAverageBefore": busy,

@@ -16,7 +16,7 @@ from serving.adapters.base_shape import BaseShape
 from serving.adapters.base_weights import BaseWeights
 from serving.adapters.digests import base_digest, tokenizer_digest
 from serving.adapters.known_digests import KnownDigests
-from serving.config import ServingConfig
+from serving.config import ServingConfig, StepThreads
 from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, page_bytes
 from serving.kv.pages import PAGE_TOKENS, pages_for
@@ -52,7 +52,7 @@ class BaseModel:
     kv_pages: int
     page_bytes: int
     adapter_bytes: int
-    step_threads: int
+    step_threads: StepThreads
     device: torch.device
     dtype: torch.dtype
 
@@ -95,15 +95,13 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
     )
 
 
-def _share_steps(forward: StepForward, cache: KvCache, pages: int, threads: int | None) -> int:
+def _share_steps(forward: StepForward, cache: KvCache, pages: int, threads: StepThreads | None) -> StepThreads:
     """How many threads share a step from now on; only the kernels can be told, with None they are measured."""
+    most = torch.get_num_threads()
     if not isinstance(forward, NativeDecoder):
-        return torch.get_num_threads()
-    if threads is None:
-        choose_threads(forward, cache, pages, torch.get_num_threads())
-        log.info("threads_chosen per_step=%d of=%d", forward.threads, torch.get_num_threads())
-    else:
-        forward.threads = threads
+        return StepThreads(most)
+    forward.threads = threads or choose_threads(forward, cache, pages, most)
+    log.info("threads_chosen per_step=%d of=%d from_tokens=%d", forward.threads.most, most, forward.threads.shared_from)
     return forward.threads
 
 

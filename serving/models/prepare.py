@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
+from serving.config import StepThreads
 from serving.errors import BaseModelUnusable
 from serving.gpu.loading import with_kernels
 from serving.kv.cache import KvCache
@@ -77,7 +78,7 @@ def prepare(model: PreTrainedModel, context: int, kernels: Library | None) -> Pr
 
 def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> StepForward:
     if kernels is not None:
-        return NativeDecoder(model, kernels, context=context, threads=torch.get_num_threads())
+        return NativeDecoder(model, kernels, context=context, threads=StepThreads(torch.get_num_threads()))
     decoder = FusedDecoder(model)
     return with_kernels(decoder, context, model.device) if model.device.type == "cuda" else decoder
 

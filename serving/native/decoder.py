@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from serving.config import StepThreads
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.groups import Group as LoraGroup
 from serving.models.backbone import Step
@@ -27,10 +28,10 @@ _BUFFERS = ("hidden", "normed", "qkv", "attended", "projected", "gate_up", "acti
 class NativeDecoder:
     """A whole causal LM. Packs the weights of a Hugging Face model that `is_understood` and empties it, layer by layer.
 
-    threads: how many share a step.
+    threads: how many share the packing and, until it is set anew, the steps.
     """
 
-    def __init__(self, model: PreTrainedModel, library: Library, *, context: int, threads: int) -> None:
+    def __init__(self, model: PreTrainedModel, library: Library, *, context: int, threads: StepThreads) -> None:
         inner: Any = model.get_submodule(model.base_model_prefix)
         head: Any = model.get_submodule("lm_head")
         self.threads = threads
@@ -74,14 +75,14 @@ class NativeDecoder:
         """A tied embedding is read from the head's panels, so that its weights are held once."""
         is_tied, embedding = head.weight is inner.embed_tokens.weight, inner.embed_tokens.weight.data
         bias = None if head.bias is None else head.bias.data
-        packed = PackedMatrix(self._library, head.weight.data, bias, threads=self.threads)
+        packed = PackedMatrix(self._library, head.weight.data, bias, threads=self.threads.most)
         _empty(head)
         if is_tied:
             _empty(inner.embed_tokens)
         return Ends(
             rows=packed.rows if is_tied else partial(embedding.index_select, 0),
             norm=Norm.of(inner.norm),
-            head=lambda x: packed(x, threads=self.threads, dtype=torch.float32),  # threads may still change
+            head=lambda x: packed(x, threads=self.threads.of(len(x)), dtype=torch.float32),  # threads may still change
             head_bias=bias,
         )
 
@@ -92,7 +93,9 @@ class NativeDecoder:
         tokens = StepTokens(step.positions, step.page_tables, step.spans, self._rotary.upto(longest))
         adapters = StepAdapters(step.lora, self._modules, self._scratch, len(step.positions))
         buffers = self._buffers_for(hidden)
-        self._library.decode_layers(self._decoder, tokens.struct, adapters.struct, buffers, threads=self.threads)
+        self._library.decode_layers(
+            self._decoder, tokens.struct, adapters.struct, buffers, threads=self.threads.of(len(hidden))
+        )
 
     def _bind(self, cache: KvCache) -> None:
         """Tells the layers where the cache is; it stays the same from the first step on."""
@@ -137,7 +140,7 @@ class NativeDecoder:
         )
         for name in ("qkv", "out", "gate_up", "down"):
             projection: Projection = getattr(fused, name)
-            packed = PackedMatrix(self._library, projection.weight, projection.bias, threads=self.threads)
+            packed = PackedMatrix(self._library, projection.weight, projection.bias, threads=self.threads.most)
             self._kept.append(packed)
             group = projection.group
             setattr(described, name, packed.linear)

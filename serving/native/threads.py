@@ -4,6 +4,7 @@ import time
 
 import torch
 
+from serving.config import StepThreads
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS
 from serving.models.backbone import Step
@@ -16,31 +17,28 @@ _WORTH_IT = 0.75
 
 
 @torch.inference_mode()
-def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int) -> None:
-    """Sets `decoder.threads` to `most` if that makes steps of few and of many sequences clearly faster, else to 1.
+def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int) -> StepThreads:
+    """All of `most` from the smallest batch on that they make clearly faster; one thread below it.
 
     The cache must be unused still: the steps write to its first pages.
     """
-    if most == 1:
-        decoder.threads = 1
-        return
-    took_s = {threads: _step_s(decoder, cache, pages, threads) for threads in (1, most)}
-    decoder.threads = most if took_s[most] <= _WORTH_IT * took_s[1] else 1
+    if most > 1:
+        for rows in sorted({min(batch, pages) for batch in _BATCHES}):
+            alone_s, shared_s = (_step_s(decoder, cache, rows, StepThreads(threads)) for threads in (1, most))
+            if shared_s <= _WORTH_IT * alone_s:
+                return StepThreads(most, rows)
+    return StepThreads(1)
 
 
-def _step_s(decoder: NativeDecoder, cache: KvCache, pages: int, threads: int) -> float:
-    """The best of several decode steps of each batch, added up, in seconds."""
+def _step_s(decoder: NativeDecoder, cache: KvCache, rows: int, threads: StepThreads) -> float:
+    """The best of several decode steps of `rows` sequences, in seconds."""
     decoder.threads = threads
-    total_s = 0.0
-    for rows in {min(batch, pages) for batch in _BATCHES}:
-        tokens = torch.zeros(rows, dtype=torch.long)
-        positions = torch.full((rows,), PAGE_TOKENS - 1)
-        spans = [(PAGE_TOKENS - 1, PAGE_TOKENS)] * rows
-        step = Step(tokens, positions, None, [[row] for row in range(rows)], spans, rows, None)
-        best_s = float("inf")
-        for _ in range(_TRIALS):
-            started = time.perf_counter()
-            decoder.forward(step, cache)
-            best_s = min(best_s, time.perf_counter() - started)
-        total_s += best_s
-    return total_s
+    tokens, positions = torch.zeros(rows, dtype=torch.long), torch.full((rows,), PAGE_TOKENS - 1)
+    spans = [(PAGE_TOKENS - 1, PAGE_TOKENS)] * rows
+    step = Step(tokens, positions, None, [[row] for row in range(rows)], spans, rows, None)
+    best_s = float("inf")
+    for _ in range(_TRIALS):
+        started = time.perf_counter()
+        decoder.forward(step, cache)
+        best_s = min(best_s, time.perf_counter() - started)
+    return best_s

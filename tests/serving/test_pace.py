@@ -36,7 +36,7 @@ def test_a_step_with_prompts_takes_no_longer_than_the_rule_says(decode_s: float,
 
 
 @pytest.mark.parametrize(
-    ("decode_s", "token_s", "expected"), [(0.05, 0.0001, 512), (0.05, 0.001, 250), (0.3, 0.002, 150)]
+    ("decode_s", "token_s", "expected"), [(0.03, 0.0001, 512), (0.03, 0.0005, 140), (0.3, 0.002, 150)]
 )
 def test_for_example(decode_s: float, token_s: float, expected: int) -> None:
     assert paced(decode_s, token_s).prefill_tokens(anybody_decodes=True) == pytest.approx(expected, abs=1)

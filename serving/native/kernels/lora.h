@@ -37,6 +37,9 @@ enum {
     EXPAND_VECTORS = 8, /* of y at once: whole cache lines of B */
 };
 
+/* So many tasks are taken at once: few enough that a thread that is held up leaves the rest to the others. */
+INLINE int64_t chunk_of(int64_t tasks) { return 1 + tasks / 16; }
+
 INLINE float *hidden_of(const Adapters *adapters, int64_t token, int64_t member) {
     return adapters->hidden + (token * 3 + member) * adapters->most_rank;
 }
@@ -61,8 +64,9 @@ INLINE void shrink_rows(int rows, const element *a, const element *x, int64_t d_
 
 /* h = x Aᵀ for every piece and member of the group. Shared by the threads of a team, which do not wait. */
 static void shrink(const Adapters *adapters, const Group *group, const element *x, int64_t d_in) {
-#pragma omp for schedule(dynamic, 2) nowait
-    for (int64_t task = 0; task < adapters->count * group->members; task++) {
+    const int64_t tasks = adapters->count * group->members;
+#pragma omp for schedule(dynamic, chunk_of(tasks)) nowait
+    for (int64_t task = 0; task < tasks; task++) {
         const Piece *piece = adapters->pieces + task / group->members;
         const int64_t member = task % group->members;
         const Module *module = piece->modules + group->first_module + member;
@@ -111,8 +115,9 @@ static void expand(const Adapters *adapters, const Group *group, element *y) {
         widest = group->widths[member] > widest ? group->widths[member] : widest;
     }
     const int64_t chunks = (widest + COLUMNS - 1) / COLUMNS, per_piece = group->members * chunks;
-#pragma omp for schedule(dynamic, 4)
-    for (int64_t task = 0; task < adapters->count * per_piece; task++) {
+    const int64_t tasks = adapters->count * per_piece;
+#pragma omp for schedule(dynamic, chunk_of(tasks))
+    for (int64_t task = 0; task < tasks; task++) {
         const Piece *piece = adapters->pieces + task / per_piece;
         const int64_t member = task % per_piece / chunks, width = group->widths[member];
         const Module *module = piece->modules + group->first_module + member;

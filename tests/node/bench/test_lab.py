@@ -9,7 +9,7 @@ import torch
 from node.bench.lab import Arm, Lab, Turn, difference, medians, ratio
 from node.bench.load import Load
 from node.bench.profiles import PROFILES, Profile
-from serving.config import KERNELS_HOME
+from serving.config import KERNELS_HOME, StepThreads
 from serving.native.loading import kernels_for
 
 TINY = replace(PROFILES["tiny"], rounds=3)
@@ -73,12 +73,12 @@ def test_figures_of_arms_are_compared_turn_by_turn() -> None:
 async def test_a_services_threads_are_those_it_is_told_and_later_services_take_the_firsts(tmp_path: Path) -> None:
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
-    lab.step_threads = 3
+    lab.step_threads = StepThreads(3, shared_from=5)
 
     first = await lab.service()
     second = await lab.service()
 
     if kernels_for(torch.float32, torch.device("cpu"), KERNELS_HOME.expanduser()) is not None:
-        assert first.step_threads == 3
+        assert first.step_threads == StepThreads(3, shared_from=5)
     assert first.step_threads == second.step_threads == lab.step_threads
     await lab.close()

@@ -17,7 +17,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from serving.config import KERNELS_HOME
+from serving.config import KERNELS_HOME, StepThreads
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.models.architecture import is_understood
@@ -87,7 +87,7 @@ def decoder_of(model: PreTrainedModel, form: str) -> StepForward:
         return FusedDecoder(model)
     kernels = kernels_for(model.dtype, torch.device("cpu"), KERNELS_HOME.expanduser())
     assert kernels is not None, "the kernels need a C compiler (Debian: apt-get install gcc)"
-    return NativeDecoder(model, kernels, context=256, threads=2)
+    return NativeDecoder(model, kernels, context=256, threads=StepThreads(2))
 
 
 def computed_in_steps(
