@@ -11,7 +11,9 @@ from serving.models.backbone import Step
 from serving.native.decoder import NativeDecoder
 
 _BATCHES = (1, 8, 32)
-_TRIALS = 5
+_TRIALS = 20
+_PROBE_S = 0.2
+"""A large model is not probed longer than this per batch, but always once."""
 _WORTH_IT = 0.75
 """More threads must take at most this part of the time: they also take the core that the event loop needs."""
 
@@ -24,21 +26,24 @@ def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int
     """
     if most > 1:
         for rows in sorted({min(batch, pages) for batch in _BATCHES}):
-            alone_s, shared_s = (_step_s(decoder, cache, rows, StepThreads(threads)) for threads in (1, most))
-            if shared_s <= _WORTH_IT * alone_s:
+            if _shared_part(decoder, cache, rows, most) <= _WORTH_IT:
                 return StepThreads(most, rows)
     return StepThreads(1)
 
 
-def _step_s(decoder: NativeDecoder, cache: KvCache, rows: int, threads: StepThreads) -> float:
-    """The best of several decode steps of `rows` sequences, in seconds."""
-    decoder.threads = threads
+def _shared_part(decoder: NativeDecoder, cache: KvCache, rows: int, most: int) -> float:
+    """The time of a shared decode step of `rows` sequences over that of one thread: the best of each, in turn."""
     tokens, positions = torch.zeros(rows, dtype=torch.long), torch.full((rows,), PAGE_TOKENS - 1)
     spans = [(PAGE_TOKENS - 1, PAGE_TOKENS)] * rows
     step = Step(tokens, positions, None, [[row] for row in range(rows)], spans, rows, None)
-    best_s = float("inf")
+    best_s = {1: float("inf"), most: float("inf")}
+    ends_at = time.perf_counter() + _PROBE_S
     for _ in range(_TRIALS):
-        started = time.perf_counter()
-        decoder.forward(step, cache)
-        best_s = min(best_s, time.perf_counter() - started)
-    return best_s
+        for threads in best_s:
+            decoder.threads = StepThreads(threads)
+            started = time.perf_counter()
+            decoder.forward(step, cache)
+            best_s[threads] = min(best_s[threads], time.perf_counter() - started)
+        if time.perf_counter() > ends_at:
+            break
+    return best_s[most] / best_s[1]

@@ -1,8 +1,8 @@
 /* y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the modules of token t's adapter, read where they lie in its slot.
  *
  * A step's tokens are cut into pieces: neighbouring tokens of one adapter, few enough that many pieces keep all threads
- * busy. First h = x Aᵀ of every piece (shrink), in float; then y from h and B (expand), 16 columns of all its tokens at a time,
- * so that a weight is read from memory once.
+ * busy. First h = x Aᵀ of every piece (shrink), in float; then y from h and B (expand), some columns of all its tokens at a
+ * time, so that a weight is read from memory once.
  */
 #pragma once
 

@@ -8,10 +8,8 @@ from serving.native.threads import choose_threads
 
 
 def chosen(monkeypatch: pytest.MonkeyPatch, gain: dict[int, float], most: int = 4, pages: int = 512) -> StepThreads:
-    """The choice where a step of so many rows takes 1 s alone and that part of it shared."""
-    monkeypatch.setattr(
-        threads, "_step_s", lambda decoder, cache, rows, given: 1.0 if given.most == 1 else gain.get(rows, 1.0)
-    )
+    """The choice where a shared step of so many rows takes that part of the time; of any other number, all of it."""
+    monkeypatch.setattr(threads, "_shared_part", lambda decoder, cache, rows, most: gain.get(rows, 1.0))
     return choose_threads(None, None, pages, most)  # type: ignore[arg-type]
 
 
