@@ -39,7 +39,7 @@ def _shared_part(decoder: NativeDecoder, cache: KvCache, rows: int, most: int) -
     best_s = {1: float("inf"), most: float("inf")}
     ends_at = time.perf_counter() + _PROBE_S
     for _ in range(_TRIALS):
-        for threads in best_s:
+        for threads in (1, most):
             decoder.threads = StepThreads(threads)
             started = time.perf_counter()
             decoder.forward(step, cache)
