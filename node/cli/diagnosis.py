@@ -10,7 +10,7 @@ from node.home import HomeLocked, HomeUnusable, Running, owned
 from node.listeners import AddressUnusable, PortInUse, bind
 from serving.native.compiler import find_compiler
 
-_SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub")
+_SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub", "llguidance")
 _MIN_FREE_BYTES = 1 << 30
 INSTALL_SERVING = 'install torch, then: pip install "openlora-node[serve,dev-chain]"'
 
