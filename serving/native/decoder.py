@@ -22,8 +22,6 @@ from serving.native.packed import PackedMatrix
 from serving.native.rotary import RotaryTable
 from serving.native.step import ModuleTables, Scratch, StepAdapters, StepTokens
 
-_BUFFERS = ("hidden", "normed", "qkv", "attended", "projected", "gate_up", "activated")
-
 
 class NativeDecoder:
     """A whole causal LM. Packs the weights of a Hugging Face model that `is_understood` and empties it, layer by layer.
@@ -51,8 +49,7 @@ class NativeDecoder:
         self._modules = ModuleTables(self._numbers)
         self._scratch = Scratch()
         self._ends = self._packed_ends(inner, head)
-        widths = self._widths()
-        self._buffers = {name: torch.empty(0, widths[name], dtype=library.dtype) for name in _BUFFERS}
+        self._buffers = {name: torch.empty(0, width, dtype=library.dtype) for name, width in self._widths().items()}
         self._bound: KvCache | None = None
 
     @property
@@ -113,13 +110,13 @@ class NativeDecoder:
                 name: torch.empty(rows, old.shape[1], dtype=old.dtype) for name, old in self._buffers.items()
             }
         pointers = {name: buffer.data_ptr() for name, buffer in self._buffers.items()}
-        return native.Buffers(**{**pointers, "hidden": hidden.data_ptr()})
+        return native.Buffers(hidden=hidden.data_ptr(), **pointers)
 
     def _widths(self) -> dict[str, int]:
+        """Of a row of each intermediate result."""
         widest = {name: max(getattr(layer, name).d_out for layer in self._layers) for name in ("qkv", "out", "gate_up")}
         attended = max(layer.out.d_in for layer in self._layers)
         return {
-            "hidden": 0,
             "normed": self._decoder.hidden,
             "qkv": widest["qkv"],
             "attended": attended,

@@ -15,7 +15,6 @@ from serving.native.library import Adapters, Tokens
 
 _PIECE_TOKENS = 32
 """A prompt's tokens are cut into pieces of so many, for the threads to share."""
-_POINTER_BYTES = 4
 _GROUP_MEMBERS = 3
 
 Addresses = NDArray[np.int64]
@@ -40,7 +39,7 @@ class StepTokens:
         first_page = table_starts[sequence]
         page = self._pages[first_page + self._positions // PAGE_TOKENS].astype(np.int64)
         self._stored_at = page * PAGE_TOKENS + self._positions % PAGE_TOKENS
-        self._tables = self._pages.ctypes.data + _POINTER_BYTES * first_page
+        self._tables = self._pages.ctypes.data + self._pages.itemsize * first_page
         self._rotary = rotary
         self.struct = Tokens(
             len(self._positions),
