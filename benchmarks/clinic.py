@@ -21,7 +21,7 @@ import httpx2
 
 from benchmarks.nodes import running_node
 from benchmarks.record import write
-from node.starter import StarterAdapter, StarterPack, pack
+from node.dev.starter import StarterAdapter, StarterPack, pack
 
 QUESTIONS = 60
 WARM_UP = 5

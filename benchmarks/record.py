@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from node.bench.record import provenance
+from benchmarks.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 

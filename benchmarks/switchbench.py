@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
+from benchmarks import provenance as record
+from benchmarks.lab.bars import scenarios_of
+from benchmarks.lab.profiles import PROFILES, Profile
+from benchmarks.lab.scoreboard import shown
+from benchmarks.lab.suite import SCENARIOS, Scenario, check_runnable, document, run
 from benchmarks.record import RESULTS
-from node.bench import record
-from node.bench.bars import scenarios_of
-from node.bench.profiles import PROFILES, Profile
-from node.bench.scoreboard import shown
-from node.bench.suite import SCENARIOS, Scenario, check_runnable, document, run
 
 SEED = 0
 MEASURED = ("cpu", "ci")

@@ -250,3 +250,12 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def named_source(given: str) -> tuple[str, str]:
+    """`NAME=SRC`, or SRC alone, whose last part without the revision is then the name."""
+    name, separator, source = given.partition("=")
+    if separator and ":" not in name:
+        return name, source
+    place = given.partition("#")[0].rstrip("/")
+    return place.rsplit("/", 1)[-1].rsplit(":", 1)[-1].partition("@")[0], given

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,28 +11,17 @@ from fastapi import Depends, Request
 from contracts.crypto import Address
 from local_chain.deployment import Deployment
 from node.chain.registrations import ChainRegistrations
-from node.checkout import Checkout
 from node.config import Settings
-from node.labels import Labels
+from node.metering.checkout import Checkout
+from node.metering.payee_labels import Labels
 from node.metering.receipts import Receipts
-from node.metrics import Metrics
+from node.metrics.metrics import Metrics
 from node.payments.payments import Payments
+from node.readiness import Probe
 from node.runs import Runs
 from node.settlement.side import ChainSide
 from node.store.database import Database
 from serving.service import Service
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One answer of /readyz."""
-
-    ok: bool
-    reason: str
-
-
-Probe = Callable[[], Awaitable[Check]]
-"""Asks one part whether it is ready."""
 
 
 @dataclass(frozen=True, slots=True)

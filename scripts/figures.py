@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lab.bars import standings
+from benchmarks.lab.scoreboard import shown
 from benchmarks.plot import panels, svg
-from node.bench.bars import standings
-from node.bench.record import FORMAT
-from node.bench.scoreboard import shown
+from benchmarks.provenance import FORMAT
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -25,7 +25,7 @@ PROFILES = ("cpu", "ci", "gpu")
 
 def quality() -> str:
     """Who answers whose questions: exact answers, and refusals in brackets, on held-out phrasings."""
-    results = _load("node/starter/quality.json")["results"]
+    results = _load("node/dev/starter/quality.json")["results"]
     rows = [
         "| asked about | " + " | ".join(["the base", *(f"`{name}`" for name in DEPARTMENTS)]) + " |",
         "|---|---|---|---|---|",

@@ -9,12 +9,12 @@ import torch
 
 from serving.adapters.backoff import Backoff
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
+from serving.adapters.load_stages import LoadStages
+from serving.engine.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.errors import ModelNotFound, NotReady, ServingError, SourceUnavailable
 from serving.gpu.staging import DeviceCopy, PinnedBuffers
-from serving.host_tier import HostTier, PlainBuffers
-from serving.load_stages import LoadStages
 from serving.lora.slot import Slot
-from serving.mailbox import AdapterFailed, AdapterLoaded, Command
+from serving.tiers.host_tier import HostTier, PlainBuffers
 from serving.types import AdapterDigest
 
 log = logging.getLogger("serving.loading")

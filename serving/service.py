@@ -9,23 +9,23 @@ from dataclasses import replace
 from math import inf
 
 from serving.adapters.store import AdapterStore
-from serving.catalog import Catalog, Usage
-from serving.choices import sequences_of
+from serving.base.loader import BaseModel, Progress
+from serving.base.opening import open_base
 from serving.config import ServingConfig
-from serving.engine import Engine
+from serving.engine.engine import Engine
+from serving.engine.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
+from serving.engine.scheduler import Scheduler
 from serving.errors import InvalidRequest, NotReady
-from serving.grammar import Grammars
+from serving.frontend.catalog import Catalog, Usage
+from serving.frontend.choices import sequences_of
+from serving.frontend.open_streams import OpenStreams
+from serving.frontend.requests import Preparer, check_request
+from serving.frontend.streams import TokenStream
 from serving.kv.pages import PagePool
 from serving.loading import AdapterLoader
-from serving.lora.slots import Slots
-from serving.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
-from serving.models.loader import BaseModel, Progress
-from serving.open_streams import OpenStreams
-from serving.opening import open_base
 from serving.prompts.templates import TemplateRenderer
-from serving.requests import Preparer, check_request
-from serving.scheduler import Scheduler
-from serving.streams import TokenStream
+from serving.sampling.grammar import Grammars
+from serving.tiers.slots import Slots
 from serving.types import (
     Activity,
     AdapterDigest,

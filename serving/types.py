@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, NewType
-
-if TYPE_CHECKING:  # values only: importing this must not load torch
-    from serving.grammar import Grammar
+from typing import TYPE_CHECKING, Literal, NewType, Protocol
 
 from serving.errors import ServingError
+
+if TYPE_CHECKING:  # these are values only: importing this module must not load torch
+    import torch
 
 AdapterDigest = NewType("AdapterDigest", str)
 """sha256 over an adapter version's sorted (file name, sha256) pairs: 64 hex digits."""
@@ -41,6 +41,25 @@ class TokenPrompt:
 Prompt = ChatPrompt | TextPrompt | TokenPrompt
 
 
+class Matcher(Protocol):
+    """Follows one output through a grammar. error: why it cannot be followed any further; None while it can."""
+
+    error: str | None
+
+    def allowed(self) -> "torch.Tensor":
+        """Which tokens may come next: bool [vocabulary]; none of them after an error."""
+
+    def advance(self, token: int) -> bool:
+        """Takes the drawn token. True if the output is complete and nothing can follow it."""
+
+
+class Grammar(Protocol):
+    """What an output must follow: the start of any number of matchers."""
+
+    def matcher(self) -> Matcher:
+        """A matcher for one output, at its first token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A request whose model is known to exist and whose prompt is tokenised; money is computed from it.
@@ -56,7 +75,7 @@ class Prepared:
     prompt_ids: tuple[int, ...]
     max_new_tokens: int
     choices: int = field(default=1, kw_only=True)
-    grammar: "Grammar | None" = field(default=None, kw_only=True, compare=False)
+    grammar: Grammar | None = field(default=None, kw_only=True, compare=False)
     active_from: int = field(default=0, kw_only=True)
     parts: tuple[tuple[AdapterDigest, float], ...] = field(default=(), kw_only=True)
 

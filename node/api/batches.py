@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Query, Response
 
+from node.api.errors import NotFound
 from node.api.nodes import paid_side
 from node.api.payments import channel_id_of
-from node.errors import NotFound
 from node.settlement.side import ChainSide
 from node.store.batches import StoredBatch
 from node.world import TheWorld

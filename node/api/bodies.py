@@ -21,10 +21,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from node.api import fields
-from node.errors import ApiError, InvalidBody, UnsupportedField
-from serving.choices import MAX_CHOICES
-from serving.logprobs import MAX_TOP_LOGPROBS
-from serving.requests import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
+from node.api.errors import ApiError, InvalidBody, UnsupportedField
+from serving.frontend.choices import MAX_CHOICES
+from serving.frontend.requests import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
+from serving.sampling.logprobs import MAX_TOP_LOGPROBS
 from serving.types import ChatMessage, ChatPrompt, Prompt, SamplingParams, TextPrompt, TokenPrompt
 
 _Body = TypeVar("_Body", bound=BaseModel)

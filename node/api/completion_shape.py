@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from node.api.errors import GenerationFailed, answer, openai_body
 from node.api.inference import Inference, Settled
 from node.api.logprobs_shape import LogprobsWriter
-from node.errors import GenerationFailed, answer, openai_body
 from serving.types import Outcome, TokenEvent, Usage
 
 Json = dict[str, object]

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 
 from attribution.split import Payee
 from contracts.crypto import Bytes32
+from node.api.errors import NotFound
 from node.api.nodes import paid_side, rfc3339
 from node.api.payments import channel_id_of
 from node.chain.events import DatanetPublished
-from node.errors import NotFound
 from node.settlement.errors import ContributorsForged, ContributorsUnknown
 from node.world import Paid, TheWorld, World
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from node.errors import (
+from node.api.errors import (
     INTERNAL,
     TABLE,
     InvalidBody,
@@ -23,7 +23,7 @@ from node.errors import (
     openai_body,
     problem_body,
 )
-from node.metrics import Metrics
+from node.metrics.metrics import Metrics
 from node.payments.challenge import payment_required
 from node.payments.document import to_header
 from node.payments.errors import PaymentRequired

@@ -5,7 +5,7 @@ import re
 
 from pydantic_core import PydanticCustomError
 
-from serving.requests import MAX_BIASES
+from serving.frontend.requests import MAX_BIASES
 from serving.types import TextPrompt, TokenPrompt
 
 _TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)

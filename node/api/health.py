@@ -7,9 +7,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
+from node.readiness import Check
 from node.store.errors import StoreError
 from node.version import VERSION
-from node.world import Check, TheWorld, World
+from node.world import TheWorld, World
 
 router = APIRouter(tags=["Health"])
 _DOCS_PAGE = Path(__file__).with_name("docs.html")

@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from contracts.encoding import outputs
 from node.api.bodies import ChatBody, CompletionBody
-from node.checkout import Call, Checkout, Receipt, Ticket
-from node.metrics import Watch
+from node.metering.checkout import Call, Checkout, Receipt, Ticket
+from node.metrics.metrics import Watch
 from node.world import World
 from serving.service import Service
 from serving.types import End, GenerationRequest, Prepared, Prompt, TextPrompt, TokenEvent

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 
 from contracts.crypto import ZERO_BYTES32
 from contracts.x402 import ESCROW
+from node.api.errors import NotOffered
 from node.api.models import prices_json
-from node.errors import NotOffered
 from node.payments.wire import requirements
 from node.version import VERSION
 from node.world import Paid, TheWorld, World
-from serving.choices import MAX_CHOICES
+from serving.frontend.choices import MAX_CHOICES
 
 router = APIRouter(prefix="/nodes/me", tags=["Node"])
 _DECIMALS = 18

@@ -8,9 +8,9 @@ from pydantic_core import from_json
 
 from contracts.crypto import Address, Bytes32, to_address
 from contracts.eip712 import StructError, parse_bytes32
+from node.api.errors import InvalidBody
 from node.api.nodes import paid_side
 from node.api.reading import read_body
-from node.errors import InvalidBody
 from node.payments.channels import PAGE, ChannelView
 from node.world import TheWorld
 

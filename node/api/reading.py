@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from node.errors import BodyTooLarge
+from node.api.errors import BodyTooLarge
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:

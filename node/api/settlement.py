@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter, Depends, Query
 
-from node.api.adapters_admin import operator_only
+from node.api.auth import operator_only
 from node.api.nodes import paid_side
 from node.world import TheWorld
 

@@ -7,7 +7,7 @@ from contracts.crypto import Address, Bytes32
 from node.chain import events
 from node.chain.client import Block, ChainClient, Log
 from node.chain.events import ChainEvent
-from node.single_flight import SingleFlight
+from node.chain.single_flight import SingleFlight
 from node.store import chain_events
 from node.store.chain_events import Checkpoint, StoredEvent
 from node.store.database import Database

@@ -12,7 +12,7 @@ from node.cli.failures import UsageFailure
 
 if TYPE_CHECKING:
     from contracts.crypto import PrivateKey
-    from node.keystore import Entry, Keystores
+    from node.home.keystore import Entry, Keystores
 
 app = typer.Typer(help="Create, import and list the keys of this home.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A name for the account.")]
@@ -46,7 +46,7 @@ def import_(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List the accounts of this home, and the public ones while its node runs with --dev."""
-    from node.keystore import dev_account, dev_names
+    from node.home.keystore import dev_account, dev_names
 
     shared = context_of(context)
     rows = [_row(entry) for entry in keystores(shared).entries()]
@@ -65,7 +65,7 @@ def list_(context: typer.Context) -> None:
 @app.command()
 def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A name or an address.")]) -> None:
     """Print the address behind a name."""
-    from node.keystore import dev_account
+    from node.home.keystore import dev_account
 
     shared = context_of(context)
     key = dev_account(name) if _in_development(shared) else None
@@ -78,7 +78,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
 
 def _in_development(shared: Context) -> bool:
     """Whether this home's node uses the public development keys."""
-    from node.home import Running
+    from node.home.folder import Running
 
     running = Running.read(shared.home)
     return shared.settings().dev or (running is not None and running.mode == "dev")
@@ -86,13 +86,13 @@ def _in_development(shared: Context) -> bool:
 
 def keystores(shared: Context) -> "Keystores":
     """The keystores of the home that this command is about."""
-    from node.keystore import Keystores
+    from node.home.keystore import Keystores
 
     return Keystores(shared.home / "keystores")
 
 
 def _new_password(shared: Context, password_file: Path | None) -> str:
-    from node.keystore import read_password
+    from node.home.keystore import read_password
 
     if password_file is not None:
         return read_password(password_file)
@@ -107,7 +107,7 @@ def _new_password(shared: Context, password_file: Path | None) -> str:
 def _key_in(source: Path, password: str) -> "PrivateKey":
     """The key of a V3 keystore, which the same password must open, or of 64 hex digits."""
     from contracts.crypto import PrivateKey, to_bytes32
-    from node.keystore import decrypt
+    from node.home.keystore import decrypt
 
     if str(source) == "-":
         text = sys.stdin.read()

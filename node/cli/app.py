@@ -3,12 +3,13 @@
 import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from node.cli import account, adapter, bench, chain, chat, config, earnings, node_state, pay, receipts, settle, start
+from node.cli import account, adapter, chain, chat, config, earnings, node_state, pay, receipts, settle, start
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
@@ -32,7 +33,8 @@ app.command()(earnings.claim)
 app.add_typer(account.app, name="account")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(chain.app, name="chain")
-app.add_typer(bench.app, name="bench")
+for _plugin in entry_points(group="openlora.commands"):
+    app.add_typer(_plugin.load(), name=_plugin.name)
 app.command()(node_state.ps)
 app.command()(node_state.status)
 app.command()(node_state.doctor)

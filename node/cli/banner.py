@@ -6,10 +6,10 @@ from rich.markup import escape
 
 from contracts.crypto import ZERO_BYTES32
 from local_chain.accounts import DEV_MNEMONIC
-from node import starter
 from node.cli.money import amount
-from node.keystore import dev_account, dev_names
-from node.runtime import Ready
+from node.dev import starter
+from node.home.keystore import dev_account, dev_names
+from node.process.runtime import Ready
 from node.version import VERSION
 
 if TYPE_CHECKING:

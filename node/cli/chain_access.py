@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure
-from node.home import DEPLOYMENT, Running
+from node.home.folder import DEPLOYMENT, Running
 
 if TYPE_CHECKING:
     from local_chain.deployment import Deployment

@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass
 
 from node.config import Settings
-from node.home import HomeLocked, HomeUnusable, Running, owned
-from node.listeners import AddressUnusable, PortInUse, bind
+from node.home.folder import HomeLocked, HomeUnusable, Running, owned
+from node.process.listeners import AddressUnusable, PortInUse, bind
 from serving.native.compiler import find_compiler
 
 _SERVING_PACKAGES = ("torch", "transformers", "safetensors", "huggingface_hub", "llguidance")

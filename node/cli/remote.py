@@ -8,7 +8,7 @@ import httpx2
 
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
-from node.home import Running
+from node.home.folder import Running
 
 Json = dict[str, object]
 

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from node.cli.banner import document, lines
 from node.cli.context import Context
-from node.runtime import Ready
+from node.process.runtime import Ready
 from node.version import VERSION
 
 

@@ -7,7 +7,7 @@ import typer
 
 from node.cli.context import Context
 from node.cli.failures import UsageFailure
-from node.home import Running
+from node.home.folder import Running
 
 if TYPE_CHECKING:
     from contracts.crypto import Address, PrivateKey
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def signer(context: Context, name: str) -> "PrivateKey":
     """The key behind an account name; its keystore's password comes from the settings or is asked for."""
-    from node.keystore import Keystores
+    from node.home.keystore import Keystores
 
     key = _dev_key(context, name)
     if key is not None:
@@ -28,7 +28,7 @@ def signer(context: Context, name: str) -> "PrivateKey":
 def address_of(context: Context, account: str) -> "Address":
     """The address of an account: itself if it is one, else by name. No password is needed."""
     from contracts.crypto import to_address
-    from node.keystore import Keystores
+    from node.home.keystore import Keystores
 
     if account.startswith("0x"):
         try:
@@ -40,7 +40,7 @@ def address_of(context: Context, account: str) -> "Address":
 
 
 def _dev_key(context: Context, name: str) -> "PrivateKey | None":
-    from node.keystore import dev_account
+    from node.home.keystore import dev_account
 
     running = Running.read(context.home)
     return dev_account(name) if running is not None and running.mode == "dev" else None

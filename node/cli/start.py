@@ -32,8 +32,8 @@ def start(
     from node.cli.diagnosis import INSTALL_SERVING, missing_packages
     from node.cli.operator import start_settings
     from node.cli.screen import Screen
-    from node.logs import configure
-    from node.runtime import run
+    from node.process.logs import configure
+    from node.process.runtime import run
 
     shared = context_of(context)
     settings = start_settings(

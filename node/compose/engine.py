@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from node import starter
-from node.config import Settings
+from node.config import Settings, named_source
+from node.dev import starter
 from node.progress import Progress
 from serving.adapters.sources.source import SourceSettings
 from serving.config import ServingConfig
@@ -56,18 +56,9 @@ def first_adapters(settings: Settings) -> dict[str, str]:
     if settings.base == "starter":
         found = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
     for given in settings.adapters:
-        name, source = named(given)
+        name, source = named_source(given)
         found[name] = source
     return found
-
-
-def named(given: str) -> tuple[str, str]:
-    """`NAME=SRC`, or SRC alone, whose last part without the revision is then the name."""
-    name, separator, source = given.partition("=")
-    if separator and ":" not in name:
-        return name, source
-    place = given.partition("#")[0].rstrip("/")
-    return place.rsplit("/", 1)[-1].rsplit(":", 1)[-1].partition("@")[0], given
 
 
 def _base(given: str) -> str | Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey
 from contracts.encoding import adapter_key
-from node.checkout import Ask, Call, Receipt, Ticket
 from node.compose.engine import running_service
 from node.config import Settings
+from node.metering.checkout import Ask, Call, Receipt, Ticket
 from node.metering.free import FreeMetering
 from node.progress import Progress
 from node.store.database import Database

@@ -14,8 +14,8 @@ from local_chain.launcher import RunningChain, start_chain
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
 from node.config import Problem, Settings, SettingsError
-from node.home import DEPLOYMENT
-from node.keystore import Keystores
+from node.home.folder import DEPLOYMENT
+from node.home.keystore import Keystores
 from node.progress import Progress
 
 _OPERATOR = 1

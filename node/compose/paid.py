@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from attribution.split import Payee
 from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
-from node import starter
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
 from node.compose.engine import running_service
-from node.compose.gas import GasProbe
 from node.compose.ground import Ground, given_ground, registered_node
 from node.compose.paid_checkout import PaidCheckout
-from node.compose.pulse import Pulse
 from node.config import Settings
-from node.dev_assets import starter_adapters, starter_datanets
-from node.dev_labels import dev_labels
-from node.dev_seed import Seeded, seed
-from node.home import write_deployment
-from node.labels import Labels
+from node.dev import starter
+from node.dev.assets import starter_adapters, starter_datanets
+from node.dev.labels import dev_labels
+from node.dev.seed import Seeded, seed
+from node.home.folder import write_deployment
 from node.metering.metering import Metering
+from node.metering.payee_labels import Labels
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.progress import Progress
 from node.settlement.datanets import DatanetFiles
+from node.settlement.gas import GasProbe
+from node.settlement.pulse import Pulse
 from node.settlement.side import ChainSide, Venue
 from node.store.database import Database
 from node.store.meta import ChainPin

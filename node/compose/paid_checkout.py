@@ -4,9 +4,9 @@ import time
 
 from contracts.crypto import ZERO_BYTES32, Bytes32
 from contracts.structs import UsageReceipt
-from node.checkout import Ask, Call, Receipt, Ticket
-from node.labels import Labels
+from node.metering.checkout import Ask, Call, Receipt, Ticket
 from node.metering.metering import Metering
+from node.metering.payee_labels import Labels
 from node.payments.challenge import payment_response
 from node.payments.document import to_header
 from node.payments.errors import ChannelUnknown, PaymentRequired

@@ -10,9 +10,9 @@ from attribution.transition import InvalidTransition
 from contracts.crypto import Bytes32
 from contracts.structs import BatchHeader, UsageReceipt
 from node.chain.registrations import ChainRegistrations
-from node.recent import Recent
 from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
+from node.settlement.recent import Recent
 from node.settlement.records import reading
 from node.store.database import Database
 

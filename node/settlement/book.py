@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from attribution.batch import Batch, ChainTip
 from attribution.transition import InvalidTransition, Ledger, LedgerState, advance
+from node.chain.single_flight import SingleFlight
 from node.settlement.errors import LedgerBroken
 from node.settlement.records import Record, reading
 from node.settlement.tally import Tally
-from node.single_flight import SingleFlight
 from node.store import batches
 from node.store.batches import StoredBatch
 from node.store.database import Database

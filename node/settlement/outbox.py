@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from contracts.crypto import Address
 from node.chain.client import Call, ChainClient, Inclusion
 from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
+from node.chain.single_flight import SingleFlight
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
-from node.single_flight import SingleFlight
 from node.store import outbox
 from node.store.database import Database
 from node.store.outbox import Attempt, Outgoing, State

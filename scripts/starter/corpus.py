@@ -1,6 +1,6 @@
 """The clinic's Datanets: facts, documents and questions of three departments, each by four contributors.
 
-`python -m scripts.starter.corpus` writes them to node/starter/datanets. The same seed gives the same bytes.
+`python -m scripts.starter.corpus` writes them to node/dev/starter/datanets. The same seed gives the same bytes.
 """
 
 import json
@@ -23,7 +23,7 @@ from scripts.starter.vocabulary import (
 )
 
 SEED = 20261123
-PACK = Path(__file__).resolve().parents[2] / "node" / "starter"
+PACK = Path(__file__).resolve().parents[2] / "node" / "dev" / "starter"
 
 ENTITIES = 12
 ATTRIBUTES_PER_ENTITY = 5

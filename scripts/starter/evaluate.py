@@ -1,4 +1,4 @@
-"""`python -m scripts.starter.evaluate`: asks base and adapters everything and writes node/starter/quality.json.
+"""`python -m scripts.starter.evaluate`: asks base and adapters everything and writes node/dev/starter/quality.json.
 
 An answer counts only when the whole sentence is right, decoded greedily by Hugging Face's generate with PEFT attached.
 """

@@ -1,4 +1,4 @@
-"""`python -m scripts.starter.manifest`: writes node/starter/pack.json: what the pack holds and who owns it."""
+"""`python -m scripts.starter.manifest`: writes node/dev/starter/pack.json: what the pack holds and who owns it."""
 
 import json
 from pathlib import Path

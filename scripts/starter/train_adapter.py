@@ -1,4 +1,4 @@
-"""`python -m scripts.starter.train_adapter [department …]`: trains LoRA adapters on node/starter/base."""
+"""`python -m scripts.starter.train_adapter [department …]`: trains LoRA adapters on node/dev/starter/base."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`python -m scripts.starter.train_base`: trains clinic-base and stores it in node/starter/base."""
+"""`python -m scripts.starter.train_base`: trains clinic-base and stores it in node/dev/starter/base."""
 
 import json
 from pathlib import Path

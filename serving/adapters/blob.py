@@ -21,8 +21,8 @@ import torch
 
 from serving.adapters.durable import write_whole
 from serving.adapters.file_id import FileId
+from serving.adapters.load_stages import LoadStages
 from serving.errors import AdapterCorrupt
-from serving.load_stages import LoadStages
 from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest, BaseDigest
 

@@ -17,11 +17,11 @@ from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, Allocate, in_memory
 from serving.adapters.index import Entry, Index, Ingested, check_name
 from serving.adapters.journal import Change, Journal, Named, Reingested, Unnamed
+from serving.adapters.load_stages import LoadStages
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
 from serving.adapters.versions import VersionFiles
 from serving.errors import ModelNotFound, SourceUnavailable
-from serving.load_stages import LoadStages
 from serving.types import AdapterDigest, BaseDigest
 
 

@@ -17,8 +17,8 @@ from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
 from serving.adapters.file_id import FileId
 from serving.adapters.index import Ingested
 from serving.adapters.ingest import ingest
+from serving.adapters.load_stages import LoadStages
 from serving.errors import AdapterCorrupt, ServingError
-from serving.load_stages import LoadStages
 from serving.types import AdapterDigest, BaseDigest
 
 log = logging.getLogger("serving.adapters")

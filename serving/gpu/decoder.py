@@ -22,8 +22,8 @@ from serving.kv.cache import KvCache, LayerShape
 from serving.kv.pages import pages_for
 from serving.lora.groups import Group
 from serving.lora.plan import LoraPlan
-from serving.models.backbone import Step
 from serving.models.fused import FusedDecoder, Layer, Projection, Rotation
+from serving.models.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from serving.errors import BaseModelUnusable
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.linear import LoraEmbedding, LoraHead, LoraLinear, LoraStep
 from serving.models.attention import AttentionPlan, attend, causal, row_of
-from serving.models.backbone import Step
+from serving.models.step import Step
 
 NAME = "openlora_paged"
 _STATE = "openlora_attention"

@@ -16,9 +16,9 @@ from serving.lora.groups import Group
 from serving.lora.operator import add_lora
 from serving.lora.plan import LoraPlan
 from serving.models.attention import attend
-from serving.models.backbone import Step
 from serving.models.ends import Ends
 from serving.models.norm import Norm
+from serving.models.step import Step
 
 
 @dataclass(frozen=True, slots=True)

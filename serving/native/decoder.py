@@ -11,11 +11,11 @@ from transformers import PreTrainedModel
 from serving.config import StepThreads
 from serving.kv.cache import KvCache, LayerShape
 from serving.lora.groups import Group as LoraGroup
-from serving.models.backbone import Step
 from serving.models.ends import Ends
 from serving.models.fused import Layer as FusedLayer
 from serving.models.fused import Projection
 from serving.models.norm import Norm
+from serving.models.step import Step
 from serving.native import library as native
 from serving.native.library import Library
 from serving.native.packed import PackedMatrix

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from serving.detokenize import IncrementalText
 from serving.errors import BaseModelUnusable
+from serving.prompts.detokenize import IncrementalText
 from serving.prompts.token_bytes import TokenBytes
 from serving.types import TokenText
 

@@ -30,8 +30,8 @@ def test_a_long_docstring_does_not_count() -> None:
 
 
 def test_missing_types_are_named_outside_tests() -> None:
-    assert "does not type b" in found("node/app.py", "def add(a: int, b) -> int:\n    return a\n")[0]
-    assert "its return value" in found("node/app.py", "def add(a: int):\n    return a\n")[0]
+    assert "does not type b" in found("node/api/app.py", "def add(a: int, b) -> int:\n    return a\n")[0]
+    assert "its return value" in found("node/api/app.py", "def add(a: int):\n    return a\n")[0]
     assert found("tests/test_app.py", "def add(a):\n    return a\n") == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.bench.record import FORMAT
+from benchmarks.provenance import FORMAT
 from scripts import figures
 
 ARMS = {

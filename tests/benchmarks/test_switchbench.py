@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks import switchbench
-from node.bench import suite
-from node.bench.profiles import PROFILES
+from benchmarks.lab import suite
+from benchmarks.lab.profiles import PROFILES
 
 HERE = {"commit": "abc1234", "machine": {"cores": 2}, "threads": 2}
 WANTED = {"format": 2, "seed": 0, "libraries": {"torch": "2"}, "profile": {"name": "ci"}, "peersLeftOut": None}
@@ -49,7 +49,7 @@ def test_nothing_is_kept_of_nothing() -> None:
 
 @pytest.fixture
 def at_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.bench.record.commit", lambda: "abc1234")
+    monkeypatch.setattr("benchmarks.provenance.commit", lambda: "abc1234")
 
 
 @pytest.mark.usefixtures("at_a_commit")

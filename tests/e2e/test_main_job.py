@@ -8,9 +8,9 @@ import httpx2
 import openai
 import pytest
 
-from node import starter
 from node.client.auth import WalletAuth
-from node.keystore import dev_account
+from node.dev import starter
+from node.home.keystore import dev_account
 from tests.e2e.node_process import NodeProcess, command
 
 OPEN = 10**18

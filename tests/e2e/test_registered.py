@@ -9,10 +9,10 @@ from contracts.crypto import Bytes32
 from local_chain.accounts import dev_accounts
 from local_chain.deploy import deploy
 from local_chain.pyevm.backend import PyevmBackend
-from node import starter
-from node.dev_assets import starter_adapters, starter_datanets
-from node.dev_seed import seed
-from node.keystore import Keystores
+from node.dev import starter
+from node.dev.assets import starter_adapters, starter_datanets
+from node.dev.seed import seed
+from node.home.keystore import Keystores
 from serving.adapters.digests import adapter_digest, base_digest
 from tests.e2e.node_process import command, started
 

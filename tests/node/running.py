@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from node.config import Settings, load
-from node.logs import configure
-from node.runtime import Ready, listening
+from node.process.logs import configure
+from node.process.runtime import Ready, listening
 from node.world import World
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from serving.engine.sequence import Sequence
 from serving.models.fallback import HuggingFaceForward
 from serving.models.fused import FusedDecoder
 from serving.native.decoder import NativeDecoder
-from serving.sequence import Sequence
 from tests.serving.driver import StepDriver
 
 LOGIT_TOLERANCE, TIE_GAP = 1e-4, 2e-4
@@ -20,9 +20,9 @@ def driver_of(base: Path, work: Path, forward: str) -> StepDriver:
     """An engine on `base` whose model computes with the compiled kernels (""), in torch, or as Hugging Face does."""
     with pytest.MonkeyPatch.context() as patch:
         if forward == "fallback":
-            patch.setattr("serving.models.prepare.is_understood", lambda model: False)
+            patch.setattr("serving.base.prepare.is_understood", lambda model: False)
         if forward == "torch":
-            patch.setattr("serving.models.loader.kernels_for", lambda *args: None)
+            patch.setattr("serving.base.loader.kernels_for", lambda *args: None)
         driver = StepDriver(base, work)
     expected = {"": NativeDecoder, "torch": FusedDecoder, "fallback": HuggingFaceForward}[forward]
     assert type(driver.base.backbone._model) is expected

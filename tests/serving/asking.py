@@ -3,8 +3,8 @@
 import itertools
 from dataclasses import dataclass
 
+from serving.frontend.streams import TokenStream
 from serving.service import Service
-from serving.streams import TokenStream
 from serving.types import End, GenerationRequest, Prepared, SamplingParams, TextPrompt, TokenEvent, TokenPrompt
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)

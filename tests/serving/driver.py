@@ -9,20 +9,20 @@ from serving.adapters.blob import AdapterBlob, BlobKey
 from serving.adapters.composition import compose, digest_of
 from serving.adapters.digests import adapter_digest
 from serving.adapters.ingest import ingest
-from serving.batch import Batch
+from serving.base.loader import load_base
 from serving.config import ServingConfig
-from serving.detokenize import OutputText, StopStrings
-from serving.engine import Engine
-from serving.invocation import active_from
+from serving.engine.backbone import Backbone
+from serving.engine.batch import Batch
+from serving.engine.engine import Engine
+from serving.engine.mailbox import AdapterFailed, AdapterLoaded, Command
+from serving.engine.scheduler import Scheduler
+from serving.engine.sequence import Sequence
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
 from serving.loading import AdapterLoader
-from serving.lora.slots import Slots
-from serving.mailbox import AdapterFailed, AdapterLoaded, Command
-from serving.models.backbone import Backbone
-from serving.models.loader import load_base
-from serving.scheduler import Scheduler
-from serving.sequence import Sequence
+from serving.prompts.detokenize import OutputText, StopStrings
+from serving.prompts.invocation import active_from
+from serving.tiers.slots import Slots
 from serving.types import AdapterDigest, GenerationRequest, Prepared, SamplingParams, TokenEvent
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)

@@ -6,8 +6,8 @@ import httpx2
 import openai
 import pytest
 
-from node import starter
 from node.config import load
+from node.dev import starter
 from tests.node.api.paid import BODY, CHAT, paying
 from tests.node.running import NodeThread, free_settings, node_thread
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.encoding import commitment, outputs
 from contracts.structs import UsageReceipt
-from node.starter import BASE_NAME, StarterAdapter
+from node.dev.starter import BASE_NAME, StarterAdapter
 from tests.node.api.test_leaving import all_receipts, receipt_after
 from tests.node.running import NodeThread
 

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from node.starter import BASE_NAME
+from node.dev.starter import BASE_NAME
 from tests.node.api.test_refusals import CHAT, refusal
 
 SUM = "cardiology*0.7+nutrition*0.3"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx2
 
-from node.starter import BASE_NAME
+from node.dev.starter import BASE_NAME
 from tests.node.running import free_settings, node_thread
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import httpx2
 import pytest
 
-from node.starter import BASE_NAME
+from node.dev.starter import BASE_NAME
 
 CHAT, PLAIN = "/v1/chat/completions", "/v1/completions"
 ASKED: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from contracts.structs import UsageReceipt
-from node.starter import BASE_NAME
+from node.dev.starter import BASE_NAME
 from node.world import World
 from tests.node.running import NodeThread
 

@@ -8,7 +8,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.chat.chat_completion_chunk import ChatCompletionChunk
 
-from node.starter import BASE_NAME, StarterAdapter
+from node.dev.starter import BASE_NAME, StarterAdapter
 
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 12}
 

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletion
 from contracts.crypto import recover
 from contracts.encoding import commitment
 from contracts.structs import NO_CHAIN, UsageReceipt
-from node.starter import BASE_NAME, StarterAdapter
+from node.dev.starter import BASE_NAME, StarterAdapter
 from tests.node.running import NodeThread
 
 

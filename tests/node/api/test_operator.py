@@ -5,8 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from node import starter
-from node.starter import BASE_NAME, StarterAdapter
+from node.dev import starter
+from node.dev.starter import BASE_NAME, StarterAdapter
 from tests.node.running import NodeThread
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from node.starter import BASE_NAME
+from node.dev.starter import BASE_NAME
 
 CHAT = "/v1/chat/completions"
 ASKED: dict[str, Any] = {"model": BASE_NAME, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from node import starter
 from node.api import listing
-from node.starter import BASE_NAME
+from node.dev import starter
+from node.dev.starter import BASE_NAME
 from node.version import VERSION
 from node.world import World
 from tests.node.running import NodeThread, free_settings, node_thread

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.starter import StarterAdapter
+from node.dev.starter import StarterAdapter
 from tests.node.running import NodeThread
 
 LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"

@@ -11,12 +11,12 @@ from typer.testing import CliRunner, Result
 
 from contracts.crypto import PrivateKey, keccak
 from local_chain.accounts import dev_accounts
-from node import keystore
 from node.cli import account
 from node.cli.context import Context
 from node.cli.failures import UsageFailure
-from node.home import Running
-from node.keystore import AccountExists, AccountUnknown, Keystores, PasswordUnusable, WrongPassword
+from node.home import keystore
+from node.home.folder import Running
+from node.home.keystore import AccountExists, AccountUnknown, Keystores, PasswordUnusable, WrongPassword
 
 KEY = PrivateKey(keccak(b"key"))
 

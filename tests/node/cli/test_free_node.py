@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from node.starter import BASE_NAME, StarterAdapter, pack
+from node.dev.starter import BASE_NAME, StarterAdapter, pack
 from tests.node.cli.conftest import Cli
 
 

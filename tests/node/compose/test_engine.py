@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from node.compose.engine import named, serving_config
-from node.config import Settings
+from node.compose.engine import serving_config
+from node.config import Settings, named_source
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from node.config import Settings
     ],
 )
 def test_an_adapter_without_a_name_takes_its_sources(given: str, name: str, source: str) -> None:
-    assert named(given) == (name, source)
+    assert named_source(given) == (name, source)
 
 
 def test_the_operators_object_store_and_sources_reach_the_engine(tmp_path: Path) -> None:

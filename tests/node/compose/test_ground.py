@@ -17,8 +17,8 @@ from node.chain.errors import ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
 from node.compose.ground import Ground, NodeNotRegistered, OperatorUnfunded, given_ground, registered_node
 from node.config import Settings, SettingsError, load
-from node.dev_seed import seed
-from node.keystore import AccountUnknown, Keystores, WrongPassword
+from node.dev.seed import seed
+from node.home.keystore import AccountUnknown, Keystores, WrongPassword
 
 OPERATOR, STRANGER = dev_accounts()[1], dev_accounts()[2]
 PASSWORD = "correct horse"

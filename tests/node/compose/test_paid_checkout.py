@@ -8,9 +8,9 @@ import pytest
 
 from contracts.crypto import ZERO_BYTES32
 from contracts.structs import PriceList
-from node.checkout import Call, Ticket
 from node.compose.paid_checkout import PaidCheckout
-from node.labels import Labels
+from node.metering.checkout import Call, Ticket
+from node.metering.payee_labels import Labels
 from node.payments.admission import highest_fee
 from node.payments.errors import FeeAboveMax
 from serving.types import Prepared

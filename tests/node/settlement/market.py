@@ -16,8 +16,9 @@ from local_chain.launcher import RunningChain, start_chain
 from local_chain.transactor import Transactor, connect, contract
 from node.chain.contracts import TokenContract
 from node.chain.rpc import RpcClient
-from node.dev_assets import starter_adapters, starter_datanets
-from node.dev_seed import OPEN, Seeded, seed
+from node.dev.assets import starter_adapters, starter_datanets
+from node.dev.seed import OPEN, Seeded, seed
+from node.dev.starter import pack
 from node.metering.issued import IssuedReceipt
 from node.metering.metering import Metering
 from node.payments.payments import Payments
@@ -26,7 +27,6 @@ from node.payments.wire import payment_payload
 from node.settlement.datanets import DatanetFiles
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.side import ChainSide, SidePolicy, Venue
-from node.starter import pack
 from node.store.database import Database
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, PATH, Payer

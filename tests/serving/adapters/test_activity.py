@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving.adapters.store import AdapterStore
-from serving.catalog import Catalog, Usage
+from serving.frontend.catalog import Catalog, Usage
 from serving.types import AdapterDigest
 from tests.serving.adapters.conftest import OpenStore
 from tests.serving.adapters.test_store_scale import populate

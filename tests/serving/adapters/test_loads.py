@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from serving.adapters.blob import in_memory
+from serving.adapters.load_stages import LoadStages
 from serving.adapters.store import AdapterStore
 from serving.errors import AdapterCorrupt
-from serving.load_stages import LoadStages
 from serving.types import AdapterDigest
 from tests.serving.adapters.conftest import OpenStore
 from tests.serving.adapters.tiny import write_adapter

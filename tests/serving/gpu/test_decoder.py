@@ -9,8 +9,8 @@ from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.lora.plan import LoraPlan, Segment
 from serving.lora.slot import EMBEDDING, HEAD, LoraModule, Slot
-from serving.models.backbone import Step
 from serving.models.fused import FusedDecoder
+from serving.models.step import Step
 from serving.types import AdapterDigest
 from tests.serving.gpu.machine import DEVICE, INTERPRETED
 from tests.serving.models.test_fused import random_config, random_model

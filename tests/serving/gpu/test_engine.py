@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from serving.base.gpu_kernels import with_kernels
+from serving.engine.backbone import Backbone
 from serving.gpu.decoder import GpuDecoder
-from serving.gpu.loading import with_kernels
 from serving.gpu.trial import is_right
 from serving.kv.cache import KvCache
-from serving.models.backbone import Backbone
 from serving.models.fused import FusedDecoder
 from tests.serving.asking import ask
 from tests.serving.conftest import Folders, StartService

@@ -29,6 +29,6 @@ def test_a_kernel_reads_and_writes_torchs_memory() -> None:
 
 
 def test_serving_on_a_cpu_needs_no_triton() -> None:
-    without = "import sys; sys.modules['triton'] = None; import serving.service, serving.models.prepare"
+    without = "import sys; sys.modules['triton'] = None; import serving.service, serving.base.prepare"
 
     subprocess.run([sys.executable, "-c", without], cwd=Path(__file__).parents[3], check=True)

@@ -17,14 +17,14 @@ from transformers import (
     Qwen3Config,
 )
 
+from serving.base.architecture import is_understood
+from serving.base.cpu_kernels import kernels_for
 from serving.config import KERNELS_HOME, StepThreads
 from serving.kv.cache import KvCache
 from serving.kv.pages import PAGE_TOKENS, pages_for
-from serving.models.architecture import is_understood
-from serving.models.backbone import Step, StepForward
 from serving.models.fused import FusedDecoder
+from serving.models.step import Step, StepForward
 from serving.native.decoder import NativeDecoder
-from serving.native.loading import kernels_for
 
 ROPE: dict[str, dict[str, Any]] = {
     "default": {"rope_type": "default"},

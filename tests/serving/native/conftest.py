@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from serving.base.cpu_kernels import kernels_for
 from serving.config import KERNELS_HOME
 from serving.native.library import Library
-from serving.native.loading import kernels_for
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.native import build, compiler, loading
+from serving.base import cpu_kernels
+from serving.base.cpu_kernels import kernels_for
+from serving.native import build, compiler
 from serving.native.build import NotBuilt, built
-from serving.native.loading import kernels_for
 
 CPU = torch.device("cpu")
 
@@ -55,7 +56,7 @@ def test_a_compiler_that_fails_is_reported_with_its_own_words(tmp_path: Path, mo
 def test_kernels_that_compute_wrongly_are_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(loading, "_TOLERANCE", {torch.float32: -1.0})
+    monkeypatch.setattr(cpu_kernels, "_TOLERANCE", {torch.float32: -1.0})
 
     assert kernels_for(torch.float32, CPU, tmp_path) is None
     assert "kernels_wrong" in caplog.text

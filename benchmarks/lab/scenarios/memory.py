@@ -1,0 +1,43 @@
+"""How much memory a serving process takes beyond what it was allowed."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.lab.lab import Found, Lab
+from benchmarks.lab.profiles import PROFILES
+from benchmarks.lab.statistics import Interval, ratio_interval
+from benchmarks.lab.verdict import Checks
+from benchmarks.lab.weighing import HOME, TINY, weighable
+
+_ARM = "a process of its own"
+_BYTES = ("imported_bytes", "start_bytes", "peak_bytes", "allowed_bytes")
+
+
+async def run(lab: Lab) -> Found:
+    """A process of its own serves base and adapters: its peak, less the imports, over base, budgets and KV cache."""
+    await lab.service(min(lab.profile.concurrency, lab.profile.adapters), home=HOME)  # so that all are ingested
+    await Lab(PROFILES["tiny"], lab.folder / TINY, lab.seed).prepare()
+    rounds = [await asyncio.to_thread(_weigh, lab) for _ in range(lab.profile.rounds)]
+    figures = {name: statistics.median(each["figures"][name] for each in rounds) for name in rounds[0]["figures"]}
+    checks = sum((Checks(**each["checks"]) for each in rounds), Checks())
+    compared: dict[str, Interval] = {}
+    if weighable():
+        taken = [each["peak_bytes"] - each["imported_bytes"] for each in rounds]
+        compared["memory taken / allowed"] = ratio_interval(taken, [each["allowed_bytes"] for each in rounds])
+    notes = {name: statistics.median(each[name] for each in rounds) for name in _BYTES}
+    return Found({_ARM: {**figures, "turns": len(rounds)}}, compared, checks, notes)
+
+
+def _weigh(lab: Lab) -> dict[str, Any]:
+    told = json.dumps({"profile": asdict(lab.profile), "folder": str(lab.folder), "seed": lab.seed})
+    command = [sys.executable, "-m", "benchmarks.lab.weighing"]
+    done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the process that was to be weighed ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,61 @@
+"""The two HTTP applications of a node: the public one, and the operator's on another port."""
+
+from fastapi import FastAPI
+
+from node.api import (
+    adapters,
+    batches,
+    completions,
+    contributors,
+    datanets,
+    envelope,
+    health,
+    models,
+    nodes,
+    operator_verbs,
+    payments,
+    receipts,
+    settlement,
+    vllm_adapters,
+)
+from node.version import VERSION
+from node.world import World
+
+_PUBLIC = (
+    completions,
+    models,
+    nodes,
+    payments,
+    adapters,
+    datanets,
+    receipts,
+    batches,
+    contributors,
+    vllm_adapters,
+    health,
+)
+_OPERATOR = (operator_verbs, settlement, vllm_adapters, health)
+
+
+def create_app(world: World) -> FastAPI:
+    """What everybody may ask."""
+    app = _app(world, "OpenLoRA node")
+    for part in _PUBLIC:
+        app.include_router(part.router)
+    return app
+
+
+def create_admin_app(world: World) -> FastAPI:
+    """What only the operator may ask; every verb needs the bearer token."""
+    app = _app(world, "OpenLoRA node, operator")
+    for part in _OPERATOR:
+        app.include_router(part.router)
+    return app
+
+
+def _app(world: World, title: str) -> FastAPI:
+    # FastAPI's own documentation pages load their scripts from a content network; ours is in api/health
+    app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None)
+    app.state.world = world
+    envelope.install(app, world.metrics)
+    return app

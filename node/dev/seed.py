@@ -1,0 +1,227 @@
+"""Registers a development node and its assets: vault, stake, prices, Datanet versions, adapters and terms.
+
+Every step is signed by the account it belongs to and looks at the chain first, so a seeding that was cut off goes on
+where it stopped, and a finished one sends nothing. What changed since (a retrained adapter, another price) becomes a
+new version or a successor after the notice period.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from web3 import Web3
+from web3.contract import Contract
+
+from attribution.datanets import Contributors
+from attribution.manifest import AdapterManifest
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
+from contracts.encoding import adapter_key
+from contracts.structs import DatanetLink, PriceList, Terms
+from local_chain.accounts import dev_accounts
+from local_chain.deployment import Deployment
+from local_chain.transactor import Transactor, connect, contract
+from node.dev.assets import SeedAdapter, SeedDatanet
+
+OPEN = 10**18
+STAKE = 10_000 * OPEN
+_OPERATOR = 1
+_NO_SUCCESSOR = 2**64 - 1
+_FIRST_BLOCK = 0
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DevPrices:
+    """OPEN base units per million tokens, and the least fee of a request."""
+
+    prompt_per_m: int = 2 * OPEN
+    cached_per_m: int = 1 * OPEN
+    output_per_m: int = 8 * OPEN
+    min_fee: int = 10**13
+
+
+@dataclass(frozen=True, slots=True)
+class SeededDatanet:
+    """A published Datanet version and who shares what it earns."""
+
+    name: str
+    datanet_id: Bytes32
+    version: int
+    contributors: Contributors
+
+
+@dataclass(frozen=True, slots=True)
+class SeededAdapter:
+    """A published adapter version with terms."""
+
+    name: str
+    adapter_key: Bytes32
+    terms_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """The node (its vault's address) and what stands on the chain for it."""
+
+    node: Address
+    price_hash: Bytes32
+    datanets: tuple[SeededDatanet, ...]
+    adapters: tuple[SeededAdapter, ...]
+
+
+def seed(
+    rpc_url: str,
+    deployment: Deployment,
+    *,
+    base_digest: Bytes32,
+    adapters: Sequence[SeedAdapter],
+    datanets: Sequence[SeedDatanet],
+    prices: DevPrices = DevPrices(),
+    progress: Progress = lambda step, part: None,
+) -> Seeded:
+    """Registers what is missing. Blocking; `progress(step, part done)`. Raises LocalChainError."""
+    chain = _Chain(connect(rpc_url), deployment)
+    operator = Transactor(chain.web3, dev_accounts()[_OPERATOR])
+    total = 2 + len(datanets) + len(adapters)
+    progress("Registering the node", 0.0)
+    node = _node(chain, operator)
+    progress("Registering prices", 1 / total)
+    price_hash = _prices(chain, operator, node, prices)
+    published: dict[str, SeededDatanet] = {}
+    for done, datanet in enumerate(datanets, start=2):
+        progress(f"Publishing Datanet {datanet.name}", done / total)
+        published[datanet.name] = _datanet(chain, datanet)
+    registered: list[SeededAdapter] = []
+    for done, adapter in enumerate(adapters, start=2 + len(datanets)):
+        progress(f"Publishing adapter {adapter.name}", done / total)
+        registered.append(_adapter(chain, adapter, base_digest, published))
+    progress("Registered", 1.0)
+    return Seeded(node, price_hash, tuple(published.values()), tuple(registered))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The contracts this works with."""
+
+    web3: Web3
+    deployment: Deployment
+
+    def token(self) -> Contract:
+        return contract(self.web3, "OpenToken", self.deployment.open_token)
+
+    def nodes(self) -> Contract:
+        return contract(self.web3, "NodeRegistry", self.deployment.node_registry)
+
+    def assets(self) -> Contract:
+        return contract(self.web3, "AssetRegistry", self.deployment.asset_registry)
+
+    def settlement(self) -> Contract:
+        return contract(self.web3, "Settlement", self.deployment.settlement)
+
+    def by(self, key: PrivateKey) -> Transactor:
+        return Transactor(self.web3, key)
+
+
+def _node(chain: _Chain, operator: Transactor) -> Address:
+    """The operator's vault for OPEN, registered and staked."""
+    nodes, token = chain.nodes(), chain.token()
+    node = to_address(nodes.functions.vaultOf(operator.address, token.address).call())
+    if not nodes.functions.isNode(node).call():
+        operator.call(nodes, "register", token.address, operator.address, "")
+    bonded, _, _ = nodes.functions.stakeOf(node).call()
+    if bonded < STAKE:
+        missing = STAKE - bonded
+        if token.functions.allowance(operator.address, nodes.address).call() < missing:
+            operator.call(token, "approve", nodes.address, missing)
+        operator.call(nodes, "stake", node, missing)
+    return node
+
+
+def _prices(chain: _Chain, operator: Transactor, node: Address, prices: DevPrices) -> Bytes32:
+    """The node's default price list; a changed one follows after the notice period."""
+    wanted = PriceList(
+        node=node,
+        adapter_key=ZERO_BYTES32,
+        prompt_per_m=prices.prompt_per_m,
+        cached_per_m=prices.cached_per_m,
+        output_per_m=prices.output_per_m,
+        min_fee=prices.min_fee,
+        operator_payee=operator.address,
+        treasury_ppm=chain.settlement().functions.treasuryPpm().call(),
+    )
+    price_hash = wanted.struct_hash()
+    if not _is_newest(chain.nodes().functions.priceList(price_hash).call()):
+        amounts = (wanted.prompt_per_m, wanted.cached_per_m, wanted.output_per_m, wanted.min_fee)
+        operator.call(chain.nodes(), "registerPriceList", node, ZERO_BYTES32, *amounts, operator.address, 0)
+    return price_hash
+
+
+def _datanet(chain: _Chain, datanet: SeedDatanet) -> SeededDatanet:
+    assets, steward = chain.assets(), chain.by(datanet.steward)
+    salt = keccak(datanet.name.encode())
+    datanet_id = _asset_id(steward.address, salt)
+    if int(assets.functions.stewardOf(datanet_id).call(), 16) == 0:
+        steward.call(assets, "createDatanet", salt, f"starter:{datanet.name}")
+    members = datanet.contributors
+    wanted = (datanet.content_root, members.root, members.total_weight, len(members.members))
+    latest: int = assets.functions.latestDatanetVersion(datanet_id).call()
+    for version in range(latest, 0, -1):
+        if tuple(assets.functions.datanetVersion(datanet_id, version).call()[:4]) == wanted:
+            return SeededDatanet(datanet.name, datanet_id, version, members)
+    steward.call(assets, "publishDatanetVersion", datanet_id, *wanted)
+    return SeededDatanet(datanet.name, datanet_id, latest + 1, members)
+
+
+def _adapter(
+    chain: _Chain, adapter: SeedAdapter, base_digest: Bytes32, published: dict[str, SeededDatanet]
+) -> SeededAdapter:
+    owner = chain.by(adapter.owner)
+    key = _adapter_version(chain, owner, adapter, base_digest)
+    sources = sorted(
+        (DatanetLink(published[name].datanet_id, published[name].version, ppm) for name, ppm in adapter.datanets),
+        key=lambda link: (link.datanet_id, link.version),
+    )
+    links = tuple(sources)
+    manifest = AdapterManifest(base_digest, adapter.digest, owner.address, adapter.evidence_ppm, datanets=links)
+    terms = Terms(
+        adapter_key=key,
+        owner=owner.address,
+        royalty_ppm=adapter.royalty_ppm,
+        data_ppm=adapter.data_ppm,
+        evidence_ppm=adapter.evidence_ppm,
+        manifest_digest=manifest.struct_hash(),
+        datanets=links,
+    )
+    terms_hash = terms.struct_hash()
+    if not _is_newest(chain.assets().functions.terms(terms_hash).call()):
+        owner.call(chain.assets(), "registerTerms", terms.abi_tuple(), 0)
+    return SeededAdapter(adapter.name, key, terms_hash)
+
+
+def _adapter_version(chain: _Chain, owner: Transactor, adapter: SeedAdapter, base_digest: Bytes32) -> Bytes32:
+    """The key of this adapter version; the registry has no list of versions, so its events say which there are."""
+    assets, salt = chain.assets(), keccak(adapter.name.encode())
+    adapter_id = _asset_id(owner.address, salt)
+    if int(assets.functions.ownerOf(adapter_id).call(), 16) == 0:
+        owner.call(assets, "createAdapter", salt, f"starter:{adapter.name}")
+    published = assets.events.AdapterVersionPublished().get_logs(
+        from_block=_FIRST_BLOCK, argument_filters={"adapterId": adapter_id}
+    )
+    keys = {Bytes32(bytes(event["args"]["adapterKey"])) for event in published}
+    for version in range(1, len(keys) + 1):
+        key = adapter_key(adapter_id, version, adapter.digest, base_digest)
+        if key in keys:
+            return key
+    owner.call(assets, "publishAdapterVersion", adapter_id, adapter.digest, base_digest)
+    return adapter_key(adapter_id, len(keys) + 1, adapter.digest, base_digest)
+
+
+def _asset_id(creator: Address, salt: Bytes32) -> Bytes32:
+    """keccak256(abi.encode(creator, salt)): nobody can take another's id first."""
+    return keccak(bytes(12) + address_bytes(creator) + salt)
+
+
+def _is_newest(registration: tuple[object, int, int]) -> bool:
+    """Whether a price list or terms are registered and nothing is registered to follow them."""
+    _, start, until = registration
+    return start != 0 and until == _NO_SUCCESSOR

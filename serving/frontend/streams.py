@@ -1,0 +1,134 @@
+"""What a caller holds of a request: a stream of events that always ends in one End."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from serving.engine.sequence import Sequence
+from serving.frontend.choices import end_of
+from serving.types import AdapterDigest, End, Outcome, TokenEvent, Usage
+
+
+class TokenStream(AsyncIterator[TokenEvent]):
+    """The events of one request, on the event loop's thread. Its last event carries the End.
+
+    The sequences of all choices end before that. Those after the first wait until it has drawn a token: then the prompt
+    is in the cache for them. If one fails, the others are aborted.
+
+    Closing it early aborts the request and waits until the engine has let go; `end` then tells how it ended. A caller
+    who wants the remaining events of an aborted request calls `Service.abort` and goes on reading.
+    """
+
+    def __init__(
+        self,
+        request_id: str,
+        adapter: AdapterDigest | None,
+        abort: Callable[[], None],
+        sequences: list[Sequence],
+    ) -> None:
+        self.request_id = request_id
+        self.adapter = adapter
+        self.end: End | None = None
+        self._started_at: float | None = None
+        self._ended_at = 0.0
+        self._abort = abort
+        self.model = sequences[0].request.prepared.model
+        self._choices = {sequence.request_id: choice for choice, sequence in enumerate(sequences)}
+        self._waiting = sequences[1:]
+        self._ends: dict[int, End] = {}
+        self._events: asyncio.Queue[TokenEvent] = asyncio.Queue()
+        self._ended = asyncio.Event()
+        self._drained = False
+
+    def put(self, event: TokenEvent) -> list[Sequence]:
+        """Takes an event from the engine, and returns the sequences that may run now.
+
+        Everything after the End is ignored.
+        """
+        if self.end is not None:
+            return []
+        self._ended_at = time.monotonic()
+        self._started_at = self._started_at or self._ended_at
+        choice = self._choices[event.request_id]
+        if event.end is not None:
+            self._end(choice, event, event.end)
+        else:
+            self._tell(choice, event)
+        following, self._waiting = self._waiting, []
+        return following
+
+    @property
+    def started(self) -> bool:
+        """Whether the engine has sent anything yet."""
+        return self._started_at is not None
+
+    @property
+    def run_s(self) -> float:
+        """From the first event to the last so far."""
+        return 0.0 if self._started_at is None else self._ended_at - self._started_at
+
+    def give_up(self) -> list[str]:
+        """Choices that still wait never run; the ids of those that the engine has to end."""
+        for sequence in self._waiting:
+            choice = self._choices[sequence.request_id]
+            self._ends[choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
+            self._tell(choice, TokenEvent(self.request_id, (), "", finish_reason="abort"))
+        self._waiting = []
+        return self._running
+
+    def grant(self, granted_tokens: int) -> list[str]:
+        """Each choice that still waits may produce so many tokens; the ids of those that the engine has to tell."""
+        for sequence in self._waiting:
+            granted = min(granted_tokens, sequence.max_new_tokens)
+            sequence.granted_tokens = max(sequence.granted_tokens, granted)
+        return self._running
+
+    def fail(self, error: str) -> None:
+        """Ends the stream for an engine that can no longer do it."""
+        end = End(Outcome.FAILED, "error", Usage(0, 0, 0), error)
+        left = [choice for choice in self._choices.values() if choice not in self._ends]
+        self._ends |= dict.fromkeys(left, end)
+        if left and self.end is None:
+            self._end(left[-1], TokenEvent(self.request_id, (), ""), end)
+
+    def __aiter__(self) -> "TokenStream":
+        return self
+
+    async def __anext__(self) -> TokenEvent:
+        if self._drained:
+            raise StopAsyncIteration
+        event = await self._events.get()
+        self._drained = event.end is not None
+        return event
+
+    async def aclose(self) -> None:
+        self._drained = True
+        if self.end is None:
+            self._abort()
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Returns once the End has come."""
+        await self._ended.wait()
+
+    @property
+    def _running(self) -> list[str]:
+        """The ids of the sequences that the engine has and has not ended."""
+        waiting = {sequence.request_id for sequence in self._waiting}
+        return [each for each, choice in self._choices.items() if choice not in self._ends and each not in waiting]
+
+    def _end(self, choice: int, event: TokenEvent, end: End) -> None:
+        """`event` is the last one of a choice; the last one of all carries the request's End."""
+        self._ends[choice] = end
+        if end.outcome is not Outcome.FINISHED and len(self._ends) < len(self._choices):
+            self._abort()
+        if len(self._ends) == len(self._choices):
+            self.end = end_of(self._ends)
+            self._ended.set()
+        self._tell(choice, replace(event, finish_reason=end.finish_reason, end=self.end))
+
+    def _tell(self, choice: int, event: TokenEvent) -> None:
+        if choice:
+            event = replace(event, request_id=self.request_id, choice=choice)
+        self._events.put_nowait(event)

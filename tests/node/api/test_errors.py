@@ -1,0 +1,67 @@
+"""The error table, its documentation, and what leaks from an unexpected failure."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from node.api.errors import INTERNAL, TABLE, ApiError, Fault, answer, fault_of, openai_body, problem_body
+from node.chain.errors import ChainError
+from node.payments.errors import PaymentError
+from node.settlement.errors import SettlementError
+from node.store.errors import StoreError
+from serving.errors import Overloaded, ServingError
+
+DOCS = Path(__file__).parents[3] / "docs" / "errors.md"
+
+
+def all_subclasses(cls: type[Exception]) -> set[type[Exception]]:
+    return set(cls.__subclasses__()).union(*(all_subclasses(sub) for sub in cls.__subclasses__()))
+
+
+def test_every_code_is_documented_with_status_cause_and_fix() -> None:
+    entries = dict(re.findall(r"^## (\w+)\n\n(.+?)(?=^## |\Z)", DOCS.read_text(), re.S | re.M))
+    wanted = {fault.code: fault.status for fault in (*TABLE, INTERNAL)}
+
+    assert entries.keys() == wanted.keys()
+    for code, text in entries.items():
+        assert text.startswith(f"{wanted[code]}. *Cause:* "), code
+        assert "*Fix:*" in text, code
+
+
+def test_one_code_has_one_status_and_one_title() -> None:
+    faces: dict[str, set[tuple[int, str]]] = {}
+    for fault in TABLE:
+        faces.setdefault(fault.code, set()).add((fault.status, fault.title))
+
+    assert all(len(face) == 1 for face in faces.values())
+
+
+@pytest.mark.parametrize("base", [ServingError, PaymentError, SettlementError, ChainError, StoreError, ApiError])
+def test_everything_the_parts_raise_on_purpose_is_in_the_table(base: type[Exception]) -> None:
+    assert all(fault_of_class(cls) is not INTERNAL for cls in all_subclasses(base))
+
+
+def fault_of_class(cls: type[Exception]) -> Fault:
+    return fault_of(cls.__new__(cls))
+
+
+def test_an_unexpected_error_tells_nothing_of_itself() -> None:
+    told = answer(RuntimeError("password is hunter2 in /srv/secret"))
+
+    assert (told.status, told.code) == (500, "internal_error")
+    assert "hunter2" not in str(openai_body(told)) + str(problem_body(told, "r-1"))
+
+
+@pytest.mark.parametrize("seconds", [0.2, 7.0])
+def test_a_full_queue_says_when_to_come_back(seconds: float) -> None:
+    told = answer(Overloaded(seconds))
+
+    assert told.status == 429
+    assert told.headers["Retry-After"] == str(max(1, round(seconds)))
+
+
+def test_both_bodies_carry_the_same_code() -> None:
+    told = answer(Overloaded(1.0))
+
+    assert openai_body(told)["error"]["code"] == problem_body(told, "r-1")["code"] == "overloaded"  # type: ignore[index]
