@@ -4,7 +4,6 @@ import threading
 from math import inf
 
 import pytest
-from tests.serving.test_scheduler import World
 
 from serving.engine.deadlines import Deadlines
 from serving.engine.sequence import Sequence, Stage
@@ -13,6 +12,7 @@ from serving.service import Service
 from serving.types import AdapterDigest, Outcome, Usage
 from tests.serving.asking import ask, collect, start
 from tests.serving.conftest import Folders, StartService
+from tests.serving.engine.test_scheduler import World
 from tests.serving.test_service import idle, until
 
 

@@ -5,12 +5,12 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serving.test_scheduler import World
 
 from serving.engine.load_queue import PATIENCE_S
 from serving.engine.scheduler import MAX_ROWS, PREFILL_TOKENS
 from serving.engine.sequence import Sequence, Stage
 from serving.kv.pages import PAGE_TOKENS
+from tests.serving.engine.test_scheduler import World
 
 PATIENCE_STEPS = int(PATIENCE_S / 0.1) + 1
 

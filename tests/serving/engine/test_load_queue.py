@@ -5,10 +5,10 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.serving.test_scheduler import ADAPTER_BYTES, World
 
 from serving.tiers.popularity import Popularity
 from serving.types import AdapterDigest
+from tests.serving.engine.test_scheduler import ADAPTER_BYTES, World
 
 
 def digest(name: str) -> AdapterDigest:

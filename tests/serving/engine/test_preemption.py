@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serving.test_scheduler import World
 
 from serving.engine.sequence import Sequence, Stage
 from serving.kv.pages import PAGE_TOKENS, pages_for
 from serving.types import SamplingParams, Usage
 from tests.serving.driver import GREEDY, StepDriver
+from tests.serving.engine.test_scheduler import World
 from tests.serving.tiny import VOCAB, save_adapter, save_base
 
 SEEDED = SamplingParams(temperature=1.0, top_p=0.9, seed=7, ignore_eos=True)

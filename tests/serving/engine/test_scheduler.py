@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.serving.test_detokenize import VOCABULARY
 
 from serving.engine.load_queue import PATIENCE_S
 from serving.engine.scheduler import PREFILL_TOKENS, Scheduler
@@ -18,6 +17,7 @@ from serving.lora.slot import LoraModule, Slot
 from serving.prompts.detokenize import OutputText, StopStrings
 from serving.tiers.slots import Slots
 from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, SamplingParams
+from tests.serving.prompts.test_detokenize import VOCABULARY
 
 ADAPTER_BYTES = 2 * 4 * 4 * 4
 

@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.serving.test_grammar import ANYTHING, SCHEMA, Visit
 
 from serving.errors import InvalidRequest
 from serving.frontend.streams import TokenStream
 from serving.service import Service
 from serving.types import GenerationRequest, Outcome, SamplingParams, TextPrompt
 from tests.serving.asking import Answer, ask, collect
+from tests.serving.sampling.test_grammar import ANYTHING, SCHEMA, Visit
 from tests.serving.tiny import tokenizer
 
 
