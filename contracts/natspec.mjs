@@ -44,9 +44,10 @@ function* undocumentedValues(node, tags) {
     if (name === "") yield "has a parameter without a name";
     else if (!documented.includes(name)) yield `has no @param ${name}`;
   }
-  const returned = node.returnParameters?.parameters.length ?? 0;
-  const described = (tags.get("return") ?? []).filter((text) => text !== "").length;
-  if (described < returned) yield `has ${described} @return for ${returned} returned values`;
+  const returned = node.returnParameters?.parameters ?? [];
+  const texts = tags.get("return") ?? [];
+  const described = returned.filter(({ name }, i) => (name === "" ? /\S/ : /\S\s+\S/).test(texts[i] ?? "")).length;
+  if (described < returned.length) yield `has ${described} @return for ${returned.length} returned values`;
 }
 
 function* undocumentedEffects(node, tags) {

@@ -52,6 +52,14 @@ contract SettlementSharesTest is World {
         leaves[1] = earned(alice, total - amount);
     }
 
+    /// @dev Publishes the contributors as version 1, which earned 100 of the 150 of an active epoch.
+    function activeTree(uint64 totalWeight) internal returns (Trees.Leaf[] memory leaves) {
+        publish(totalWeight);
+        leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        postActive(vault, leaves, 150);
+    }
+
     function shareOf(uint64 epoch, Trees.Leaf[] memory leaves, uint32 version, uint32 index)
         internal
         view
@@ -72,10 +80,7 @@ contract SettlementSharesTest is World {
     }
 
     function test_ContributorsShareByWeightAndDustStays() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
         vm.expectEmit();
         emit ISettlement.ShareClaimed(address(vault), datanetId, people[0], 1, people[0], 1, 14, 100);
 
@@ -107,10 +112,7 @@ contract SettlementSharesTest is World {
     }
 
     function test_AFalseWeightOrStrangerReverts() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
         bytes4 falseWeight = ISettlement.InvalidWeightProof.selector;
 
         ShareClaim memory entry = shareOf(1, leaves, 1, 2);
@@ -142,10 +144,7 @@ contract SettlementSharesTest is World {
 
     function test_AWeightAboveTheStatedTotalReverts() public {
         contributors([uint64(1), 2, 3, 1]);
-        publish(2);
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(2);
 
         vm.expectRevert(abi.encodeWithSelector(ISettlement.WeightExceedsTotal.selector, 3, 2));
         claimShare(shareOf(1, leaves, 1, 2));
@@ -153,10 +152,7 @@ contract SettlementSharesTest is World {
 
     function test_SharesBeyondTheDatanetsEarningsAreSkippedForThatReason() public {
         contributors([uint64(1), 2, 3, 1]);
-        publish(3);
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(3);
         equal(claimShare(shareOf(1, leaves, 1, 2)), 100, "3/3");
 
         vm.expectEmit();
@@ -207,10 +203,7 @@ contract SettlementSharesTest is World {
     }
 
     function test_AShareGoesToTheChosenPayout() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
         vm.prank(people[2]);
         settlement.setPayout(bob);
 

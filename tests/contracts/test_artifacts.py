@@ -1,4 +1,4 @@
-"""The committed artifacts are what the sources compile to, and bare runtime code really is bare."""
+"""The committed artifacts match the sources, and contracts placed as bare code have no constructor or immutables."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_code_that_is_placed_has_no_constructor_and_no_immutables(name: str) -> 
     artifact = load(name)
 
     assert not [item for item in artifact.abi if item["type"] == "constructor"]
-    # the deployment code only returns the runtime, which lies in it unchanged
+    # the deployment code only returns the runtime code, which it contains unchanged
     assert artifact.bytecode.endswith(artifact.runtime)
     assert len(artifact.bytecode) - len(artifact.runtime) < 64
 

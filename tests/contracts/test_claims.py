@@ -1,4 +1,4 @@
-"""Proofs that Python builds are the ones Settlement takes: random trees, random contributors, and any bit flipped."""
+"""Settlement accepts exactly the proofs that Python builds: random trees, random contributors, and any bit flipped."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -49,7 +49,7 @@ def test_every_payee_of_any_tree_claims_exactly_what_it_earned(
 
 @settings(max_examples=40, deadline=None)
 @given(EARNED, CHARGED, st.data())
-def test_settlement_takes_a_proof_iff_python_does(
+def test_settlement_accepts_a_proof_iff_python_does(
     world: World, earned: dict[Payee, int], charged: dict[Bytes32, int], data: st.DataObject
 ) -> None:
     with world.machine.discarding():
@@ -122,7 +122,7 @@ def datanet_head(world: World, datanet_id: Bytes32, tree: StateTree, payee: Paye
 
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), st.data())
-def test_settlement_takes_a_weight_iff_python_does(
+def test_settlement_accepts_a_weight_iff_python_does(
     world: World, weights: dict[Address, int], data: st.DataObject
 ) -> None:
     with world.machine.discarding():
@@ -145,7 +145,7 @@ def test_settlement_takes_a_weight_iff_python_does(
 
 @settings(deadline=None)
 @given(st.dictionaries(PEOPLE, AMOUNTS, max_size=5), AMOUNTS)
-def test_the_root_that_counts_binds_the_total(earned: dict[Address, int], total: int) -> None:
+def test_the_state_root_binds_the_total(earned: dict[Address, int], total: int) -> None:
     tree = StateTree.of({earned_key(Payee.of_address(who)): amount for who, amount in earned.items()})
 
     assert state_root(tree.root, total) != state_root(tree.root, total + 1)

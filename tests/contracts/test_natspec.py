@@ -123,6 +123,11 @@ FAULTS = {
         "",
         "set has 0 @return for 1 returned values",
     ),
+    "FunctionReturnEmpty": (
+        "    /// @return before The amount before, in wei.\n",
+        "    /// @return before\n",
+        "set has 0 @return for 1 returned values",
+    ),
     "Access": (
         "    /// @custom:access Anyone.\n    /// @custom:reverts TooMuch",
         "    /// @custom:reverts TooMuch",
