@@ -1,4 +1,4 @@
-// Compiles src/ with solc-js and writes artifacts/NAME.json. With --check it compares them with the committed files instead.
+// Compiles src/ with solc-js and writes artifacts/NAME.json. With --check it compares the committed files instead.
 // The output depends only on the sources, the pinned compiler and the pinned libraries: no metadata is appended.
 
 import { createHash } from "node:crypto";

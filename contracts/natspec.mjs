@@ -2,8 +2,9 @@
 // Prints one line per fault and exits 1 if there is any. The rules:
 // - every contract, interface and library has a @title; every struct and enum has a @notice;
 // - errors and events are declared in interfaces, each with a @notice and a @param per parameter;
-// - a public function, or the getter of a public variable, is documented in an interface: @notice, a @param per parameter,
-//   a @return per value; unless it is view or pure also @custom:access (who may call) and @custom:reverts (what reverts);
+// - a public function, or the getter of a public variable, is documented in an interface: @notice, a @param per
+//   parameter and a @return per value; unless it is view or pure also @custom:access (who may call it) and
+//   @custom:reverts (what reverts);
 // - a contract that implements it has @inheritdoc of a base interface whose function has the documentation;
 // - @custom:reverts starts with the name of an error that exists, or is "Never.";
 // - constructors have a @param per parameter; internal functions of libraries have @dev, @param and @return.

@@ -39,7 +39,7 @@ contract AssetRegistry is IAssetRegistry {
     mapping(bytes32 adapterKey => AdapterVersion) private _adapterVersions;
     mapping(bytes32 adapterKey => Checkpoints.Trace256) private _termsHashes;
     mapping(bytes32 termsHash => Terms) private _terms;
-    mapping(bytes32 termsHash => uint256) private _termsIndex; // of the newest window of these terms in the history of their key
+    mapping(bytes32 termsHash => uint256) private _termsIndex; // of the newest window in the history of their key
 
     /// @param notice_ How far ahead terms must be registered that succeed others, in seconds.
     constructor(uint64 notice_) {

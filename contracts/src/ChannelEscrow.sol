@@ -15,8 +15,8 @@ import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
 
 /// @title Unidirectional payment channels: deposits, cumulative vouchers, batched claims, refunds, timed withdrawal.
 /// @notice Written from the x402 `batch-settlement` specification for chains without the deployed contract.
-/// @dev Per channel 0 ≤ totalClaimed ≤ balance, where balance = deposits − refunds − withdrawals. The escrow still holds
-/// what is claimed but not yet settled: Σ balance − Σ settled = tokens held.
+/// @dev Per channel 0 ≤ totalClaimed ≤ balance, where balance = deposits − refunds − withdrawals. The escrow holds what is
+/// claimed until it is settled: Σ balance − Σ settled = tokens held.
 /// Placed as bare runtime code: no constructor, no immutables, no initial storage.
 contract ChannelEscrow is ChannelDigests, Multicall, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;

@@ -18,8 +18,7 @@ contract ERC3009DepositCollector is IERC3009DepositCollector {
     address public constant ESCROW = 0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003;
 
     /// @inheritdoc IDepositCollector
-    /// @dev collectorData = abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature). The errors of
-    /// the token's `receiveWithAuthorization` pass through.
+    /// @dev collectorData = abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature).
     function collect(address payer, address token, uint256 amount, bytes32 channelId, bytes calldata collectorData)
         external
     {

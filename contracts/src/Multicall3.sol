@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {IMulticall3} from "./interfaces/IMulticall3.sol";
 
 /// @title The part of Multicall3 that wallets and SDKs read chains with.
-/// @dev Placed as bare runtime code at the address Multicall3 has on every chain. Holds no funds and no rights, so anyone may
-/// call it.
+/// @dev Placed as bare runtime code at the address Multicall3 has on every chain. Holds no funds and no rights, so
+/// anyone may call it.
 contract Multicall3 is IMulticall3 {
     /// @inheritdoc IMulticall3
     function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory returnData) {

@@ -15,7 +15,7 @@ import {StructHash} from "./libraries/StructHash.sol";
 import {Windows} from "./libraries/Windows.sol";
 
 /// @title Registry of nodes: owners, operator keys, prices and stakes.
-/// @notice A node is named by its vault, whose address follows from owner and token, so no other account can take it first.
+/// @notice A node is named by its vault, whose address follows from owner and token: no other account can take it first.
 contract NodeRegistry is INodeRegistry {
     using Checkpoints for Checkpoints.Trace256;
     using SafeERC20 for IERC20;

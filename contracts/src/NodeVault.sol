@@ -13,8 +13,8 @@ import {ISettlement} from "./interfaces/ISettlement.sol";
 
 /// @title Vault of one node: receiver and receiver authorizer of its x402 payment channels.
 /// @notice Tokens leave a vault for Settlement and for nowhere else.
-/// @dev Each vault is an ERC-1167 clone of this contract. A clone has no storage and no initializer, so there is nothing to
-/// take over: the registry knows its token and its operator key by its address.
+/// @dev Each vault is an ERC-1167 clone of this contract. A clone has no storage and no initializer, so there is nothing
+/// to take over: the registry knows its token and its operator key by its address.
 contract NodeVault is INodeVault {
     using SafeERC20 for IERC20;
 
@@ -62,8 +62,8 @@ contract NodeVault is INodeVault {
     }
 
     /// @inheritdoc IERC1271
-    /// @dev The operator's signature counts as the vault's for the escrow only. A token or permit contract that asks gets a
-    /// refusal, so no signature can move the vault's tokens elsewhere.
+    /// @dev The operator's signature counts as the vault's for the escrow only. A token or permit contract that asks gets
+    /// a refusal, so no signature can move the vault's tokens elsewhere.
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
         if (msg.sender != address(ESCROW)) return 0xffffffff;
         (address signer,,) = ECDSA.tryRecoverCalldata(hash, signature);

@@ -17,8 +17,9 @@ import {Ledgers} from "./settlement/Ledgers.sol";
 import {Payouts} from "./settlement/Payouts.sol";
 
 /// @title Settlement: credits, batches and claims.
-/// @notice Two limits are enforced whatever a node's tree says. Per node, claimed ≤ active cumTotal ≤ credited: a forged root
-/// spends only its own node's credit. Per Datanet version, paid ≤ earned: a forged weight spends only its own Datanet's.
+/// @notice Two limits are enforced for any tree of a node. Per node, claimed ≤ active cumTotal ≤ credited: a forged root
+/// spends only its own node's credit. Per Datanet version, paid ≤ earned: a forged weight spends only what its own
+/// Datanet earned.
 contract Settlement is ISettlement, Ledgers, Payouts, Governed {
     using SafeERC20 for IERC20;
 

@@ -8,7 +8,7 @@ import {StateTree} from "../src/libraries/StateTree.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
-/// @notice The gas of each transaction with cold storage, including calldata and the base 21,000: test/snapshots/gas.json.
+/// @notice The gas of each transaction with cold storage, including calldata and the base 21,000 (snapshots/gas.json).
 /// "first" writes storage that was zero, "later" changes it. Proofs are as deep as in a tree of 2,048 leaves.
 /// Regenerate with: npm --prefix contracts run gas
 /// forge-config: default.isolate = true

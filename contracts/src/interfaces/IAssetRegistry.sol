@@ -132,7 +132,7 @@ interface IAssetRegistry is IAssetRegistryErrors {
 
     // ---- terms -----------------------------------------------------------------------------------------------------
 
-    /// @notice Registers terms of an adapter version. The first terms are valid immediately, whatever `from` says.
+    /// @notice Registers terms of an adapter version. The first terms are valid immediately, for any `from`.
     /// @param terms The terms; `terms.owner` must be the owner of the adapter.
     /// @param from When a successor becomes valid, in unix seconds: at least `notice` ahead and after the window before
     /// it; 0 means as early as allowed.
@@ -198,7 +198,7 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @notice The terms behind a hash and their newest window [from, until).
     /// @param termsHash The EIP-712 struct hash of the terms.
     /// @return value The terms; all fields are zero if they are not registered.
-    /// @return from Start of the window, in unix seconds; 0 if nobody registered the terms.
-    /// @return until End of the window, in unix seconds: 2**64 - 1 without a successor, 0 if nobody registered the terms.
+    /// @return from Start of the window, in unix seconds; 0 if they are not registered.
+    /// @return until End of the window, in unix seconds: 2**64 - 1 without a successor, 0 if they are not registered.
     function terms(bytes32 termsHash) external view returns (Terms memory value, uint64 from, uint64 until);
 }

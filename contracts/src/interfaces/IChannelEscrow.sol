@@ -6,6 +6,8 @@ import {IChannelEscrowErrors} from "./IChannelEscrowErrors.sol";
 /// @title The escrow interface of x402 `batch-settlement` on EVM, with the names of its specification and SDKs.
 /// @notice A channel pays from one payer to one receiver. Vouchers and claims are cumulative. Every amount is in base
 /// units of the channel's token.
+/// @dev Functions that call tokens, collectors or wallets are guarded against reentrancy: a call from within another
+/// reverts with ReentrancyGuardReentrantCall.
 interface IChannelEscrow is IChannelEscrowErrors {
     /// @notice What defines a channel. The channel id is its EIP-712 digest, so nothing in it ever changes.
     struct ChannelConfig {
@@ -85,6 +87,7 @@ interface IChannelEscrow is IChannelEscrowErrors {
     // ---- payer: deposit --------------------------------------------------------------------------------------------
 
     /// @notice Funds a channel through a collector, which holds the payer's consent.
+    /// @dev The errors of the collector and the token pass through.
     /// @param config The channel.
     /// @param amount The deposit.
     /// @param collector The contract that pulls the tokens from the payer.
@@ -97,7 +100,6 @@ interface IChannelEscrow is IChannelEscrowErrors {
     /// @custom:reverts WithdrawDelayOutOfRange The withdraw delay is too short or too long.
     /// @custom:reverts ZeroDeposit `amount` is zero.
     /// @custom:reverts DepositCollectionFailed The escrow's balance did not grow by exactly `amount`.
-    /// @custom:reverts ReentrancyGuardReentrantCall The token or the collector calls back.
     function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData)
         external;
 
@@ -139,6 +141,7 @@ interface IChannelEscrow is IChannelEscrowErrors {
     /// @custom:access The receiver or receiver authorizer of the channel.
     /// @custom:reverts NotAuthorizedToRefund The caller is neither.
     /// @custom:reverts ZeroRefund `amount` is zero.
+    /// @custom:reverts SafeERC20FailedOperation The token refuses the transfer without a reason of its own.
     function refund(ChannelConfig calldata config, uint128 amount) external;
 
     /// @notice Returns unclaimed balance to the payer immediately, with a signature of the receiver authorizer.
@@ -150,6 +153,7 @@ interface IChannelEscrow is IChannelEscrowErrors {
     /// @custom:reverts InvalidRefundNonce `nonce` is not the channel's refund nonce.
     /// @custom:reverts InvalidSignature The refund is not signed by the receiver authorizer.
     /// @custom:reverts ZeroRefund `amount` is zero.
+    /// @custom:reverts SafeERC20FailedOperation The token refuses the transfer without a reason of its own.
     function refundWithSignature(
         ChannelConfig calldata config,
         uint128 amount,
@@ -175,6 +179,7 @@ interface IChannelEscrow is IChannelEscrowErrors {
     /// @custom:reverts NotAuthorizedToWithdraw The caller is neither.
     /// @custom:reverts WithdrawalNotPending No withdrawal is pending.
     /// @custom:reverts WithdrawDelayNotElapsed The withdraw delay of the channel has not passed.
+    /// @custom:reverts SafeERC20FailedOperation The token refuses the transfer without a reason of its own.
     function finalizeWithdraw(ChannelConfig calldata config) external;
 
     // ---- batching --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ interface IDepositCollector {
     error OnlyEscrow(address caller, address escrow);
 
     /// @notice Moves tokens from a payer to the calling escrow.
+    /// @dev The errors of the token pass through.
     /// @param payer The account that pays.
     /// @param token The token.
     /// @param amount The amount, in token base units.

@@ -93,7 +93,7 @@ interface INodeRegistry is INodeRegistryErrors {
 
     // ---- prices ----------------------------------------------------------------------------------------------------
 
-    /// @notice Registers a price list. The first list of a (node, adapterKey) is valid immediately, whatever `from` says.
+    /// @notice Registers a price list. The first list of a (node, adapterKey) is valid immediately, for any `from`.
     /// @dev The list copies the treasury's part that Settlement has at this moment, and keeps it.
     /// @param node The node.
     /// @param adapterKey The adapter version the prices are for; 0 for the node's default prices.
@@ -221,7 +221,7 @@ interface INodeRegistry is INodeRegistryErrors {
     /// @notice The price list behind a hash and its newest window [from, until).
     /// @param priceHash The EIP-712 struct hash of the list.
     /// @return list The list; all fields are zero if it is not registered.
-    /// @return from Start of the window, in unix seconds; 0 if nobody registered the list.
-    /// @return until End of the window, in unix seconds: 2**64 - 1 without a successor, 0 if nobody registered the list.
+    /// @return from Start of the window, in unix seconds; 0 if it is not registered.
+    /// @return until End of the window, in unix seconds: 2**64 - 1 without a successor, 0 if it is not registered.
     function priceList(bytes32 priceHash) external view returns (PriceList memory list, uint64 from, uint64 until);
 }

@@ -37,7 +37,6 @@ interface INodeVault is IERC1271 {
     /// @notice Settles the escrow's claims to this vault and credits the vault's whole balance in Settlement.
     /// @return amount The amount that was forwarded, in token base units; 0 if there was nothing to forward.
     /// @custom:access Anyone.
-    /// @custom:reverts NotANode The vault is not that of a registered node.
     /// @custom:reverts SafeERC20FailedOperation The token refuses the approval or transfer without a reason of its own.
     function sweep() external returns (uint256 amount);
 

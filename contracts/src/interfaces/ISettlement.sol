@@ -120,7 +120,7 @@ interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
     /// @param totalWeight The total weight of the Datanet version.
     error WeightExceedsTotal(uint64 weight, uint64 totalWeight);
 
-    // ---- reasons of ClaimSkipped: selectors only, never thrown --------------------------------------------------------
+    // ---- reasons of ClaimSkipped: only their selectors are used ----------------------------------------------------
 
     /// @notice Reason of `ClaimSkipped`: the epoch is not active yet.
     error NotActive();

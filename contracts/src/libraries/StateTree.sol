@@ -7,8 +7,8 @@ import {TaggedHash} from "./TaggedHash.sol";
 /// @title Inclusion proofs of a node's state tree: a compact sparse Merkle tree over 256-bit keys.
 /// @notice A subtree that holds one leaf is that leaf; an empty subtree is the zero word. Key bit 255 decides at the
 /// root, bit 254 below it, and so on.
-/// @dev proof = uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings, bottom-up. Bit k of the bitmap is set iff the sibling
-/// at level k (0 = the root's children) is non-zero.
+/// @dev proof = uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings, bottom-up. Bit k of the bitmap is set if and only if
+/// the sibling at level k (0 = the root's children) is non-zero.
 library StateTree {
     using TaggedHash for uint8;
 

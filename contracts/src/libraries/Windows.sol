@@ -13,7 +13,7 @@ library Windows {
     /// @dev `until` of a window that has no successor.
     uint64 internal constant OPEN_END = type(uint64).max;
 
-    /// @dev Appends a window. The first window of a history starts now, whatever `from` says.
+    /// @dev Appends a window. The first window of a history starts now, for any `from`.
     /// @param history The windows so far.
     /// @param value The value of the new window.
     /// @param from The requested start, in unix seconds; 0 means the earliest.
