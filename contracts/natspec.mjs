@@ -1,7 +1,8 @@
 // Checks the documentation of the contracts: `npm run natspec`, or `node natspec.mjs ROOT` for the sources in ROOT/src.
 // Prints one line per fault and exits 1 if there is any. The rules:
 // - every contract, interface and library has a @title; every struct and enum has a @notice;
-// - errors and events are declared in interfaces, each with a @notice and a @param per parameter;
+// - errors and events are declared in interfaces, each with a @notice and a @param per parameter; an error without
+//   parameters says in @dev why there are no values to report;
 // - a public function, or the getter of a public variable, is documented in an interface: @notice, a @param per
 //   parameter and a @return per value; unless it is view or pure also @custom:access (who may call it) and
 //   @custom:reverts (what reverts);
@@ -57,6 +58,11 @@ function* undocumentedEffects(node, tags) {
   if (!describes(tags, "custom:reverts")) yield "has no @custom:reverts: say which errors it reverts with";
 }
 
+function* withoutValues(node, tags) {
+  if (node.parameters.parameters.length > 0 || describes(tags, "dev")) return;
+  yield "has no parameter: give it the values that matter, or say in @dev why there are none";
+}
+
 function* unknownErrors(tags, errors) {
   for (const text of tags.get("custom:reverts") ?? []) {
     const name = text.split(/\s/)[0];
@@ -92,6 +98,7 @@ function* faultsOfMember(node, contract, { declarations, errors }) {
   if (["ErrorDefinition", "EventDefinition"].includes(node.nodeType)) {
     if (contract?.contractKind !== "interface") yield "is not declared in an interface";
     if (!describes(tags, "notice")) yield "has no @notice";
+    if (node.nodeType === "ErrorDefinition") yield* withoutValues(node, tags);
     yield* undocumentedValues(node, tags);
   } else if (["StructDefinition", "EnumDefinition"].includes(node.nodeType)) {
     if (!describes(tags, "notice")) yield "has no @notice";

@@ -99,7 +99,7 @@ FAULTS = {
     ),
     "ErrorInContract": (
         "contract Safe is ISafe {\n",
-        "contract Safe is ISafe {\n    /// @notice It is closed.\n    error Closed();\n\n",
+        "contract Safe is ISafe {\n    /// @notice It is closed.\n    /// @dev No values.\n    error Closed();\n\n",
         "Closed is not declared in an interface",
     ),
     "EventInContract": (
@@ -109,13 +109,18 @@ FAULTS = {
     ),
     "ErrorInFile": (
         "/// @title Arithmetic.\n",
-        "/// @notice It is closed.\nerror Closed();\n\n/// @title Arithmetic.\n",
+        "/// @notice It is closed.\n/// @dev No values.\nerror Closed();\n\n/// @title Arithmetic.\n",
         "Closed is not declared in an interface",
     ),
     "ErrorInLibrary": (
         "library Sums {\n",
-        "library Sums {\n    /// @notice It overflows.\n    error Overflow();\n\n",
+        "library Sums {\n    /// @notice It overflows.\n    /// @dev No values.\n    error Overflow();\n\n",
         "Overflow is not declared in an interface",
+    ),
+    "ErrorWithoutValues": (
+        "    /// @notice Opens the safe.\n",
+        "    /// @notice It is closed.\n    error Closed();\n\n    /// @notice Opens the safe.\n",
+        "Closed has no parameter: give it the values that matter, or say in @dev why there are none",
     ),
     "FunctionParameter": ("    /// @param amount The amount, in wei.\n", "", "set has no @param amount"),
     "FunctionReturn": (

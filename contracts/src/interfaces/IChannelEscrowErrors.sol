@@ -39,7 +39,8 @@ interface IChannelEscrowErrors {
 
     // ---- claim -----------------------------------------------------------------------------------------------------
 
-    /// @notice A batch of claims holds at least one; this one is empty.
+    /// @notice A batch of claims cannot be empty.
+    /// @dev An empty batch has no values to report.
     error EmptyBatch();
 
     /// @notice The caller is neither the receiver nor the receiver authorizer of the channel.

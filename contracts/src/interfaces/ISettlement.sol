@@ -123,18 +123,23 @@ interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
     // ---- reasons of ClaimSkipped: only their selectors are used ----------------------------------------------------
 
     /// @notice Reason of `ClaimSkipped`: the epoch is not active yet.
+    /// @dev Never thrown. The event holds the values.
     error NotActive();
 
     /// @notice Reason of `ClaimSkipped`: the payee has claimed this cumulative amount, or more, before.
+    /// @dev Never thrown. The event holds the values.
     error NothingToClaim();
 
     /// @notice Reason of `ClaimSkipped`: the node would pay more than its credit or its active total.
+    /// @dev Never thrown. The event holds the values.
     error InsufficientCredit();
 
     /// @notice Reason of `ClaimSkipped`: the contributors would receive more than their Datanet version earned.
+    /// @dev Never thrown. The event holds the values.
     error SharesExceedEarnings();
 
     /// @notice Reason of `ClaimSkipped`: the token refused the transfer to this payee.
+    /// @dev Never thrown. The event holds the values.
     error TransferFailed();
 
     // ---- functions -------------------------------------------------------------------------------------------------
