@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from eth_abi.abi import decode
 from eth_account import Account
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 from web3 import HTTPProvider, Web3
@@ -14,7 +13,8 @@ from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import TxParams, TxReceipt, Wei
 
 from contracts.artifacts import load
-from contracts.crypto import Address, PrivateKey, keccak, to_address
+from contracts.crypto import Address, PrivateKey, to_address
+from contracts.reverts import custom_error
 from local_chain.errors import ChainUnreachable, TransactionFailed, WrongChain
 from local_chain.genesis import CHAIN_ID
 
@@ -116,13 +116,7 @@ def error_name(error: ContractLogicError, abi: Sequence[Any]) -> str:
     `abi` lists the errors of the contract that was called.
     """
     if isinstance(error.data, str):
-        data = bytes.fromhex(error.data.removeprefix("0x"))
-        for item in abi:
-            kinds = [part["type"] for part in item.get("inputs", [])]
-            if item["type"] == "error" and keccak(f"{item['name']}({','.join(kinds)})".encode())[:4] == data[:4]:
-                return f"{item['name']}({', '.join(map(_spell, decode(kinds, data[4:])))})"
+        text = custom_error(bytes.fromhex(error.data.removeprefix("0x")), abi)
+        if text is not None:
+            return text
     return str(error.message)
-
-
-def _spell(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from eth.abc import StateAPI
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 
+from contracts.reverts import error_string
 from local_chain.pyevm import execution
 from local_chain.pyevm.chain import PyevmChain, TransactionRefused
 from local_chain.rpc import params
@@ -16,7 +15,6 @@ from local_chain.rpc.errors import EXECUTION_REVERTED, SERVER_ERROR, InvalidPara
 from local_chain.rpc.params import optional, required
 from local_chain.rpc.reads import Reads
 
-_ERROR_STRING = bytes.fromhex("08c379a0")
 _MAX_STEP_S = 100 * 365 * 86_400
 _Result = TypeVar("_Result")
 
@@ -74,17 +72,6 @@ class Runs:
 def _refusal(error: execution.Reverted | execution.ExecutionFailed) -> RpcError:
     if isinstance(error, execution.ExecutionFailed):
         return RpcError(SERVER_ERROR, str(error))
-    reason = _reason(error.data)
+    reason = error_string(error.data)
     message = f"execution reverted: {reason}" if reason else "execution reverted"
     return RpcError(EXECUTION_REVERTED, message, hex_bytes(error.data))
-
-
-def _reason(data: bytes) -> str | None:
-    """The text of Solidity's Error(string), if the revert data is one."""
-    if data[:4] != _ERROR_STRING:
-        return None
-    try:
-        (text,) = decode(["string"], data[4:])
-    except DecodingError:
-        return None
-    return str(text)
