@@ -27,13 +27,14 @@ test-gpu: .make/test ## On a machine with a CUDA GPU: serving there, with compil
 	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "This torch sees no CUDA GPU. Install a CUDA build of it (README.md: TORCH_INDEX_URL) on a machine that has one."; exit 1; }
 	@TRITON_INTERPRET=0 $(BIN)/python -m pytest tests/serving tests/parity
 
-check: .make/test ## Style, types, directions of imports, sizes, spelling
+check: .make/test .make/npm ## Style, types, directions of imports, sizes, spelling, documentation of the contracts
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >.make/imports.log 2>&1 || { cat .make/imports.log; exit 1; }
 	@$(BIN)/python -m scripts.check_sizes
 	@$(BIN)/python -m scripts.figures --check
+	@npm --prefix contracts run --silent natspec
 	@$(BIN)/codespell $$(git ls-files '*.py' '*.md' '*.sol' '*.toml' Makefile)
 
 forge: .make/npm ## The contracts' own tests

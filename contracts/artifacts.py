@@ -1,4 +1,4 @@
-"""The compiled contracts. `npm --prefix contracts run compile` writes them, a test proves that they match src/."""
+"""The compiled contracts. `npm --prefix contracts run compile` writes them; a test proves that they match src/."""
 
 import json
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ _HOME = Path(__file__).parent / "artifacts"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One compiled contract: its ABI, what deploys it, and what then lies on the chain.
+    """A compiled contract: its ABI, the bytecode that deploys it, and the runtime code that is then on the chain.
 
-    `runtime` has zeros where the constructor writes immutables; contracts that are placed as bare code have none.
+    `runtime` has zeros where the constructor writes immutables. Contracts placed as bare code have no immutables.
     """
 
     name: str
@@ -24,10 +24,10 @@ class Artifact:
 
 @cache
 def load(name: str) -> Artifact:
-    """The artifact of the contract `name`. KeyError if there is none."""
+    """The artifact of the contract `name`. Raises KeyError that lists the known names if there is none."""
     path = _HOME / f"{name}.json"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in _HOME.glob("*.json")))
+        known = ", ".join(sorted(artifact.stem for artifact in _HOME.glob("*.json")))
         raise KeyError(f"no compiled contract {name!r}; there are: {known}")
     document = json.loads(path.read_text())
     return Artifact(

@@ -1,15 +1,13 @@
-// Compiles src/ with solc-js and writes artifacts/NAME.json, or with --check compares them with what is there.
-// The output depends on the sources, the pinned compiler and the pinned libraries only: no metadata is appended.
+// Compiles src/ with solc-js and writes artifacts/NAME.json. With --check it compares the committed files instead.
+// The output depends only on the sources, the pinned compiler and the pinned libraries: no metadata is appended.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
-const home = dirname(fileURLToPath(import.meta.url));
+import { compile, home } from "./compiler.mjs";
+
 const artifacts = join(home, "artifacts");
-const resolve = createRequire(import.meta.url).resolve;
 
 const contracts = {
   AccessManager: "@openzeppelin/contracts/access/manager/AccessManager.sol",
@@ -30,21 +28,7 @@ const settings = {
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "metadata"] } },
 };
 
-function read(path) {
-  return readFileSync(path.startsWith("src/") ? join(home, path) : resolve(path), "utf8");
-}
-
-function compile() {
-  const solc = createRequire(import.meta.url)("solc");
-  const sources = Object.fromEntries(Object.values(contracts).map((path) => [path, { content: read(path) }]));
-  const input = { language: "Solidity", sources, settings };
-  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: (path) => ({ contents: read(path) }) }));
-  const errors = (output.errors ?? []).filter((found) => found.severity === "error");
-  if (errors.length) throw new Error(errors.map((found) => found.formattedMessage).join("\n"));
-  return output.contracts;
-}
-
-// The metadata names compiler, settings and the hash of every source the contract is made of.
+// The metadata names the compiler, its settings and the hash of every source of the contract.
 function artifact(contractName, { abi, evm, metadata }) {
   const sourceHash = "0x" + createHash("sha256").update(metadata).digest("hex");
   const bytecode = "0x" + evm.bytecode.object;
@@ -53,7 +37,7 @@ function artifact(contractName, { abi, evm, metadata }) {
 }
 
 function main() {
-  const compiled = compile();
+  const compiled = compile(Object.values(contracts), settings).contracts;
   const files = new Map(
     Object.entries(contracts).map(([name, path]) => [`${name}.json`, artifact(name, compiled[path][name])]),
   );

@@ -1,5 +1,5 @@
-// Runs the forge of this platform with the given arguments and exits as it does.
-// The wrapper that npm puts on the path exits 0 even when tests fail.
+// Runs the forge binary of this platform with the given arguments and exits with its code.
+// The wrapper that npm puts on the PATH exits with 0 even when tests fail.
 
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// solc-js behind the two options of a native solc that forge uses: --version and --standard-json.
+// solc-js with the two options of a native solc that forge uses: --version and --standard-json.
 const { readFileSync } = require("node:fs");
 const solc = require("solc");
 

@@ -1,1 +1,1 @@
-"""A private Ethereum chain for development and tests: one interface, two engines (py-evm and anvil)."""
+"""A private Ethereum chain for development and tests: one `ChainBackend`, two engines (py-evm, anvil)."""

@@ -1,7 +1,7 @@
-"""`python -m local_chain`: runs one chain until it is told to stop.
+"""`python -m local_chain`: runs a chain until it is stopped.
 
-Prints one JSON line when it is ready (`rpc_url`, `pid`, `engine`, `genesis_hash`) or could not start (`error`,
-`message`); everything else goes to standard error.
+Prints one JSON line on standard output: `rpc_url`, `pid` and `engine` once the chain is ready, or `error` and `message`
+if it could not start. Everything else goes to standard error.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _log = structlog.get_logger("local_chain")
 
 
 def main() -> int:
-    """Exit code 0 after an orderly stop, 4 (chain) if the chain could not start or ended by itself."""
+    """Runs the command line. Returns 0 after an orderly stop, 4 if the chain could not start or ended by itself."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     arguments = _parser().parse_args()
     stop = threading.Event()
@@ -44,11 +44,15 @@ def main() -> int:
 
 
 def run(home: ChainHome, engine: Engine, port: int, owner: int | None, stop: threading.Event) -> int:
-    """Starts the engine, announces it, lets time pass until `stop`, and puts everything away."""
+    """Starts the engine, announces it, lets time pass until `stop` is set, and stops the engine.
+
+    `owner` is the process whose end closes our standard input; None if the chain ends by itself. Returns the exit code:
+    0 after an orderly stop, 4 if the engine ended by itself. Raises LocalChainError if it cannot start.
+    """
     home.require_engine(engine)
     backend = _backend(engine, home.path)
     backend.start(port)
-    if owner is not None:  # not earlier: anvil is forked while this process has one thread
+    if owner is not None:  # started after the engine: anvil must be forked while this process has one thread
         threading.Thread(target=_stop_at_eof, args=(stop,), daemon=True).start()
     try:
         client = RpcClient(backend.rpc_url)
@@ -64,7 +68,7 @@ def run(home: ChainHome, engine: Engine, port: int, owner: int | None, stop: thr
 
 
 def _wait(backend: ChainBackend, idle: IdleMiner, stop: threading.Event) -> bool:
-    """True once told to stop, False if the chain ended by itself."""
+    """Waits for `stop`. Returns False if the chain ended by itself before."""
     while not stop.wait(_TICK_S):
         if not backend.running():
             _log.error("chain_ended", rpc_url=backend.rpc_url)
@@ -95,7 +99,7 @@ def _stop_on_signals(stop: threading.Event) -> None:
 
 
 def _stop_at_eof(stop: threading.Event) -> None:
-    """The parent holds the other end of standard input; the kernel closes it however the parent ends."""
+    """Sets `stop` once standard input closes. The parent holds its other end, which the kernel closes when it ends."""
     sys.stdin.buffer.read()
     stop.set()
 
@@ -104,10 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local_chain", description="Run a private Ethereum chain (id 31337)."
     )
-    parser.add_argument("--engine", choices=ENGINES, default="pyevm")
-    parser.add_argument("--home", type=Path, required=True, help="where the chain's files live")
+    parser.add_argument("--engine", choices=ENGINES, default="pyevm", help="what runs the chain")
+    parser.add_argument("--home", type=Path, required=True, help="the directory of the chain's files")
     parser.add_argument("--port", type=int, default=8545, help="0 takes any free port")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when the parent process ends")
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when standard input closes, which happens when the parent process ends",
+    )
     return parser
 
 

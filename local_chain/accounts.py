@@ -1,4 +1,4 @@
-"""The development accounts: keys of the mnemonic that anvil and Hardhat print, so everybody knows them."""
+"""The development accounts: the publicly known keys of the mnemonic that anvil and Hardhat use."""
 
 import hashlib
 import hmac
@@ -10,7 +10,8 @@ from contracts.crypto import PrivateKey
 
 DEV_MNEMONIC = "test test test test test test test test test test test junk"
 DEV_ACCOUNT_COUNT = 22
-"""0 deployer, admin, treasury · 1 operator · 2 payer · 3-5 adapter owners, Datanet stewards · 10-21 contributors."""
+"""Roles by index: 0 deployer, admin and treasury · 1 operator · 2 payer · 3-5 adapter owners and Datanet stewards ·
+10-21 contributors."""
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _HARDENED = 1 << 31

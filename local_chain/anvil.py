@@ -12,14 +12,13 @@ from pathlib import Path
 
 import contracts
 from local_chain.accounts import DEV_ACCOUNT_COUNT, DEV_MNEMONIC
-from local_chain.backend import Engine
+from local_chain.backend import HOST, Engine
 from local_chain.client import RpcClient
 from local_chain.errors import ChainStartFailed, ChainUnreachable, EngineMissing, PortInUse
 from local_chain.genesis import CHAIN_ID, DEV_BALANCE_WEI, GAS_LIMIT, predeployed_code
 
 STATE_NAME = "anvil.json"
 BIRTH_NAME = "anvil.born"
-_HOST = "127.0.0.1"
 _START_TIMEOUT_S = 20
 _STOP_TIMEOUT_S = 20
 _SAVE_EVERY_S = 2
@@ -28,7 +27,7 @@ _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "
 
 
 class AnvilBackend:
-    """anvil with its state in `home`/anvil.json, written every two seconds and at the end."""
+    """anvil as a `ChainBackend`. Its state is in `home`/anvil.json, written every two seconds and when it stops."""
 
     engine: Engine = "anvil"
 
@@ -39,9 +38,14 @@ class AnvilBackend:
 
     @property
     def rpc_url(self) -> str:
-        return f"http://{_HOST}:{self._port}"
+        """Where anvil answers; valid after `start`."""
+        return f"http://{HOST}:{self._port}"
 
     def start(self, port: int) -> None:
+        """Starts anvil, sets its clock and places the predeployed contracts. Port 0 takes any free port.
+
+        Raises EngineMissing, PortInUse or ChainStartFailed.
+        """
         self._port = _free_port(port)
         command = [str(find_anvil()), *self._options()]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: PLW1509 # one thread
@@ -55,7 +59,7 @@ class AnvilBackend:
     def _options(self) -> list[str]:
         state = str(self.home / STATE_NAME)
         return [
-            *("--host", _HOST, "--port", str(self._port), "--chain-id", str(CHAIN_ID), "--hardfork", "prague"),
+            *("--host", HOST, "--port", str(self._port), "--chain-id", str(CHAIN_ID), "--hardfork", "prague"),
             *("--gas-limit", str(GAS_LIMIT), "--mnemonic", DEV_MNEMONIC, "--accounts", str(DEV_ACCOUNT_COUNT)),
             *("--timestamp", str(self._born_at())),
             *("--balance", str(DEV_BALANCE_WEI // 10**18), "--state", state, "--state-interval", str(_SAVE_EVERY_S)),
@@ -63,7 +67,7 @@ class AnvilBackend:
         ]
 
     def _born_at(self) -> int:
-        """The time of block 0, kept in a file: anvil makes block 0 anew at each start, and its hash must stay."""
+        """The time of block 0, kept in a file: anvil builds block 0 at each start, and its hash must not change."""
         path = self.home / BIRTH_NAME
         if not path.exists():
             path.write_text(str(int(time.time())))
@@ -73,7 +77,7 @@ class AnvilBackend:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if not self.running():
-                raise ChainStartFailed(f"anvil ended at once; see the chain's log in {self.home}")
+                raise ChainStartFailed(f"anvil ended before it answered; see the chain's log in {self.home}")
             try:
                 client.chain_id()
             except ChainUnreachable:
@@ -84,10 +88,11 @@ class AnvilBackend:
         raise ChainStartFailed(f"anvil did not answer within {_START_TIMEOUT_S} s")
 
     def running(self) -> bool:
+        """Whether the anvil process runs."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Lets anvil write its state, then ends it."""
+        """Interrupts anvil, which writes its state before it ends; kills it if it does not end in time."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.send_signal(signal.SIGINT)
@@ -99,7 +104,7 @@ class AnvilBackend:
 
 
 def find_anvil(modules: Path = Path(contracts.__file__).parent / "node_modules") -> Path:
-    """The native binary inside npm's package in `modules`, else `anvil` on the PATH. Raises EngineMissing."""
+    """The path of anvil: the npm package's binary in `modules`, or else `anvil` on the PATH. Raises EngineMissing."""
     package = f"anvil-{sys.platform}-{_MACHINES.get(platform.machine().lower(), platform.machine())}"
     packaged = modules / "@foundry-rs" / package / "bin" / "anvil"
     if packaged.is_file():
@@ -108,23 +113,23 @@ def find_anvil(modules: Path = Path(contracts.__file__).parent / "node_modules")
     if on_path:
         return Path(on_path)
     raise EngineMissing.of(
-        "anvil", "run `npm ci` in contracts/ (Node.js 20 or newer), or use --engine pyevm, which needs neither"
+        "anvil", "run `npm ci` in contracts/ (needs Node.js 20 or newer), or use --engine pyevm, which needs no Node.js"
     )
 
 
 def _free_port(port: int) -> int:
-    """The port itself once nothing listens there; any free one for 0."""
+    """The given port if nothing listens there, or any free port for 0. Raises PortInUse."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
+            probe.bind((HOST, port))
         except OSError as error:
             raise PortInUse.at(port) from error
-        found: int = probe.getsockname()[1]
-        return found
+        free: int = probe.getsockname()[1]
+        return free
 
 
 def _end_with_parent() -> None:
-    """On Linux the kernel ends anvil when the thread that started it ends: the main thread of the chain's process."""
+    """Asks Linux to end anvil when the thread that started it ends, which is the main thread of the chain's process."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,14 +1,12 @@
-"""The least JSON-RPC client there is: for liveness checks and the idle miner, without importing web3."""
+"""A minimal JSON-RPC client for liveness checks and the idle miner. It does not import web3, which loads slowly."""
 
 import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from local_chain.errors import ChainUnreachable, LocalChainError
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from local_chain.rpc.errors import Json
 
 
 class RpcRefused(LocalChainError):
@@ -26,13 +24,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class RpcClient:
-    """Calls one chain; each call is a connection of its own."""
+    """Calls one chain. Each call opens its own connection."""
 
     url: str
     timeout_s: float = 5.0
 
     def call(self, method: str, *params: Json) -> Json:
-        """The result. Raises ChainUnreachable or RpcRefused."""
+        """The result of a method. Raises ChainUnreachable, or RpcRefused if the chain answers with an error."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         request = urllib.request.Request(self.url, body, {"content-type": "application/json"})
         try:
@@ -46,9 +44,11 @@ class RpcClient:
         return result
 
     def head(self) -> Head:
+        """The newest block."""
         return self._block("latest")
 
     def genesis_hash(self) -> str:
+        """The hash of block 0 (0x hex)."""
         return self._block("0x0").hash
 
     def _block(self, name: str) -> Head:
@@ -58,4 +58,5 @@ class RpcClient:
         return Head(int(str(block["number"]), 16), str(block["hash"]), int(str(block["timestamp"]), 16))
 
     def chain_id(self) -> int:
+        """The chain id (EIP-155)."""
         return int(str(self.call("eth_chainId")), 16)

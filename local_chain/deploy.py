@@ -1,8 +1,8 @@
-"""Puts the contracts on a private chain and gives the development accounts their OPEN.
+"""Deploys the contracts to a private chain and gives the development accounts their OPEN.
 
-The deployer is account 0 and this is the first thing it ever does, so each step owns one of its nonces: which steps are
-done, and where the contracts stand, follows from the chain alone. A deployment cut off anywhere goes on where it
-stopped; a finished one is only read.
+The deployer is account 0, and the deployment is the first thing it sends. Each step therefore has a fixed nonce, and
+the chain alone says which steps are done and which addresses the contracts have. An interrupted deployment continues
+where it stopped; a finished deployment is only read.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,14 @@ from local_chain.genesis import CHAIN_ID, PREDEPLOYED
 from local_chain.transactor import Transactor, connect, contract, to_web3
 
 OPEN_SUPPLY = 1_000_000_000 * 10**18
+"""The whole supply, in OPEN base units (18 decimals)."""
 OPERATOR_OPEN = 1_000_000 * 10**18
 PAYER_OPEN = 1_000_000 * 10**18
 
 
 @dataclass(frozen=True, slots=True)
 class DevParameters:
-    """How a private chain's protocol is set: times in seconds, short enough to watch."""
+    """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them."""
 
     activation_delay_s: int = 5
     notice_s: int = 60
@@ -40,9 +41,10 @@ def deploy(
     parameters: DevParameters = DevParameters(),
     on_progress: Callable[[str, float], None] = lambda step, part: None,
 ) -> Deployment:
-    """Deploys what is missing and returns where everything stands. `on_progress(step, part done)`.
+    """Runs the steps that are missing and returns the addresses.
 
-    Raises ChainUnreachable, WrongChain, TransactionFailed, and DeploymentOutdated for other contracts' code.
+    `on_progress` receives the name of each step and the part that is done before it, 0 to 1.
+    Raises ChainUnreachable, WrongChain, TransactionFailed, or DeploymentOutdated if the chain holds other code.
     """
     web3 = connect(rpc_url)
     deployer, operator, payer = (Transactor(web3, key) for key in dev_accounts()[:3])
@@ -69,8 +71,8 @@ def deploy(
 
 
 def _read(web3: Web3, token: Address, manager: Address, assets: Address, settlement: Address) -> Deployment:
-    standing = {"OpenToken": token, "AccessManager": manager, "AssetRegistry": assets, "Settlement": settlement}
-    for name, address in (standing | PREDEPLOYED).items():
+    deployed = {"OpenToken": token, "AccessManager": manager, "AssetRegistry": assets, "Settlement": settlement}
+    for name, address in (deployed | PREDEPLOYED).items():
         _require_code(web3, name, address)
     registry = to_address(contract(web3, "Settlement", settlement).functions.registry().call())
     _require_code(web3, "NodeRegistry", registry)
@@ -89,7 +91,7 @@ def _read(web3: Web3, token: Address, manager: Address, assets: Address, settlem
 
 
 def _created(deployer: Address, nonce: int) -> Address:
-    """The address of the contract that an account's transaction `nonce` creates (EIP-161)."""
+    """The address of the contract that the deployer's transaction with this nonce creates (EIP-161)."""
     return to_address("0x" + keccak(rlp.encode([address_bytes(deployer), nonce]))[12:].hex())
 
 
@@ -98,12 +100,15 @@ def _give(deployer: Transactor, token: Address, to: Address, amount: int) -> Non
 
 
 def _require_code(web3: Web3, name: str, address: Address) -> None:
-    """The code at `address` is this artifact's; bytes that the artifact leaves 0 (immutables) may differ."""
-    expected, found = load(name).runtime, bytes(web3.eth.get_code(to_web3(address)))
-    if not found:
+    """Checks that `address` holds the code of the artifact. Bytes that are 0 in the artifact (immutables) may differ.
+
+    Raises TransactionFailed if there is no code, DeploymentOutdated if there is other code.
+    """
+    expected, code = load(name).runtime, bytes(web3.eth.get_code(to_web3(address)))
+    if not code:
         raise TransactionFailed(
             f"no {name} at {address}: account 0 was used before the contracts were deployed; "
             "make a new chain with `python -m node chain reset`"
         )
-    if len(found) != len(expected) or any(a and a != b for a, b in zip(expected, found, strict=True)):
+    if len(code) != len(expected) or any(a and a != b for a, b in zip(expected, code, strict=True)):
         raise DeploymentOutdated.of(name)

@@ -1,4 +1,4 @@
-"""Where the contracts of a private chain stand."""
+"""The addresses of the contracts of a private chain."""
 
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from contracts.crypto import Address, to_address
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The contracts of one chain; the chain is named by its id and the hash of its block 0 (0x hex)."""
+    """The contracts of one chain, which is identified by its id and the hash of its block 0 (0x hex)."""
 
     chain_id: int
     genesis_hash: str
@@ -20,11 +20,12 @@ class Deployment:
     vault_implementation: Address
 
     def to_json(self) -> dict[str, int | str]:
+        """The fields as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: object) -> Self:
-        """From `to_json`'s form. ValueError names what is missing, unknown or malformed."""
+        """The inverse of `to_json`. Raises ValueError that names what is missing, unknown or malformed."""
         names = set(cls.__slots__)
         if not isinstance(document, dict) or set(document) != names:
             raise ValueError(f"a deployment has exactly the fields {', '.join(sorted(names))}")

@@ -1,4 +1,4 @@
-"""What every private chain holds in block 0, whichever engine runs it."""
+"""Block 0 of every private chain: chain id, balances and predeployed contracts. It is the same for both engines."""
 
 from contracts.artifacts import load
 from contracts.crypto import Address
@@ -13,9 +13,9 @@ PREDEPLOYED: dict[str, Address] = {
     "ERC3009DepositCollector": ERC3009_COLLECTOR,
     "Multicall3": MULTICALL3,
 }
-"""Contracts that stand from block 0 at the addresses every x402 SDK and viem expect."""
+"""Contracts that exist from block 0 on, at the addresses that the x402 SDKs and viem expect."""
 
 
 def predeployed_code() -> dict[Address, bytes]:
-    """The runtime code of each predeployed contract."""
+    """The runtime code of each predeployed contract, by its address."""
     return {address: load(name).runtime for name, address in PREDEPLOYED.items()}

@@ -1,4 +1,4 @@
-"""The directory of a chain: its lock, who runs it, and which engine made it."""
+"""The directory of a chain: its lock, the process that runs it, and the engine that created it."""
 
 import fcntl
 import json
@@ -19,13 +19,13 @@ _RUN_NAME = "chain.json"
 _LOCK_NAME = "chain.lock"
 _DEPLOY_LOCK_NAME = "deploy.lock"
 _LOCK_TIMEOUT_S = 0.5
-"""Longer than anybody needs who only asks whether the home is locked."""
+"""`is_locked` holds a shared lock for a moment, so `lock` retries for longer than that."""
 _FILES: dict[Engine, str] = {"pyevm": "pyevm.sqlite", "anvil": STATE_NAME}
 
 
 @dataclass(frozen=True, slots=True)
 class ChainRun:
-    """One running chain: its process, the process it ends with (None = it ends by itself), and where it answers."""
+    """A running chain: its process, the process it ends with (None if it ends by itself), and where it answers."""
 
     pid: int
     owner_pid: int | None
@@ -36,15 +36,16 @@ class ChainRun:
 
 @dataclass(frozen=True, slots=True)
 class ChainHome:
-    """Files of one chain. Exactly one process holds the lock and with it the right to run the chain."""
+    """The files of one chain. Only the process that holds the lock may run the chain."""
 
     path: Path
 
     def engine(self) -> Engine | None:
-        """Which engine's chain lies here, None if there is none yet."""
+        """The engine whose chain is stored here; None if there is no chain yet."""
         return next((engine for engine, name in _FILES.items() if (self.path / name).exists()), None)
 
     def require_engine(self, asked: Engine) -> None:
+        """Raises WrongEngine if the other engine's chain is stored here."""
         made_by = self.engine()
         if made_by is not None and made_by != asked:
             raise WrongEngine.of(self.path, made_by, asked)
@@ -65,19 +66,20 @@ class ChainHome:
 
     @contextmanager
     def deploying(self) -> Iterator[None]:
-        """Waits until nobody else deploys to this chain: two deployers would take each other's nonces."""
+        """Waits until no other process deploys to this chain: two deployers would take each other's nonces."""
         with self._lock_file(_DEPLOY_LOCK_NAME) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def lock_holder(self) -> int | None:
-        """The process that wrote the lock file last."""
+        """The process that took the lock last; None if that is unknown."""
         try:
             return int((self.path / _LOCK_NAME).read_text())
         except (OSError, ValueError):
             return None
 
     def is_locked(self) -> bool:
+        """Whether a process holds the lock."""
         with self._lock_file() as file:
             return not _try_lock(file, fcntl.LOCK_SH)
 
@@ -86,30 +88,31 @@ class ChainHome:
         return (self.path / name).open("a+")
 
     def announce(self, run: ChainRun) -> None:
-        """Writes who runs the chain, in one step."""
+        """Records the running chain. Readers see the old record or the new one, never a part."""
         draft = self.path / f"{_RUN_NAME}.new"
         draft.write_text(json.dumps(asdict(run), indent=2) + "\n")
         draft.replace(self.path / _RUN_NAME)
 
     def withdraw(self) -> None:
+        """Removes the record of the running chain."""
         with suppress(FileNotFoundError):
             (self.path / _RUN_NAME).unlink()
 
     def announced(self) -> ChainRun | None:
-        """Who runs the chain, or ran it when it was killed."""
+        """The recorded running chain, which may have been killed since; None if there is no record."""
         try:
             return ChainRun(**json.loads((self.path / _RUN_NAME).read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def reset(self) -> tuple[Path, ...]:
-        """Removes the chain and returns the files that are gone. Raises HomeInUse while it runs."""
+        """Removes the chain and returns the files that were removed. Raises HomeInUse while the chain runs."""
         with self.lock():
             names = [*_FILES.values(), "pyevm.sqlite-wal", "pyevm.sqlite-shm", BIRTH_NAME, _RUN_NAME, LOG_NAME]
-            gone = tuple(self.path / name for name in names if (self.path / name).exists())
-            for file in gone:
+            removed = tuple(self.path / name for name in names if (self.path / name).exists())
+            for file in removed:
                 file.unlink()
-        return gone
+        return removed
 
 
 def _try_lock(file: IO[str], kind: int) -> bool:

@@ -1,20 +1,22 @@
-"""Empty blocks that let time pass on a chain that mines only when it has something to mine."""
+"""Empty blocks that let block time pass on a chain that otherwise mines only transactions."""
 
 from dataclasses import dataclass, field
 
 from local_chain.client import RpcClient
 
 BLOCK_AGE_S = 2.0
+"""The age of the head at which an empty block is mined."""
 ACTIVE_S = 120.0
+"""How long after the last transaction empty blocks are mined."""
 
 
 @dataclass(slots=True)
 class IdleMiner:
-    """Mines an empty block when the head is `BLOCK_AGE_S` old and somebody else mined within `ACTIVE_S`.
+    """Mines an empty block when the head is `BLOCK_AGE_S` old and the chain was active within `ACTIVE_S`.
 
-    Windows on the chain (activation delays, notice periods) end by block time, which stands still between
-    transactions. For two minutes after each transaction this keeps it moving; then the chain rests, so that a node
-    left alone does not grow its files. A start counts as activity: a window may be open from before.
+    Windows on the chain (activation delays, notice periods) end by block time, which does not advance between
+    transactions. This advances it for two minutes after each transaction. Then the chain rests, so that the files of an
+    idle node do not grow. A start counts as activity, because a window may be open from an earlier run.
     """
 
     chain: RpcClient
@@ -23,7 +25,7 @@ class IdleMiner:
     _active_at: float = field(default=0.0, init=False)
 
     def tick(self, now: float) -> None:
-        """Looks once; `now` is any clock in seconds. Call it about every second."""
+        """Mines a block if one is due. `now` is any monotonic clock, in seconds. To be called about every second."""
         number = self.chain.head().number
         if number != self._number:
             self._number, self._seen_at, self._active_at = number, now, now

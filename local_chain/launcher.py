@@ -1,4 +1,4 @@
-"""Starts a chain in a process of its own, or adopts the one that already runs on the same home."""
+"""Starts a chain in a separate process, or adopts the chain that already runs on the same home."""
 
 import json
 import os
@@ -22,14 +22,16 @@ from local_chain.home import LOG_NAME, ChainHome, ChainRun
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 25.0
-_ENDING_TIMEOUT_S = 15.0
+ENDING_TIMEOUT_S = 15.0
+"""How long a start waits for a locked home to answer or to become free."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningChain:
-    """A chain with its contracts. Keep this object: a chain this process started ends when it is collected.
+    """A running chain with its contracts.
 
-    `stop` ends a chain that this process started and leaves an adopted one alone.
+    `stop` ends a chain that this process started, and leaves an adopted chain running. Keep a
+    reference to this object: a chain that this process started ends when the object is garbage-collected.
     """
 
     rpc_url: str
@@ -40,13 +42,15 @@ class RunningChain:
 
     @property
     def adopted(self) -> bool:
+        """Whether another process started the chain."""
         return self._process is None
 
     def running(self) -> bool:
+        """Whether the process of the chain is alive."""
         return _alive(self.pid) if self._process is None else self._process.poll() is None
 
     def stop(self) -> None:
-        """Ends the chain in order; returns once its files are complete and its lock is free."""
+        """Ends a chain that this process started. Returns once its files are complete and its lock is free."""
         if self._process is not None:
             _end(self._process)
 
@@ -56,37 +60,43 @@ def start_chain(
     engine: Engine = "pyevm",
     port: int = 0,
     on_progress: Callable[[str, float], None] = lambda step, part: None,
+    ending_timeout_s: float = ENDING_TIMEOUT_S,
 ) -> RunningChain:
-    """The chain in `home`, running and deployed. Port 0 takes any free one.
+    """Starts the chain in `home`, or adopts it, and deploys the contracts. Port 0 takes any free port.
 
-    A chain that another live process runs there is adopted; one whose owner is gone is ended and replaced. The child
-    has a session of its own, so that Ctrl-C reaches only us, and ends when this process does, however that happens.
-    Raises LocalChainError.
+    A chain that another live process runs there is adopted. A chain whose owner has ended is stopped and replaced. The
+    child process has its own session, so that Ctrl-C reaches only this process, and it ends when this process ends, for
+    whatever reason. Raises LocalChainError.
     """
     chain = ChainHome(home)
     chain.require_engine(engine)
-    process, found = _adopt_or_spawn(chain, engine, port)
+    process, run = _adopt_or_spawn(chain, engine, port, ending_timeout_s)
     try:
         with chain.deploying():
-            deployment = deploy(found.rpc_url, on_progress=on_progress)
+            deployment = deploy(run.rpc_url, on_progress=on_progress)
     except BaseException:
         if process is not None:
             _end(process)
         raise
-    return RunningChain(found.rpc_url, found.pid, found.engine, deployment, process)
+    return RunningChain(run.rpc_url, run.pid, run.engine, deployment, process)
 
 
-def _adopt_or_spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Popen[str] | None, ChainRun]:
+def _adopt_or_spawn(
+    chain: ChainHome, engine: Engine, port: int, ending_timeout_s: float
+) -> tuple[subprocess.Popen[str] | None, ChainRun]:
     while True:
-        found = _adopt_or_free(chain, port)
-        if found is not None:
-            return None, found
-        with suppress(HomeInUse):  # another start took the home between our look and our child's: adopt its chain
+        run = _adopt_or_wait(chain, port, ending_timeout_s)
+        if run is not None:
+            return None, run
+        with suppress(HomeInUse):  # another process took the home before our child did: adopt its chain
             return _spawn(chain, engine, port)
 
 
 def _adopt(chain: ChainHome, port: int) -> ChainRun | None:
-    """The chain of this locked home, if its owner lives and it answers as announced."""
+    """The chain of this locked home if its owner is alive and it answers as recorded; otherwise None.
+
+    Raises HomeInUse if it runs on another port than the given one.
+    """
     run = chain.announced()
     if run is None or not (run.owner_pid is None or _alive(run.owner_pid)):
         return None
@@ -98,17 +108,17 @@ def _adopt(chain: ChainHome, port: int) -> ChainRun | None:
     return None
 
 
-def _adopt_or_free(chain: ChainHome, port: int) -> ChainRun | None:
+def _adopt_or_wait(chain: ChainHome, port: int, timeout_s: float) -> ChainRun | None:
     """The chain to adopt, or None once the home is free.
 
-    A chain may be starting (then it is waited for) or ending, its owner gone (then it is waited out, and killed if it
-    hangs).
+    A locked home may belong to a chain that is starting, which is awaited, or to a chain that is ending because its
+    owner has ended, which is awaited and killed if it hangs.
     """
-    deadline = time.monotonic() + _ENDING_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while chain.is_locked():
-        found = _adopt(chain, port)
-        if found is not None:
-            return found
+        run = _adopt(chain, port)
+        if run is not None:
+            return run
         if time.monotonic() > deadline:
             _kill_orphan(chain)
         time.sleep(0.05)
@@ -116,7 +126,7 @@ def _adopt_or_free(chain: ChainHome, port: int) -> ChainRun | None:
 
 
 def _kill_orphan(chain: ChainHome) -> None:
-    """Ends a chain that outlived its owner. Raises HomeInUse if the lock is anybody else's."""
+    """Kills a chain that outlived its owner. Raises HomeInUse if another process holds the lock."""
     run, holder = chain.announced(), chain.lock_holder()
     if run is None or run.pid != holder or run.owner_pid is None or _alive(run.owner_pid):
         raise HomeInUse.by(chain.path, f"process {holder}")
@@ -146,17 +156,17 @@ def _spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Pope
     run = chain.announced()
     if run is None:
         _end(process)
-        raise ChainStartFailed(f"the chain ended at once; see {chain.path / LOG_NAME}")
+        raise ChainStartFailed(f"the chain ended right after its start; see {chain.path / LOG_NAME}")
     return process, run
 
 
 def _import_paths() -> list[str]:
-    """The folder of this package, in case it runs from a checkout and not from site-packages."""
+    """PYTHONPATH of the child, with the folder of this package, which may be a checkout and not site-packages."""
     return [str(Path(__file__).parent.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 
 
 def _first_line(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
-    """What the child prints once it is ready or cannot start."""
+    """The JSON line that the child prints once it is ready or cannot start. Raises ChainStartFailed without one."""
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
     threading.Thread(target=lambda out=process.stdout: lines.put(out.readline()), daemon=True).start()
@@ -171,7 +181,7 @@ def _first_line(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Closes the child's standard input, which it takes as the word to stop; kills it if it does not."""
+    """Closes the child's standard input, which makes it stop, and kills it if it does not stop in time."""
     assert process.stdin is not None
     with suppress(BrokenPipeError):
         process.stdin.close()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from eth_abi.abi import decode
 from eth_account import Account
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 from web3 import HTTPProvider, Web3
@@ -14,17 +13,18 @@ from web3.exceptions import ContractLogicError, Web3Exception
 from web3.types import TxParams, TxReceipt, Wei
 
 from contracts.artifacts import load
-from contracts.crypto import Address, PrivateKey, keccak, to_address
+from contracts.crypto import Address, PrivateKey, to_address
+from contracts.reverts import custom_error
 from local_chain.errors import ChainUnreachable, TransactionFailed, WrongChain
 from local_chain.genesis import CHAIN_ID
 
 _RECEIPT_TIMEOUT_S = 30
 _GAS_MARGIN = 1.2
-"""Gas grows a little between an estimate and its block: timestamps and slots change."""
+"""The gas limit per estimated gas. Timestamps and storage change between the estimate and the block."""
 
 
 def connect(rpc_url: str) -> Web3:
-    """A client of a development chain. Raises ChainUnreachable, or WrongChain for any id but 31337."""
+    """A web3.py client of a development chain. Raises ChainUnreachable, or WrongChain if the id is not 31337."""
     web3 = Web3(HTTPProvider(rpc_url, request_kwargs={"timeout": _RECEIPT_TIMEOUT_S}))
     try:
         chain_id = web3.eth.chain_id
@@ -36,28 +36,30 @@ def connect(rpc_url: str) -> Web3:
 
 
 def contract(web3: Web3, name: str, address: Address) -> Contract:
-    """A binding of one of our contracts, by the name of its artifact."""
+    """A web3.py binding of the contract at `address`, with the ABI of the artifact `name`."""
     bound: Contract = web3.eth.contract(address=to_web3(address), abi=load(name).abi)
     return bound
 
 
 def to_web3(address: Address) -> ChecksumAddress:
-    """The same address under web3's type for it."""
+    """The same address as web3's type."""
     return ChecksumAddress(HexAddress(HexStr(address)))
 
 
 @dataclass(frozen=True, slots=True)
 class Transactor:
-    """One account on one chain. Not for concurrent use: the nonce is read from the chain each time."""
+    """One account on one chain. Not for concurrent use: each transaction reads its nonce from the chain."""
 
     web3: Web3
     key: PrivateKey
 
     @property
     def address(self) -> Address:
+        """The address of the account."""
         return self.key.address
 
     def nonce(self) -> int:
+        """The nonce of the next transaction."""
         return self.web3.eth.get_transaction_count(to_web3(self.key.address))
 
     def deploy(self, name: str, arguments: Sequence[Any]) -> Address:
@@ -71,12 +73,15 @@ class Transactor:
         return to_address(created)
 
     def call(self, bound: Contract, function: str, *arguments: Any) -> TxReceipt:
-        """Runs one function of a contract in a transaction. Raises TransactionFailed with the contract's error."""
+        """Calls a function of a contract in a transaction and waits until it is mined.
+
+        Raises TransactionFailed, with the contract's own error if it reverts.
+        """
         data = bound.encode_abi(function, args=arguments)
         return self._send(function, {"to": bound.address, "data": data}, bound.abi)
 
     def pay(self, to: Address, wei: int) -> TxReceipt:
-        """Sends ETH."""
+        """Sends ETH and waits until the transaction is mined. Raises TransactionFailed."""
         return self._send("paying", {"to": to_web3(to), "value": Wei(wei)}, ())
 
     def _send(self, what: str, message: TxParams, abi: Sequence[Any]) -> TxReceipt:
@@ -106,15 +111,12 @@ class Transactor:
 
 
 def error_name(error: ContractLogicError, abi: Sequence[Any]) -> str:
-    """The custom error behind revert data with its values, as Solidity spells it, or else the client's message."""
+    """The custom error in the revert data with its values, as in Solidity, or else the client's message.
+
+    `abi` lists the errors of the contract that was called.
+    """
     if isinstance(error.data, str):
-        data = bytes.fromhex(error.data.removeprefix("0x"))
-        for item in abi:
-            kinds = [part["type"] for part in item.get("inputs", [])]
-            if item["type"] == "error" and keccak(f"{item['name']}({','.join(kinds)})".encode())[:4] == data[:4]:
-                return f"{item['name']}({', '.join(map(_spell, decode(kinds, data[4:])))})"
+        text = custom_error(bytes.fromhex(error.data.removeprefix("0x")), abi)
+        if text is not None:
+            return text
     return str(error.message)
-
-
-def _spell(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

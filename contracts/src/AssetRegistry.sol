@@ -8,22 +8,27 @@ import {MAX_TREASURY_PPM, PPM} from "./libraries/Ppm.sol";
 import {StructHash} from "./libraries/StructHash.sol";
 import {Windows} from "./libraries/Windows.sol";
 
-/// @title Adapters, Datanets and their terms. Versions are immutable; terms are append-only windows.
+/// @title Registry of adapters, Datanets and their terms.
+/// @notice Versions are immutable. Terms are append-only windows: the past never changes.
 contract AssetRegistry is IAssetRegistry {
     using Checkpoints for Checkpoints.Trace256;
     using StructHash for Terms;
     using Windows for Checkpoints.Trace256;
 
+    /// @inheritdoc IAssetRegistry
     uint256 public constant MAX_LINKS = 16;
 
+    /// @inheritdoc IAssetRegistry
     uint64 public immutable notice;
 
+    /// @notice A Datanet and its versions, counted from 1.
     struct Datanet {
         address steward;
         uint32 latest;
         mapping(uint32 version => DatanetVersion) versions;
     }
 
+    /// @notice An adapter and the number of its newest version.
     struct Adapter {
         address owner;
         uint32 latest;
@@ -34,17 +39,9 @@ contract AssetRegistry is IAssetRegistry {
     mapping(bytes32 adapterKey => AdapterVersion) private _adapterVersions;
     mapping(bytes32 adapterKey => Checkpoints.Trace256) private _termsHashes;
     mapping(bytes32 termsHash => Terms) private _terms;
-    mapping(bytes32 termsHash => uint256) private _termsIndex; // of its newest window in the key's history
+    mapping(bytes32 termsHash => uint256) private _termsIndex; // of the newest window in the history of their key
 
-    error AlreadyExists(bytes32 id);
-    error NotSteward(address caller);
-    error NotOwner(address caller);
-    error UnknownAdapter(bytes32 adapterKey);
-    error UnknownDatanetVersion(bytes32 datanetId, uint32 version);
-    error InvalidVersion();
-    error InvalidShares();
-    error UnsortedLinks();
-
+    /// @param notice_ How far ahead terms must be registered that succeed others, in seconds.
     constructor(uint64 notice_) {
         notice = notice_;
     }
@@ -54,7 +51,7 @@ contract AssetRegistry is IAssetRegistry {
     /// @inheritdoc IAssetRegistry
     function createDatanet(bytes32 salt, string calldata uri) external returns (bytes32 datanetId) {
         datanetId = keccak256(abi.encode(msg.sender, salt));
-        require(_datanets[datanetId].steward == address(0), AlreadyExists(datanetId));
+        if (_datanets[datanetId].steward != address(0)) revert DatanetAlreadyExists(datanetId);
         _datanets[datanetId].steward = msg.sender;
         emit DatanetCreated(datanetId, msg.sender, uri);
     }
@@ -68,8 +65,11 @@ contract AssetRegistry is IAssetRegistry {
         uint32 contributorCount
     ) external returns (uint32 version) {
         Datanet storage datanet = _datanets[datanetId];
-        require(msg.sender == datanet.steward, NotSteward(msg.sender));
-        require(contributorsRoot != 0 && totalWeight != 0 && contributorCount != 0, InvalidVersion());
+        address steward = datanet.steward;
+        if (msg.sender != steward) revert NotSteward(datanetId, msg.sender, steward);
+        if (contributorsRoot == 0) revert ZeroContributorsRoot(datanetId);
+        if (totalWeight == 0) revert ZeroTotalWeight(datanetId);
+        if (contributorCount == 0) revert ZeroContributorCount(datanetId);
         version = ++datanet.latest;
         DatanetVersion memory value =
             DatanetVersion(contentRoot, contributorsRoot, totalWeight, contributorCount, uint64(block.timestamp));
@@ -82,7 +82,7 @@ contract AssetRegistry is IAssetRegistry {
     /// @inheritdoc IAssetRegistry
     function createAdapter(bytes32 salt, string calldata uri) external returns (bytes32 adapterId) {
         adapterId = keccak256(abi.encode(msg.sender, salt));
-        require(_adapters[adapterId].owner == address(0), AlreadyExists(adapterId));
+        if (_adapters[adapterId].owner != address(0)) revert AdapterAlreadyExists(adapterId);
         _adapters[adapterId].owner = msg.sender;
         emit AdapterCreated(adapterId, msg.sender, uri);
     }
@@ -93,8 +93,10 @@ contract AssetRegistry is IAssetRegistry {
         returns (bytes32 adapterKey)
     {
         Adapter storage adapter = _adapters[adapterId];
-        require(msg.sender == adapter.owner, NotOwner(msg.sender));
-        require(adapterDigest != 0 && baseDigest != 0, InvalidVersion());
+        address owner = adapter.owner;
+        if (msg.sender != owner) revert NotOwner(adapterId, msg.sender, owner);
+        if (adapterDigest == 0) revert ZeroAdapterDigest(adapterId);
+        if (baseDigest == 0) revert ZeroBaseDigest(adapterId);
         uint32 version = ++adapter.latest;
         adapterKey = keccak256(abi.encode(adapterId, version, adapterDigest, baseDigest));
         AdapterVersion memory value =
@@ -108,10 +110,13 @@ contract AssetRegistry is IAssetRegistry {
     /// @inheritdoc IAssetRegistry
     function registerTerms(Terms calldata terms_, uint64 from) external returns (bytes32 termsHash) {
         bytes32 adapterKey = terms_.adapterKey;
-        require(_adapterVersions[adapterKey].version != 0, UnknownAdapter(adapterKey));
-        address owner = _adapters[_adapterVersions[adapterKey].adapterId].owner;
-        require(msg.sender == owner && terms_.owner == owner, NotOwner(msg.sender));
-        _checkShares(terms_);
+        if (_adapterVersions[adapterKey].version == 0) revert UnknownAdapter(adapterKey);
+        bytes32 adapterId = _adapterVersions[adapterKey].adapterId;
+        address owner = _adapters[adapterId].owner;
+        if (msg.sender != owner) revert NotOwner(adapterId, msg.sender, owner);
+        if (terms_.owner != owner) revert WrongTermsOwner(terms_.owner, owner);
+        _checkParts(terms_);
+        _checkLinks(terms_);
 
         termsHash = terms_.hash();
         Checkpoints.Trace256 storage history = _termsHashes[adapterKey];
@@ -122,27 +127,38 @@ contract AssetRegistry is IAssetRegistry {
     }
 
     /// @dev Whatever the treasury takes, the parts of a fee never exceed the fee.
-    function _checkShares(Terms calldata terms_) private view {
-        require(MAX_TREASURY_PPM + uint256(terms_.royaltyPpm) + terms_.dataPpm <= PPM, InvalidShares());
-        require(terms_.evidencePpm <= PPM, InvalidShares());
-        uint256 count = terms_.datanets.length;
-        require(count <= MAX_LINKS && (count != 0 || terms_.dataPpm == 0), InvalidShares());
+    function _checkParts(Terms calldata terms_) private pure {
+        if (uint256(terms_.royaltyPpm) + terms_.dataPpm > PPM - MAX_TREASURY_PPM) {
+            revert FeePartsTooHigh(terms_.royaltyPpm, terms_.dataPpm, PPM - MAX_TREASURY_PPM);
+        }
+        if (terms_.evidencePpm > PPM) revert EvidencePpmTooHigh(terms_.evidencePpm, PPM);
+    }
 
-        uint256 sum = count == 0 ? PPM : 0;
+    /// @dev The links are sorted, unique and published, and their parts add up to the whole data part.
+    function _checkLinks(Terms calldata terms_) private view {
+        uint256 count = terms_.datanets.length;
+        if (count > MAX_LINKS) revert TooManyLinks(count, MAX_LINKS);
+        if (count == 0) {
+            if (terms_.dataPpm != 0) revert DataPartWithoutLinks(terms_.dataPpm);
+            return;
+        }
+
+        uint256 sum;
         for (uint256 i = 0; i < count; ++i) {
             DatanetLink calldata link = terms_.datanets[i];
-            if (i != 0) {
-                DatanetLink calldata previous = terms_.datanets[i - 1];
-                bool ascending = previous.datanetId < link.datanetId
-                    || (previous.datanetId == link.datanetId && previous.version < link.version);
-                require(ascending, UnsortedLinks());
-            }
-            bool published = link.version != 0 && link.version <= _datanets[link.datanetId].latest;
-            require(published, UnknownDatanetVersion(link.datanetId, link.version));
-            require(link.ppm != 0, InvalidShares());
+            if (i != 0 && !_isAscending(terms_.datanets[i - 1], link)) revert UnsortedLinks(i);
+            uint32 latest = _datanets[link.datanetId].latest;
+            bool published = link.version != 0 && link.version <= latest;
+            if (!published) revert UnknownDatanetVersion(link.datanetId, link.version, latest);
+            if (link.ppm == 0) revert ZeroLinkPpm(link.datanetId, link.version);
             sum += link.ppm;
         }
-        require(sum == PPM, InvalidShares());
+        if (sum != PPM) revert LinkPpmMismatch(sum, PPM);
+    }
+
+    function _isAscending(DatanetLink calldata previous, DatanetLink calldata link) private pure returns (bool) {
+        return previous.datanetId < link.datanetId
+            || (previous.datanetId == link.datanetId && previous.version < link.version);
     }
 
     function _store(bytes32 termsHash, Terms calldata terms_) private {

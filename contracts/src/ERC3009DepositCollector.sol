@@ -5,26 +5,25 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IDepositCollector} from "./interfaces/IDepositCollector.sol";
+import {IERC3009DepositCollector} from "./interfaces/IERC3009DepositCollector.sol";
 import {IReceiveWithAuthorization} from "./interfaces/IReceiveWithAuthorization.sol";
 
-/// @title Pulls deposits by ERC-3009 authorisations, for the escrow at its canonical address only.
+/// @title Deposit collector for tokens with ERC-3009, which serves the escrow at its canonical address only.
 /// @notice Written from the x402 `batch-settlement` specification for chains without the deployed contract.
 /// @dev Placed as bare runtime code: no constructor, no immutables, no initial storage.
-contract ERC3009DepositCollector is IDepositCollector {
+contract ERC3009DepositCollector is IERC3009DepositCollector {
     using SafeERC20 for IERC20;
 
-    /// @dev Where the x402 SDKs expect the escrow on every chain.
+    /// @inheritdoc IERC3009DepositCollector
     address public constant ESCROW = 0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003;
 
-    error OnlyEscrow();
-
     /// @inheritdoc IDepositCollector
-    /// @param collectorData abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature)
+    /// @dev collectorData = abi.encode(uint256 validAfter, uint256 validBefore, uint256 salt, bytes signature).
     function collect(address payer, address token, uint256 amount, bytes32 channelId, bytes calldata collectorData)
         external
     {
-        // Anyone else could name a channel of the payer's and walk away with the tokens.
-        require(msg.sender == ESCROW, OnlyEscrow());
+        // Otherwise a collector that the caller chose could pull the payer's tokens into another channel.
+        if (msg.sender != ESCROW) revert OnlyEscrow(msg.sender, ESCROW);
 
         (uint256 validAfter, uint256 validBefore, uint256 salt, bytes memory signature) =
             abi.decode(collectorData, (uint256, uint256, uint256, bytes));

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title The part of the Multicall3 interface that wallets and SDKs read chains with.
-/// @dev Placed as bare runtime code at the address every chain has it. Holds nothing, so it may be called by anyone.
-contract Multicall3 {
-    struct Call {
-        address target;
-        bytes callData;
-    }
+import {IMulticall3} from "./interfaces/IMulticall3.sol";
 
-    struct Call3 {
-        address target;
-        bool allowFailure;
-        bytes callData;
-    }
-
-    struct Result {
-        bool success;
-        bytes returnData;
-    }
-
-    error CallFailed(uint256 index, bytes returnData);
-
+/// @title The part of Multicall3 that wallets and SDKs read chains with.
+/// @dev Placed as bare runtime code at the address Multicall3 has on every chain. Holds no funds and no rights, so
+/// anyone may call it.
+contract Multicall3 is IMulticall3 {
+    /// @inheritdoc IMulticall3
     function aggregate3(Call3[] calldata calls) external payable returns (Result[] memory returnData) {
         returnData = new Result[](calls.length);
         for (uint256 i = 0; i < calls.length; ++i) {
             returnData[i] = _call(calls[i].target, calls[i].callData);
-            require(returnData[i].success || calls[i].allowFailure, CallFailed(i, returnData[i].returnData));
+            if (!returnData[i].success && !calls[i].allowFailure) revert CallFailed(i, returnData[i].returnData);
         }
     }
 
+    /// @inheritdoc IMulticall3
     function tryAggregate(bool requireSuccess, Call[] calldata calls)
         external
         payable
@@ -38,22 +25,26 @@ contract Multicall3 {
         returnData = new Result[](calls.length);
         for (uint256 i = 0; i < calls.length; ++i) {
             returnData[i] = _call(calls[i].target, calls[i].callData);
-            require(returnData[i].success || !requireSuccess, CallFailed(i, returnData[i].returnData));
+            if (!returnData[i].success && requireSuccess) revert CallFailed(i, returnData[i].returnData);
         }
     }
 
+    /// @inheritdoc IMulticall3
     function getEthBalance(address account) external view returns (uint256) {
         return account.balance;
     }
 
+    /// @inheritdoc IMulticall3
     function getBlockNumber() external view returns (uint256) {
         return block.number;
     }
 
+    /// @inheritdoc IMulticall3
     function getCurrentBlockTimestamp() external view returns (uint256) {
         return block.timestamp;
     }
 
+    /// @inheritdoc IMulticall3
     function getChainId() external view returns (uint256) {
         return block.chainid;
     }

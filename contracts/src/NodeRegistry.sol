@@ -8,53 +8,57 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 
 import {NodeVault} from "./NodeVault.sol";
 import {IChannelEscrow} from "./interfaces/IChannelEscrow.sol";
+import {IGoverned} from "./interfaces/IGoverned.sol";
 import {INodeRegistry, PriceList} from "./interfaces/INodeRegistry.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
 import {StructHash} from "./libraries/StructHash.sol";
 import {Windows} from "./libraries/Windows.sol";
 
-/// @title Operators, their keys, prices and stakes.
-/// @notice A node is named by its vault, whose address follows from owner and token: whoever registers, it is theirs.
+/// @title Registry of nodes: owners, operator keys, prices and stakes.
+/// @notice A node is named by its vault, whose address follows from owner and token: no other account can take it first.
 contract NodeRegistry is INodeRegistry {
     using Checkpoints for Checkpoints.Trace256;
     using SafeERC20 for IERC20;
     using StructHash for PriceList;
     using Windows for Checkpoints.Trace256;
 
+    /// @notice A node: who governs it, its stake, and the windows of its operator keys and prices.
     struct Node {
         address owner;
         address token;
-        uint64 unlockAt;
-        uint256 bonded;
-        uint256 unbonding;
-        Checkpoints.Trace256 operators;
+        uint64 unlockAt; // when the unbonding stake can be withdrawn, unix seconds
+        uint256 bonded; // base units of the stake token
+        uint256 unbonding; // base units of the stake token
+        Checkpoints.Trace256 operators; // start of the window => key
         mapping(bytes32 adapterKey => Checkpoints.Trace256) priceHashes;
     }
 
+    /// @notice A price list and its newest window.
     struct RegisteredPriceList {
         PriceList list;
-        uint64 index; // of its newest window in the node's history of that adapter
+        uint64 index; // of the newest window of this list in the history of its node and adapter
     }
 
-    ISettlement public immutable SETTLEMENT;
+    /// @inheritdoc INodeRegistry
+    IGoverned public immutable SETTLEMENT;
+    /// @inheritdoc INodeRegistry
     IERC20 public immutable STAKE_TOKEN;
+    /// @inheritdoc INodeRegistry
     address public immutable vaultImplementation;
+    /// @inheritdoc INodeRegistry
     uint64 public immutable notice;
+    /// @inheritdoc INodeRegistry
     uint64 public immutable unbondingDelay;
 
     mapping(address node => Node) private _nodes;
     mapping(bytes32 priceHash => RegisteredPriceList) private _priceLists;
 
-    error AlreadyRegistered(address node);
-    error NotANode(address node);
-    error NotOwner(address caller);
-    error InvalidToken(address token);
-    error InvalidOperator();
-    error InvalidPayee();
-    error InsufficientStake(uint256 wanted, uint256 available);
-    error StillBonded(uint64 unlockAt);
-
-    /// @dev Deployed by Settlement, which thereby knows the registry it trusts, as the vaults know both.
+    /// @dev Settlement deploys the registry, which deploys the code of the vaults: each knows the others for good.
+    /// @param settlement The Settlement contract.
+    /// @param escrow The escrow whose channels pay the vaults.
+    /// @param stakeToken The token that stakes are paid in.
+    /// @param notice_ How far ahead a price list must be registered that succeeds another, in seconds.
+    /// @param unbondingDelay_ How long stake remains bonded after `startUnbonding`, in seconds.
     constructor(
         ISettlement settlement,
         IChannelEscrow escrow,
@@ -70,7 +74,8 @@ contract NodeRegistry is INodeRegistry {
     }
 
     modifier onlyOwner(address node) {
-        require(msg.sender == _nodes[node].owner, NotOwner(msg.sender));
+        address owner = _nodes[node].owner;
+        if (msg.sender != owner) revert NotOwner(node, msg.sender, owner);
         _;
     }
 
@@ -78,10 +83,10 @@ contract NodeRegistry is INodeRegistry {
 
     /// @inheritdoc INodeRegistry
     function register(address token, address operator, string calldata uri) external returns (address node) {
-        require(token.code.length != 0, InvalidToken(token));
-        require(operator != address(0), InvalidOperator());
+        if (token.code.length == 0) revert InvalidToken(token);
+        if (operator == address(0)) revert InvalidOperator(operator);
         node = vaultOf(msg.sender, token);
-        require(!isNode(node), AlreadyRegistered(node));
+        if (isNode(node)) revert AlreadyRegistered(node);
 
         Node storage record = _nodes[node];
         record.owner = msg.sender;
@@ -92,9 +97,8 @@ contract NodeRegistry is INodeRegistry {
     }
 
     /// @inheritdoc INodeRegistry
-    /// @dev From the next second on: what the old key signed up to this block's time stays its own.
     function rotateOperator(address node, address operator) external onlyOwner(node) {
-        require(operator != address(0), InvalidOperator());
+        if (operator == address(0)) revert InvalidOperator(operator);
         uint64 from = uint64(block.timestamp) + 1;
         _nodes[node].operators.push(from, uint160(operator));
         emit OperatorRotated(node, operator, from);
@@ -113,7 +117,7 @@ contract NodeRegistry is INodeRegistry {
         address operatorPayee,
         uint64 from
     ) external onlyOwner(node) returns (bytes32 priceHash) {
-        require(operatorPayee != address(0), InvalidPayee());
+        if (operatorPayee == address(0)) revert InvalidPayee(operatorPayee);
         PriceList memory list = PriceList(
             node, adapterKey, promptPerM, cachedPerM, outputPerM, minFee, operatorPayee, SETTLEMENT.treasuryPpm()
         );
@@ -128,18 +132,18 @@ contract NodeRegistry is INodeRegistry {
 
     /// @inheritdoc INodeRegistry
     function stake(address node, uint256 amount) external {
-        require(isNode(node), NotANode(node));
+        if (!isNode(node)) revert NotANode(node);
         _nodes[node].bonded += amount;
         emit Staked(node, msg.sender, amount);
         STAKE_TOKEN.safeTransferFrom(msg.sender, address(this), amount);
     }
 
     /// @inheritdoc INodeRegistry
-    /// @dev A second call restarts the delay for everything that is unbonding.
     function startUnbonding(address node, uint256 amount) external onlyOwner(node) {
         Node storage record = _nodes[node];
-        require(amount <= record.bonded, InsufficientStake(amount, record.bonded));
-        record.bonded -= amount;
+        uint256 bonded = record.bonded;
+        if (amount > bonded) revert InsufficientStake(amount, bonded);
+        record.bonded = bonded - amount;
         record.unbonding += amount;
         record.unlockAt = uint64(block.timestamp) + unbondingDelay;
         emit UnbondingStarted(node, amount, record.unlockAt);
@@ -149,8 +153,9 @@ contract NodeRegistry is INodeRegistry {
     function withdrawUnbonded(address node, address to) external onlyOwner(node) {
         Node storage record = _nodes[node];
         uint256 amount = record.unbonding;
-        require(amount != 0, InsufficientStake(1, 0));
-        require(block.timestamp >= record.unlockAt, StillBonded(record.unlockAt));
+        if (amount == 0) revert NothingUnbonding(node);
+        uint64 unlockAt = record.unlockAt;
+        if (block.timestamp < unlockAt) revert StillBonded(node, unlockAt);
         record.unbonding = 0;
         emit Unbonded(node, to, amount);
         STAKE_TOKEN.safeTransfer(to, amount);

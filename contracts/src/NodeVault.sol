@@ -11,19 +11,23 @@ import {INodeRegistry} from "./interfaces/INodeRegistry.sol";
 import {INodeVault} from "./interfaces/INodeVault.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
 
-/// @title What an ERC-1167 clone per node runs: receiver and receiver authorizer of the node's channels.
-/// @notice Tokens leave it for Settlement and for nowhere else.
-/// @dev A clone has no storage and no initializer, so there is nothing to take over: the registry knows its token and
-/// its operator by its address.
-contract NodeVault is INodeVault, IERC1271 {
+/// @title Vault of one node: receiver and receiver authorizer of its x402 payment channels.
+/// @notice Tokens leave a vault for Settlement and for nowhere else.
+/// @dev Each vault is an ERC-1167 clone of this contract. A clone has no storage and no initializer, so there is nothing
+/// to take over: the registry knows its token and its operator key by its address.
+contract NodeVault is INodeVault {
     using SafeERC20 for IERC20;
 
+    /// @inheritdoc INodeVault
     INodeRegistry public immutable REGISTRY;
+    /// @inheritdoc INodeVault
     ISettlement public immutable SETTLEMENT;
+    /// @inheritdoc INodeVault
     IChannelEscrow public immutable ESCROW;
 
-    error NotOperator(address caller);
-
+    /// @param registry The registry that knows the nodes.
+    /// @param settlement The only contract that vaults send tokens to.
+    /// @param escrow The escrow whose channels pay the vaults.
     constructor(INodeRegistry registry, ISettlement settlement, IChannelEscrow escrow) {
         REGISTRY = registry;
         SETTLEMENT = settlement;
@@ -31,7 +35,8 @@ contract NodeVault is INodeVault, IERC1271 {
     }
 
     modifier onlyOperator() {
-        require(msg.sender == REGISTRY.operatorOf(address(this)), NotOperator(msg.sender));
+        address operator = REGISTRY.operatorOf(address(this));
+        if (msg.sender != operator) revert NotOperator(address(this), msg.sender, operator);
         _;
     }
 
@@ -56,8 +61,9 @@ contract NodeVault is INodeVault, IERC1271 {
         SETTLEMENT.credit(amount);
     }
 
-    /// @notice The operator's signature counts as the vault's, but only for the escrow: a token or permit contract
-    /// that asks is told no, so no signature can move the vault's funds elsewhere.
+    /// @inheritdoc IERC1271
+    /// @dev The operator's signature counts as the vault's for the escrow only. A token or permit contract that asks gets
+    /// a refusal, so no signature can move the vault's tokens elsewhere.
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
         if (msg.sender != address(ESCROW)) return 0xffffffff;
         (address signer,,) = ECDSA.tryRecoverCalldata(hash, signature);

@@ -16,39 +16,38 @@ import {Governed} from "./settlement/Governed.sol";
 import {Ledgers} from "./settlement/Ledgers.sol";
 import {Payouts} from "./settlement/Payouts.sol";
 
-/// @title Credits, batches and claims.
-/// @notice Whatever the trees of a node say, per node: claimed ≤ active cumTotal ≤ credited, so a forged root drains only
-/// its own node's credit; per Datanet version: paid ≤ what the root earned it, so a forged weight drains only its Datanet.
-contract Settlement is Ledgers, Payouts, Governed {
+/// @title Settlement: credits, batches and claims.
+/// @notice Two limits are enforced for any tree of a node. Per node, claimed ≤ active cumTotal ≤ credited: a forged root
+/// spends only its own node's credit. Per Datanet version, paid ≤ earned: a forged weight spends only what its own
+/// Datanet earned.
+contract Settlement is ISettlement, Ledgers, Payouts, Governed {
     using SafeERC20 for IERC20;
 
+    /// @notice What the contracts are deployed with. Times are in seconds.
     struct Parameters {
-        IChannelEscrow escrow;
-        IAssetRegistry assets;
-        IERC20 stakeToken;
-        address treasury;
-        uint32 treasuryPpm;
-        uint64 activationDelay;
-        uint64 notice;
-        uint64 unbondingDelay;
+        IChannelEscrow escrow; // whose channels pay the vaults
+        IAssetRegistry assets; // knows Datanets and the weights of their contributors
+        IERC20 stakeToken; // what stakes are paid in
+        address treasury; // receives the treasury's claims
+        uint32 treasuryPpm; // the treasury's part of new price lists, parts per million of the fee
+        uint64 activationDelay; // between posting a header and its activation
+        uint64 notice; // how far ahead price lists are registered that succeed others
+        uint64 unbondingDelay; // how long stake remains bonded; longer than activationDelay
     }
 
     uint8 private constant _ADDRESS = 0;
     uint8 private constant _DATANET = 1;
     uint8 private constant _TREASURY = 2;
 
+    /// @inheritdoc ISettlement
     IAssetRegistry public immutable assets;
 
-    error UnbondingTooShort();
-    error InvalidPayee();
-
-    // Why an entry of a claim was skipped; they never revert.
-    error NotActive();
-    error NothingToClaim();
-    error InsufficientCredit();
-    error TransferFailed();
-
-    /// @dev Deploys the registry, which deploys the vaults' code: the three know one another from birth, for good.
+    /// @dev Deploys the registry, which deploys the code of the vaults: each knows the others for good.
+    /// @param authority The access manager that says who governs.
+    /// @param parameters What the contracts are deployed with.
+    /// @custom:reverts UnbondingTooShort The unbonding delay is not longer than the activation delay.
+    /// @custom:reverts InvalidTreasury The treasury is the zero address.
+    /// @custom:reverts TreasuryPpmTooHigh The treasury's part exceeds its maximum.
     constructor(address authority, Parameters memory parameters)
         AccessManaged(authority)
         Governed(parameters.treasury, parameters.treasuryPpm)
@@ -59,8 +58,10 @@ contract Settlement is Ledgers, Payouts, Governed {
             parameters.activationDelay
         )
     {
-        // A node's stake must not leave before its batches are beyond dispute.
-        require(parameters.unbondingDelay > parameters.activationDelay, UnbondingTooShort());
+        // A node's stake must remain bonded until its batches are beyond dispute.
+        if (parameters.unbondingDelay <= parameters.activationDelay) {
+            revert UnbondingTooShort(parameters.unbondingDelay, parameters.activationDelay);
+        }
         assets = parameters.assets;
     }
 
@@ -81,11 +82,6 @@ contract Settlement is Ledgers, Payouts, Governed {
     }
 
     // ---- views -----------------------------------------------------------------------------------------------------
-
-    /// @inheritdoc ISettlement
-    function credited(address node) external view returns (uint256) {
-        return _ledgers[node].credited;
-    }
 
     /// @inheritdoc ISettlement
     function claimedTotal(address node) external view returns (uint256) {
@@ -111,10 +107,12 @@ contract Settlement is Ledgers, Payouts, Governed {
     function _claim(Claim calldata entry) private returns (uint256 amount) {
         address to;
         if (entry.payeeKind == _ADDRESS) {
-            require(entry.id != 0 && uint256(entry.id) <= type(uint160).max, InvalidPayee());
+            bool isAddress = entry.id != 0 && uint256(entry.id) <= type(uint160).max;
+            if (!isAddress) revert InvalidPayeeAddress(entry.id);
             to = payoutOf(address(uint160(uint256(entry.id))));
         } else {
-            require(entry.payeeKind == _TREASURY && entry.id == 0, InvalidPayee());
+            if (entry.payeeKind != _TREASURY) revert UnclaimablePayeeKind(entry.payeeKind);
+            if (entry.id != 0) revert InvalidTreasuryId(entry.id);
             to = treasury;
         }
 
@@ -123,7 +121,7 @@ contract Settlement is Ledgers, Payouts, Governed {
         bytes32 key = StateTree.earnedKey(entry.payeeKind, entry.id);
         uint256 before = book.claimed[key];
         if (entry.cumulative <= before) return _skip(entry.node, entry.id, entry.epoch, NothingToClaim.selector);
-        _checkEarned(book, entry.epoch, key, entry.cumulative, entry.proof);
+        _checkEarned(entry.node, entry.epoch, key, entry.cumulative, entry.proof);
 
         amount = entry.cumulative - before;
         book.claimed[key] = entry.cumulative;
@@ -143,12 +141,12 @@ contract Settlement is Ledgers, Payouts, Governed {
         uint256 before = book.sharePaid[key][entry.contributor];
         uint256 share = _shareOf(entry);
         if (share <= before) return _skip(entry.node, id, entry.epoch, NothingToClaim.selector);
-        _checkEarned(book, entry.epoch, key, entry.cumulative, entry.proof);
+        _checkEarned(entry.node, entry.epoch, key, entry.cumulative, entry.proof);
 
         amount = share - before;
-        // Weights that add up to more than their total exhaust their own Datanet, and nothing else.
+        // Weights that add up to more than their stated total exhaust their own Datanet only.
         if (book.claimed[key] + amount > entry.cumulative) {
-            return _skip(entry.node, id, entry.epoch, InsufficientCredit.selector);
+            return _skip(entry.node, id, entry.epoch, SharesExceedEarnings.selector);
         }
         book.sharePaid[key][entry.contributor] = share;
         book.claimed[key] += amount;
@@ -173,25 +171,27 @@ contract Settlement is Ledgers, Payouts, Governed {
             entry.weight,
             entry.weightProof
         );
-        require(member && entry.weight <= version.totalWeight, StateTree.InvalidProof());
+        if (!member) revert InvalidWeightProof(entry.datanetId, entry.version, entry.contributor, entry.weight);
+        if (entry.weight > version.totalWeight) revert WeightExceedsTotal(entry.weight, version.totalWeight);
         return uint256(entry.cumulative) * entry.weight / version.totalWeight;
     }
 
-    function _checkEarned(Ledger storage book, uint64 epoch, bytes32 key, uint128 cumulative, bytes calldata proof)
+    function _checkEarned(address node, uint64 epoch, bytes32 key, uint128 cumulative, bytes calldata proof)
         private
         view
     {
-        Header storage header = book.headers[epoch];
-        bytes32 treeRoot = StateTree.rootOf(key, cumulative, proof);
-        require(StateTree.stateRoot(treeRoot, header.cumTotal) == header.stateRoot, StateTree.InvalidProof());
+        Header storage header = _ledgers[node].headers[epoch];
+        bytes32 expected = header.stateRoot;
+        bytes32 proven = StateTree.stateRoot(StateTree.rootOf(key, cumulative, proof), header.cumTotal);
+        if (proven != expected) revert InvalidProof(node, epoch, proven, expected);
     }
 
-    /// @return refusal 0 once paid; otherwise the reason, and nothing has changed.
+    /// @return refusal 0 if the payment succeeded; otherwise the reason, and nothing has changed.
     function _pay(Ledger storage book, address node, address to, uint256 amount) private returns (bytes4 refusal) {
         uint256 total = book.claimedTotal + amount;
         if (total > Math.min(book.credited, book.activeCumTotal)) return InsufficientCredit.selector;
         book.claimedTotal = uint128(total);
-        // A token that refuses this payee, or everybody, must not hold up the other entries.
+        // A token that refuses this payee, or everyone, must not block the other entries.
         if (IERC20(registry.tokenOf(node)).trySafeTransfer(to, amount)) return 0;
         book.claimedTotal = uint128(total - amount);
         return TransferFailed.selector;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssetRegistry} from "../src/AssetRegistry.sol";
 import {DatanetLink, DatanetVersion, Terms} from "../src/interfaces/IAssetRegistry.sol";
-import {Windows} from "../src/libraries/Windows.sol";
+import {IAssetRegistryErrors as Errors} from "../src/interfaces/IAssetRegistryErrors.sol";
+import {IWindowErrors} from "../src/interfaces/IWindowErrors.sol";
 import {World} from "./World.sol";
 
 contract AssetRegistryTest is World {
     bytes32 internal skin;
     bytes32 internal heart;
+    bytes32 internal adapterId;
     bytes32 internal adapterKey;
 
     function setUp() public override {
@@ -19,7 +20,7 @@ contract AssetRegistryTest is World {
         if (heart < skin) (skin, heart) = (heart, skin); // links are listed in ascending order
         assets.publishDatanetVersion(skin, "content", "contributors", 100, 4);
         assets.publishDatanetVersion(heart, "content", "contributors", 100, 4);
-        bytes32 adapterId = assets.createAdapter("adapter", "adapter.example");
+        adapterId = assets.createAdapter("adapter", "adapter.example");
         adapterKey = assets.publishAdapterVersion(adapterId, "weights", "base");
         vm.stopPrank();
     }
@@ -41,9 +42,9 @@ contract AssetRegistryTest is World {
         return assets.registerTerms(terms, from);
     }
 
-    function refused(Terms memory terms, bytes4 reason) internal {
+    function refused(Terms memory terms, bytes memory reason) internal {
         vm.prank(alice);
-        vm.expectPartialRevert(reason);
+        vm.expectRevert(reason);
         assets.registerTerms(terms, 0);
     }
 
@@ -56,7 +57,7 @@ contract AssetRegistryTest is World {
         equal(other, keccak256(abi.encode(bob, bytes32("skin"))), "id");
         check(other != skin, "nobody takes another's id");
         vm.prank(bob);
-        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.AlreadyExists.selector, other));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DatanetAlreadyExists.selector, other));
         assets.createDatanet("skin", "");
     }
 
@@ -73,19 +74,21 @@ contract AssetRegistryTest is World {
 
     function test_OnlyTheStewardPublishesAndOnlyWholeVersions() public {
         vm.prank(bob);
-        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.NotSteward.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotSteward.selector, skin, bob, alice));
         assets.publishDatanetVersion(skin, "content", "contributors", 1, 1);
         vm.startPrank(alice);
-        vm.expectRevert(AssetRegistry.InvalidVersion.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroContributorsRoot.selector, skin));
         assets.publishDatanetVersion(skin, "content", 0, 1, 1);
-        vm.expectRevert(AssetRegistry.InvalidVersion.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroTotalWeight.selector, skin));
         assets.publishDatanetVersion(skin, "content", "contributors", 0, 1);
-        vm.expectRevert(AssetRegistry.InvalidVersion.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroContributorCount.selector, skin));
         assets.publishDatanetVersion(skin, "content", "contributors", 1, 0);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotSteward.selector, bytes32("none"), alice, address(0)));
+        assets.publishDatanetVersion("none", "content", "contributors", 1, 1);
     }
 
     function test_AnAdapterVersionIsNamedByWhatItIs() public {
-        bytes32 adapterId = assets.adapterVersion(adapterKey).adapterId;
+        equal(assets.adapterVersion(adapterKey).adapterId, adapterId, "adapterId");
         equal(
             adapterKey, keccak256(abi.encode(adapterId, uint32(1), bytes32("weights"), bytes32("base"))), "adapterKey"
         );
@@ -94,11 +97,15 @@ contract AssetRegistryTest is World {
         check(next != adapterKey && assets.adapterVersion(next).version == 2, "version 2 of the same weights");
 
         vm.prank(bob);
-        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.NotOwner.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotOwner.selector, adapterId, bob, alice));
         assets.publishAdapterVersion(adapterId, "weights", "base");
-        vm.prank(alice);
-        vm.expectRevert(AssetRegistry.InvalidVersion.selector);
+        vm.startPrank(alice);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroAdapterDigest.selector, adapterId));
         assets.publishAdapterVersion(adapterId, 0, "base");
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroBaseDigest.selector, adapterId));
+        assets.publishAdapterVersion(adapterId, "weights", 0);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AdapterAlreadyExists.selector, adapterId));
+        assets.createAdapter("adapter", "");
     }
 
     // ---- terms -----------------------------------------------------------------------------------------------------
@@ -115,9 +122,12 @@ contract AssetRegistryTest is World {
         equal(keccak256(abi.encode(stored)), keccak256(abi.encode(termsOf(200_000))), "preimage");
         equal(from, start, "from");
         equal(until, start + NOTICE, "until");
-        vm.prank(alice);
-        vm.expectPartialRevert(Windows.WindowTooEarly.selector);
+        vm.startPrank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooEarly.selector, start + 1, start + NOTICE + 1));
         assets.registerTerms(termsOf(0), start + 1);
+        uint64 never = type(uint64).max;
+        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooLate.selector, never, never - 1));
+        assets.registerTerms(termsOf(0), never);
     }
 
     function test_TermsCanReturn() public {
@@ -133,46 +143,48 @@ contract AssetRegistryTest is World {
 
     function test_OnlyTheAdaptersOwnerSetsTermsAndInItsOwnName() public {
         vm.prank(bob);
-        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.NotOwner.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotOwner.selector, adapterId, bob, alice));
         assets.registerTerms(termsOf(0), 0);
         Terms memory terms = termsOf(0);
         terms.owner = bob;
-        refused(terms, AssetRegistry.NotOwner.selector);
+        refused(terms, abi.encodeWithSelector(Errors.WrongTermsOwner.selector, bob, alice));
         terms = termsOf(0);
         terms.adapterKey = "unknown";
-        refused(terms, AssetRegistry.UnknownAdapter.selector);
+        refused(terms, abi.encodeWithSelector(Errors.UnknownAdapter.selector, bytes32("unknown")));
     }
 
     function test_PartsNeverExceedTheWhole() public {
-        refused(termsOf(300_001), AssetRegistry.InvalidShares.selector); // 200,000 are kept for the treasury
+        // 200,000 are kept for the treasury
+        refused(termsOf(300_001), abi.encodeWithSelector(Errors.FeePartsTooHigh.selector, 300_001, 500_000, 800_000));
         Terms memory terms = termsOf(300_000);
         terms.evidencePpm = 1_000_001;
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        refused(terms, abi.encodeWithSelector(Errors.EvidencePpmTooHigh.selector, 1_000_001, 1_000_000));
         terms = termsOf(0);
         terms.datanets[1].ppm = 600_001;
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        refused(terms, abi.encodeWithSelector(Errors.LinkPpmMismatch.selector, 1_000_001, 1_000_000));
         terms = termsOf(0);
         terms.datanets[0].ppm = 0;
         terms.datanets[1].ppm = 1_000_000;
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        refused(terms, abi.encodeWithSelector(Errors.ZeroLinkPpm.selector, skin, 1));
         terms = termsOf(type(uint32).max);
         terms.dataPpm = type(uint32).max;
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        uint32 most = type(uint32).max;
+        refused(terms, abi.encodeWithSelector(Errors.FeePartsTooHigh.selector, most, most, 800_000));
         register(termsOf(300_000), 0);
     }
 
     function test_LinksAreSortedUniqueAndPublished() public {
         Terms memory terms = termsOf(0);
         (terms.datanets[0], terms.datanets[1]) = (terms.datanets[1], terms.datanets[0]);
-        refused(terms, AssetRegistry.UnsortedLinks.selector);
+        refused(terms, abi.encodeWithSelector(Errors.UnsortedLinks.selector, 1));
         terms = termsOf(0);
         terms.datanets[1] = terms.datanets[0];
-        refused(terms, AssetRegistry.UnsortedLinks.selector);
+        refused(terms, abi.encodeWithSelector(Errors.UnsortedLinks.selector, 1));
         terms = termsOf(0);
         terms.datanets[1].version = 2;
-        refused(terms, AssetRegistry.UnknownDatanetVersion.selector);
+        refused(terms, abi.encodeWithSelector(Errors.UnknownDatanetVersion.selector, heart, 2, 1));
         terms.datanets[1].version = 0;
-        refused(terms, AssetRegistry.UnknownDatanetVersion.selector);
+        refused(terms, abi.encodeWithSelector(Errors.UnknownDatanetVersion.selector, heart, 0, 1));
     }
 
     function test_TwoVersionsOfOneDatanetAreTwoLinks() public {
@@ -192,10 +204,10 @@ contract AssetRegistryTest is World {
             assets.publishDatanetVersion(skin, "content", "contributors", 1, 1);
             terms.datanets[i] = DatanetLink(skin, i + 1, i == 0 ? 1_000_000 - 16 : 1);
         }
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        refused(terms, abi.encodeWithSelector(Errors.TooManyLinks.selector, 17, 16));
 
         terms.datanets = new DatanetLink[](0);
-        refused(terms, AssetRegistry.InvalidShares.selector);
+        refused(terms, abi.encodeWithSelector(Errors.DataPartWithoutLinks.selector, 500_000));
         terms.dataPpm = 0;
         register(terms, 0);
     }

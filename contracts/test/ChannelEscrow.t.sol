@@ -4,9 +4,8 @@ pragma solidity 0.8.37;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
-import {ChannelEscrow} from "../src/ChannelEscrow.sol";
-import {ERC3009DepositCollector} from "../src/ERC3009DepositCollector.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IChannelEscrowErrors as Errors} from "../src/interfaces/IChannelEscrowErrors.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
 import {EscrowWorld} from "./EscrowWorld.sol";
 
@@ -23,7 +22,7 @@ contract Wallet is IERC1271 {
     }
 }
 
-/// @dev Says that it collected, and did not.
+/// @dev A collector that collects nothing.
 contract EmptyCollector is IDepositCollector {
     function collect(address, address, uint256, bytes32, bytes calldata) external {}
 }
@@ -62,36 +61,37 @@ contract ChannelEscrowTest is EscrowWorld {
     function test_ACollectorThatBringsNothingCreditsNothing() public {
         EmptyCollector empty = new EmptyCollector();
 
-        vm.expectRevert(ChannelEscrow.DepositCollectionFailed.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DepositCollectionFailed.selector, address(empty), 1, 0));
         escrow.deposit(config, 1, address(empty), "");
     }
 
     function test_OnlyTheEscrowMayCollect() public {
         bytes memory data = depositData(config, 100 ether, 1);
 
-        vm.expectRevert(ERC3009DepositCollector.OnlyEscrow.selector);
+        vm.expectRevert(abi.encodeWithSelector(IDepositCollector.OnlyEscrow.selector, address(this), address(escrow)));
         collector.collect(payer, address(open), 100 ether, id, data);
     }
 
     function test_ChannelsOutsideTheRulesTakeNoDeposit() public {
-        refuseDeposit(0, ChannelEscrow.ZeroDeposit.selector);
+        bytes4 delay = Errors.WithdrawDelayOutOfRange.selector;
+        refuseDeposit(0, abi.encodeWithSelector(Errors.ZeroDeposit.selector, id));
         config.withdrawDelay = 15 minutes - 1;
-        refuseDeposit(1, ChannelEscrow.WithdrawDelayOutOfRange.selector);
+        refuseDeposit(1, abi.encodeWithSelector(delay, 15 minutes - 1, 15 minutes, 30 days));
         config.withdrawDelay = 30 days + 1;
-        refuseDeposit(1, ChannelEscrow.WithdrawDelayOutOfRange.selector);
+        refuseDeposit(1, abi.encodeWithSelector(delay, 30 days + 1, 15 minutes, 30 days));
         config.receiverAuthorizer = address(0);
-        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        refuseDeposit(1, abi.encodeWithSelector(Errors.InvalidReceiverAuthorizer.selector, address(0)));
         config = channelOf(address(0));
-        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        refuseDeposit(1, abi.encodeWithSelector(Errors.InvalidReceiver.selector, address(0)));
         config = channelOf(receiver);
         config.token = address(0);
-        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        refuseDeposit(1, abi.encodeWithSelector(Errors.InvalidToken.selector, address(0)));
         config = channelOf(receiver);
         config.payer = address(0);
-        refuseDeposit(1, ChannelEscrow.InvalidChannel.selector);
+        refuseDeposit(1, abi.encodeWithSelector(Errors.InvalidPayer.selector, address(0)));
     }
 
-    function refuseDeposit(uint128 amount, bytes4 reason) internal {
+    function refuseDeposit(uint128 amount, bytes memory reason) internal {
         vm.expectRevert(reason);
         escrow.deposit(config, amount, address(collector), "");
     }
@@ -127,12 +127,12 @@ contract ChannelEscrowTest is EscrowWorld {
 
         IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 10 ether, 10 ether + 1, payerKey);
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.ClaimExceedsCeiling.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ClaimExceedsCeiling.selector, id, 10 ether + 1, 10 ether));
         escrow.claim(claims);
 
         claims = voucherClaim(config, 200 ether, 100 ether + 1, payerKey);
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.ClaimExceedsBalance.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ClaimExceedsBalance.selector, id, 100 ether + 1, 100 ether));
         escrow.claim(claims);
     }
 
@@ -140,13 +140,14 @@ contract ChannelEscrowTest is EscrowWorld {
         deposit(config, 100 ether);
         IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 1 ether, 1 ether, payerKey);
 
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        bytes4 reason = Errors.NotAuthorizedToClaim.selector;
+        vm.expectRevert(abi.encodeWithSelector(reason, address(this), receiver, receiver));
         escrow.claim(claims);
         vm.prank(payer);
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        vm.expectRevert(abi.encodeWithSelector(reason, payer, receiver, receiver));
         escrow.claim(claims);
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.EmptyBatch.selector);
+        vm.expectRevert(Errors.EmptyBatch.selector);
         escrow.claim(new IChannelEscrow.VoucherClaim[](0));
     }
 
@@ -154,12 +155,14 @@ contract ChannelEscrowTest is EscrowWorld {
         deposit(config, 100 ether);
         IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 1 ether, 1 ether, receiverKey);
 
+        bytes memory refusal =
+            abi.encodeWithSelector(Errors.InvalidSignature.selector, payer, escrow.getVoucherDigest(id, 1 ether));
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        vm.expectRevert(refusal);
         escrow.claim(claims);
         claims[0].signature = "";
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        vm.expectRevert(refusal);
         escrow.claim(claims);
     }
 
@@ -170,8 +173,9 @@ contract ChannelEscrowTest is EscrowWorld {
         IChannelEscrow.VoucherClaim[] memory byPayer = voucherClaim(config, 1 ether, 1 ether, payerKey);
         IChannelEscrow.VoucherClaim[] memory bySession = voucherClaim(config, 1 ether, 1 ether, 0xB2);
 
+        bytes32 digest = escrow.getVoucherDigest(id, 1 ether);
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidSignature.selector, bob, digest));
         escrow.claim(byPayer);
         vm.prank(receiver);
         escrow.claim(bySession);
@@ -202,9 +206,10 @@ contract ChannelEscrowTest is EscrowWorld {
 
         expectChannel(100 ether, 2 ether);
         claims[0].totalClaimed = 3 ether;
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        bytes32 digest = escrow.getClaimBatchDigest(claims);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidSignature.selector, receiver, digest));
         escrow.claimWithSignature(claims, signed);
-        vm.expectRevert(ChannelEscrow.EmptyBatch.selector);
+        vm.expectRevert(Errors.EmptyBatch.selector);
         escrow.claimWithSignature(new IChannelEscrow.VoucherClaim[](0), signed);
     }
 
@@ -217,7 +222,7 @@ contract ChannelEscrowTest is EscrowWorld {
         claims[1] = voucherClaim(other, 1 ether, 1 ether, payerKey)[0];
         bytes memory signed = signature(receiverKey, escrow.getClaimBatchDigest(claims));
 
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToClaim.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.MixedReceiverAuthorizers.selector, 1, bob, receiver));
         escrow.claimWithSignature(claims, signed);
     }
 }

@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IChannelEscrowErrors as Errors} from "../src/interfaces/IChannelEscrowErrors.sol";
 import {EscrowWorld} from "./EscrowWorld.sol";
 
 /// @dev How money leaves a channel without being claimed: refunds, withdrawals, and both together.
@@ -27,10 +28,10 @@ contract ChannelEscrowExitsTest is EscrowWorld {
         deposit(config, 100 ether);
 
         vm.prank(payer);
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToRefund.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotAuthorizedToRefund.selector, payer, receiver, receiver));
         escrow.refund(config, 1);
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.ZeroRefund.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroRefund.selector, id));
         escrow.refund(config, 0);
     }
 
@@ -41,9 +42,10 @@ contract ChannelEscrowExitsTest is EscrowWorld {
         escrow.refundWithSignature(config, 30 ether, 0, signed);
 
         expectChannel(70 ether, 0);
-        vm.expectRevert(ChannelEscrow.InvalidRefundNonce.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidRefundNonce.selector, id, 0, 1));
         escrow.refundWithSignature(config, 30 ether, 0, signed);
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        bytes32 digest = escrow.getRefundDigest(id, 1, 30 ether);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidSignature.selector, receiver, digest));
         escrow.refundWithSignature(config, 30 ether, 1, signed);
     }
 
@@ -100,7 +102,7 @@ contract ChannelEscrowExitsTest is EscrowWorld {
 
         vm.warp(block.timestamp + 1 days - 1);
         vm.prank(payer);
-        vm.expectRevert(ChannelEscrow.WithdrawDelayNotElapsed.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WithdrawDelayNotElapsed.selector, id, block.timestamp + 1));
         escrow.finalizeWithdraw(config);
         claimed(50 ether, 50 ether); // the receiver is in time: 50 are left
         vm.warp(block.timestamp + 1);
@@ -110,27 +112,29 @@ contract ChannelEscrowExitsTest is EscrowWorld {
         expectChannel(50 ether, 50 ether);
         equal(open.balanceOf(payer) - before, 50 ether, "withdrawn");
         vm.prank(payer);
-        vm.expectRevert(ChannelEscrow.WithdrawalNotPending.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WithdrawalNotPending.selector, id));
         escrow.finalizeWithdraw(config);
     }
 
     function test_OnlyThePayerSideWithdrawsAndOneAtATime() public {
         deposit(config, 100 ether);
+        bytes memory refusal = abi.encodeWithSelector(Errors.NotAuthorizedToWithdraw.selector, receiver, payer, payer);
 
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToWithdraw.selector);
+        vm.expectRevert(refusal);
         escrow.initiateWithdraw(config, 1);
         vm.startPrank(payer);
-        vm.expectRevert(ChannelEscrow.NothingToWithdraw.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroWithdrawal.selector, id));
         escrow.initiateWithdraw(config, 0);
-        vm.expectRevert(ChannelEscrow.WithdrawAmountExceedsAvailable.selector);
+        bytes4 tooMuch = Errors.WithdrawAmountExceedsAvailable.selector;
+        vm.expectRevert(abi.encodeWithSelector(tooMuch, id, 100 ether + 1, 100 ether));
         escrow.initiateWithdraw(config, 100 ether + 1);
         escrow.initiateWithdraw(config, 1);
-        vm.expectRevert(ChannelEscrow.WithdrawalAlreadyPending.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WithdrawalAlreadyPending.selector, id, 1, block.timestamp));
         escrow.initiateWithdraw(config, 1);
         vm.stopPrank();
         vm.prank(receiver);
-        vm.expectRevert(ChannelEscrow.NotAuthorizedToWithdraw.selector);
+        vm.expectRevert(refusal);
         escrow.finalizeWithdraw(config);
     }
 

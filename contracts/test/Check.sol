@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Vm} from "./Vm.sol";
 
-/// @dev The base of every test: forge's cheat codes and comparisons that say what differed.
+/// @dev The base of every test: forge's cheat codes, and comparisons that report both values.
 abstract contract Check {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 

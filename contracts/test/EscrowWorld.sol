@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {World} from "./World.sol";
 
-/// @dev A world with one channel whose receiver is a key of the test's.
+/// @dev A world with one channel whose receiver is a key that the test holds.
 abstract contract EscrowWorld is World {
     uint256 internal constant receiverKey = 0xCAFE;
     address internal receiver = vm.addr(receiverKey);

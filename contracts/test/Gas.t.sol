@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
-import {BatchHeader, Claim, ShareClaim} from "../src/interfaces/ISettlement.sol";
+import {BatchHeader} from "../src/interfaces/ILedgers.sol";
+import {Claim, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
-/// @notice What each transaction costs, calldata and the 21,000 included, on cold storage: test/snapshots/gas.json.
-/// "first" writes storage that was zero, "later" changes what is there. Proofs are as deep as in a tree of 2,048 leaves.
+/// @notice The gas of each transaction with cold storage, including calldata and the base 21,000 (snapshots/gas.json).
+/// "first" writes storage that was zero, "later" changes it. Proofs are as deep as in a tree of 2,048 leaves.
 /// Regenerate with: npm --prefix contracts run gas
 /// forge-config: default.isolate = true
 contract GasTest is World {
@@ -114,7 +115,7 @@ contract GasTest is World {
         record(string.concat("settlement.activate ", when));
     }
 
-    /// @dev A proof among strangers: as many non-zero siblings as the tree is deep.
+    /// @dev A proof of full depth: a non-zero sibling at every level.
     function path(Trees.Leaf memory leaf) internal view returns (bytes memory proof, bytes32 root) {
         proof = abi.encodePacked(uint16(_DEPTH), (uint256(1) << _DEPTH) - 1);
         for (uint256 i = 0; i < _DEPTH; ++i) {

@@ -16,7 +16,7 @@ contract FeeToken is ERC20("Fee", "FEE") {
     }
 }
 
-/// @dev Answers false, or reverts, when a blocked account would receive.
+/// @dev Returns false or reverts when a blocked account would receive tokens.
 contract BlockingToken is ERC20("Blocking", "BLK") {
     mapping(address account => bool) public answersFalse;
     mapping(address account => bool) public reverts;
@@ -40,7 +40,7 @@ contract BlockingToken is ERC20("Blocking", "BLK") {
     }
 }
 
-/// @dev Calls back in the middle of a transfer, as an ERC-777 hook would, and remembers how that went.
+/// @dev Calls back during a transfer, as an ERC-777 hook would, and records the outcome.
 contract ReentrantToken is ERC20("Reentrant", "REE") {
     address public target;
     bytes public call;
@@ -64,7 +64,7 @@ contract ReentrantToken is ERC20("Reentrant", "REE") {
     }
 }
 
-/// @dev Reports whatever balance suits it.
+/// @dev Reports false balances.
 contract LyingToken is ERC20("Lying", "LIE") {
     constructor(address holder, uint256 supply) {
         _mint(holder, supply);

@@ -3,17 +3,16 @@ pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {NodeVault} from "../src/NodeVault.sol";
-import {Settlement} from "../src/Settlement.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IChannelEscrowErrors} from "../src/interfaces/IChannelEscrowErrors.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
 import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {BlockingToken, FeeToken, LyingToken, ReentrantToken} from "./HostileTokens.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
-/// @dev Takes the payer's allowance, and may call back into the escrow meanwhile.
+/// @dev Takes the payer's allowance, and the token may call back into the escrow meanwhile.
 contract AllowanceCollector is IDepositCollector {
     function collect(address payer, address token, uint256 amount, bytes32, bytes calldata) external {
         ReentrantToken(token).transferFrom(payer, msg.sender, amount);
@@ -61,7 +60,7 @@ contract HostileTokensTest is World {
         claims[1] = claimOf(node, 1, leaves, 1, bob);
         claims[2] = claimOf(vault, 1, two(60, 40), 0, alice);
         vm.expectEmit();
-        emit ISettlement.ClaimSkipped(address(node), word(alice), 1, Settlement.TransferFailed.selector);
+        emit ISettlement.ClaimSkipped(address(node), word(alice), 1, ISettlement.TransferFailed.selector);
 
         equal(settlement.claim(claims), 60, "the other node's payee is paid");
 
@@ -87,7 +86,7 @@ contract HostileTokensTest is World {
         ShareClaim memory entry = ShareClaim(address(node), 1, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0));
         token.setReverts(alice, true);
         vm.expectEmit();
-        emit ISettlement.ClaimSkipped(address(node), payee, 1, Settlement.TransferFailed.selector);
+        emit ISettlement.ClaimSkipped(address(node), payee, 1, ISettlement.TransferFailed.selector);
 
         equal(claimShare(entry), 0, "not paid");
 
@@ -156,7 +155,9 @@ contract HostileTokensTest is World {
         vm.prank(payer);
         token.approve(address(taker), 1_000);
 
-        vm.expectRevert(ChannelEscrow.DepositCollectionFailed.selector);
+        vm.expectRevert(
+            abi.encodeWithSelector(IChannelEscrowErrors.DepositCollectionFailed.selector, address(taker), 100, 99)
+        );
         escrow.deposit(config, 100, address(taker), "");
     }
 
@@ -171,6 +172,6 @@ contract HostileTokensTest is World {
 
         Trees.Leaf[] memory leaves = two(60, 40);
         postActive(vault, leaves, 100);
-        equal(claim(claimOf(vault, 1, leaves, 0, alice)), 60, "others go on");
+        equal(claim(claimOf(vault, 1, leaves, 0, alice)), 60, "others continue");
     }
 }

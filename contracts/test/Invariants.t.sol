@@ -7,10 +7,10 @@ import {Check} from "./Check.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
-/// @dev Honest and dishonest moves of payer, receiver and passers-by in three channels of two receivers.
+/// @dev Honest and dishonest calls of payer, receiver and third parties in three channels of two receivers.
 contract EscrowMoves is World {
     IChannelEscrow.ChannelConfig[] internal configs;
-    mapping(uint256 => uint128) public highest; // the most ever claimed per channel
+    mapping(uint256 => uint128) public highest; // the largest claim per channel so far
 
     function setUp() public override {
         super.setUp();
@@ -82,7 +82,7 @@ contract EscrowMoves is World {
     }
 }
 
-/// @dev Two nodes with one token; trees may owe anything to anybody.
+/// @dev Two nodes with the same token. A tree may owe any amount to any account.
 contract SettlementMoves is World {
     NodeVault[] internal nodes;
     mapping(uint256 => mapping(uint64 => Trees.Leaf[])) internal trees;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Multicall3} from "../src/Multicall3.sol";
+import {IMulticall3} from "../src/interfaces/IMulticall3.sol";
 import {World} from "./World.sol";
 
 contract Multicall3Test is World {
@@ -13,31 +14,31 @@ contract Multicall3Test is World {
     }
 
     function test_OneCallReadsMany() public {
-        Multicall3.Call3[] memory calls = new Multicall3.Call3[](3);
-        calls[0] = Multicall3.Call3(address(open), false, abi.encodeCall(open.balanceOf, (payer)));
-        calls[1] = Multicall3.Call3(address(open), true, "no such function");
-        calls[2] = Multicall3.Call3(address(multicall), false, abi.encodeCall(multicall.getEthBalance, (payer)));
+        IMulticall3.Call3[] memory calls = new IMulticall3.Call3[](3);
+        calls[0] = IMulticall3.Call3(address(open), false, abi.encodeCall(open.balanceOf, (payer)));
+        calls[1] = IMulticall3.Call3(address(open), true, "no such function");
+        calls[2] = IMulticall3.Call3(address(multicall), false, abi.encodeCall(multicall.getEthBalance, (payer)));
 
-        Multicall3.Result[] memory results = multicall.aggregate3(calls);
+        IMulticall3.Result[] memory results = multicall.aggregate3(calls);
 
         equal(abi.decode(results[0].returnData, (uint256)), 1_000_000 ether, "balance");
         check(!results[1].success, "a failure is reported");
         equal(abi.decode(results[2].returnData, (uint256)), payer.balance, "ether");
         calls[1].allowFailure = false;
-        vm.expectRevert(abi.encodeWithSelector(Multicall3.CallFailed.selector, 1, ""));
+        vm.expectRevert(abi.encodeWithSelector(IMulticall3.CallFailed.selector, 1, ""));
         multicall.aggregate3(calls);
     }
 
     function test_TryAggregateReportsOrRequiresSuccess() public {
-        Multicall3.Call[] memory calls = new Multicall3.Call[](1);
-        calls[0] = Multicall3.Call(address(open), "no such function");
+        IMulticall3.Call[] memory calls = new IMulticall3.Call[](1);
+        calls[0] = IMulticall3.Call(address(open), "no such function");
 
         check(!multicall.tryAggregate(false, calls)[0].success, "reported");
-        vm.expectRevert(abi.encodeWithSelector(Multicall3.CallFailed.selector, 0, ""));
+        vm.expectRevert(abi.encodeWithSelector(IMulticall3.CallFailed.selector, 0, ""));
         multicall.tryAggregate(true, calls);
     }
 
-    function test_ItTellsTheBlock() public view {
+    function test_ItReturnsTheBlock() public view {
         equal(multicall.getBlockNumber(), block.number, "number");
         equal(multicall.getCurrentBlockTimestamp(), block.timestamp, "time");
         equal(multicall.getChainId(), block.chainid, "chain");

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {NodeRegistry} from "../src/NodeRegistry.sol";
 import {NodeVault} from "../src/NodeVault.sol";
 import {OpenToken} from "../src/OpenToken.sol";
 import {INodeRegistry, PriceList} from "../src/interfaces/INodeRegistry.sol";
-import {Windows} from "../src/libraries/Windows.sol";
+import {INodeRegistryErrors as Errors} from "../src/interfaces/INodeRegistryErrors.sol";
+import {IWindowErrors} from "../src/interfaces/IWindowErrors.sol";
 import {World} from "./World.sol";
 
 contract NodeRegistryTest is World {
@@ -32,7 +32,7 @@ contract NodeRegistryTest is World {
 
     function test_OneVaultPerOwnerAndToken() public {
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.AlreadyRegistered.selector, address(vault)));
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyRegistered.selector, address(vault)));
         registry.register(address(open), operator, "");
 
         OpenToken other = new OpenToken(payer, 1);
@@ -40,12 +40,12 @@ contract NodeRegistryTest is World {
     }
 
     function test_ATokenNeedsCodeAndANodeNeedsAKey() public {
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.InvalidToken.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidToken.selector, bob));
         registry.register(bob, operator, "");
-        vm.expectRevert(NodeRegistry.InvalidOperator.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidOperator.selector, address(0)));
         registry.register(address(open), address(0), "");
         vm.prank(owner);
-        vm.expectRevert(NodeRegistry.InvalidOperator.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidOperator.selector, address(0)));
         registry.rotateOperator(address(vault), address(0));
     }
 
@@ -63,7 +63,7 @@ contract NodeRegistryTest is World {
     }
 
     function test_OnlyTheOwnerGoverns() public {
-        bytes memory refusal = abi.encodeWithSelector(NodeRegistry.NotOwner.selector, operator);
+        bytes memory refusal = abi.encodeWithSelector(Errors.NotOwner.selector, address(vault), operator, owner);
         vm.startPrank(operator);
         vm.expectRevert(refusal);
         registry.rotateOperator(address(vault), operator);
@@ -99,19 +99,19 @@ contract NodeRegistryTest is World {
         uint64 earliest = uint64(block.timestamp) + NOTICE;
 
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Windows.WindowTooEarly.selector, earliest - 1, earliest));
+        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooEarly.selector, earliest - 1, earliest));
         registry.registerPriceList(address(vault), 0, 2, 1, 9, 1, owner, earliest - 1);
         bytes32 later = priced(0, 9, earliest + 7);
-        equal(registry.priceHashAt(address(vault), 0, earliest + 7), later, "as wished");
+        equal(registry.priceHashAt(address(vault), 0, earliest + 7), later, "as requested");
     }
 
     function test_SuccessorsQueueUpInOrder() public {
         priced(0, 8, 0);
-        uint64 wished = uint64(block.timestamp) + 2 * NOTICE;
-        priced(0, 9, wished);
+        uint64 requested = uint64(block.timestamp) + 2 * NOTICE;
+        priced(0, 9, requested);
         bytes32 last = priced(0, 10, 0);
 
-        equal(registry.priceHashAt(address(vault), 0, wished + 1), last, "right after the queued one");
+        equal(registry.priceHashAt(address(vault), 0, requested + 1), last, "right after the queued one");
     }
 
     function test_AReturnToOldPricesIsANewWindowOfTheSameList() public {
@@ -149,7 +149,7 @@ contract NodeRegistryTest is World {
 
     function test_APriceListNamesWhoIsPaid() public {
         vm.prank(owner);
-        vm.expectRevert(NodeRegistry.InvalidPayee.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidPayee.selector, address(0)));
         registry.registerPriceList(address(vault), 0, 1, 1, 1, 1, address(0), 0);
     }
 
@@ -170,7 +170,7 @@ contract NodeRegistryTest is World {
 
         vm.warp(unlockAt - 1);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.StillBonded.selector, unlockAt));
+        vm.expectRevert(abi.encodeWithSelector(Errors.StillBonded.selector, address(vault), unlockAt));
         registry.withdrawUnbonded(address(vault), bob);
         vm.warp(unlockAt);
         vm.prank(owner);
@@ -191,7 +191,9 @@ contract NodeRegistryTest is World {
         registry.startUnbonding(address(vault), 1);
 
         vm.prank(owner);
-        vm.expectPartialRevert(NodeRegistry.StillBonded.selector);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.StillBonded.selector, address(vault), block.timestamp + UNBONDING)
+        );
         registry.withdrawUnbonded(address(vault), bob);
     }
 
@@ -199,14 +201,14 @@ contract NodeRegistryTest is World {
         staked(100 ether);
 
         vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.InsufficientStake.selector, 100 ether + 1, 100 ether));
+        vm.expectRevert(abi.encodeWithSelector(Errors.InsufficientStake.selector, 100 ether + 1, 100 ether));
         registry.startUnbonding(address(vault), 100 ether + 1);
-        vm.expectPartialRevert(NodeRegistry.InsufficientStake.selector);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NothingUnbonding.selector, address(vault)));
         registry.withdrawUnbonded(address(vault), bob);
     }
 
     function test_OnlyNodesHaveStake() public {
-        vm.expectRevert(abi.encodeWithSelector(NodeRegistry.NotANode.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotANode.selector, bob));
         registry.stake(bob, 1);
     }
 }

@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 
-import {ChannelEscrow} from "../src/ChannelEscrow.sol";
 import {NodeVault} from "../src/NodeVault.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
+import {IChannelEscrowErrors} from "../src/interfaces/IChannelEscrowErrors.sol";
+import {INodeVault} from "../src/interfaces/INodeVault.sol";
 import {World} from "./World.sol";
 
 contract NodeVaultTest is World {
@@ -33,7 +34,7 @@ contract NodeVaultTest is World {
 
     function test_OnlyTheCurrentOperatorActsForTheVault() public {
         IChannelEscrow.VoucherClaim[] memory claims = voucherClaim(config, 30 ether, 25 ether, payerKey);
-        bytes memory refusal = abi.encodeWithSelector(NodeVault.NotOperator.selector, owner);
+        bytes memory refusal = abi.encodeWithSelector(INodeVault.NotOperator.selector, address(vault), owner, operator);
         vm.startPrank(owner);
         vm.expectRevert(refusal);
         vault.claimVouchers(claims);
@@ -44,7 +45,7 @@ contract NodeVaultTest is World {
         vm.warp(block.timestamp + 1);
 
         vm.prank(operator);
-        vm.expectRevert(abi.encodeWithSelector(NodeVault.NotOperator.selector, operator));
+        vm.expectRevert(abi.encodeWithSelector(INodeVault.NotOperator.selector, address(vault), operator, bob));
         vault.claimVouchers(claims);
         vm.prank(bob);
         vault.claimVouchers(claims);
@@ -67,12 +68,13 @@ contract NodeVaultTest is World {
 
         (, uint128 totalClaimed) = escrow.channels(escrow.getChannelId(config));
         equal(totalClaimed, 25 ether, "claimed by a relay");
-        bytes memory foreign = signature(payerKey, escrow.getRefundDigest(escrow.getChannelId(config), 0, 1));
-        vm.expectRevert(ChannelEscrow.InvalidSignature.selector);
+        bytes32 digest = escrow.getRefundDigest(escrow.getChannelId(config), 0, 1);
+        bytes memory foreign = signature(payerKey, digest);
+        vm.expectRevert(abi.encodeWithSelector(IChannelEscrowErrors.InvalidSignature.selector, address(vault), digest));
         escrow.refundWithSignature(config, 1, 0, foreign);
     }
 
-    function testFuzz_NobodyElseIsToldThatASignatureIsTheVaults(address asker, bytes32 digest) public {
+    function testFuzz_OnlyTheEscrowAcceptsASignatureAsTheVaults(address asker, bytes32 digest) public {
         vm.assume(asker != address(escrow));
         bytes memory signed = signature(operatorKey, digest);
 
@@ -80,9 +82,7 @@ contract NodeVaultTest is World {
         equal(bytes32(vault.isValidSignature(digest, signed)), bytes32(bytes4(0xffffffff)), "refusal");
         vm.prank(address(escrow));
         equal(
-            bytes32(vault.isValidSignature(digest, signed)),
-            bytes32(IERC1271.isValidSignature.selector),
-            "the escrow is told"
+            bytes32(vault.isValidSignature(digest, signed)), bytes32(IERC1271.isValidSignature.selector), "acceptance"
         );
     }
 
@@ -108,12 +108,14 @@ contract NodeVaultTest is World {
 
         vm.expectRevert();
         implementation.sweep();
-        vm.expectRevert(abi.encodeWithSelector(NodeVault.NotOperator.selector, address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(INodeVault.NotOperator.selector, address(implementation), address(this), address(0))
+        );
         implementation.claimVouchers(new IChannelEscrow.VoucherClaim[](0));
     }
 
     function test_ACloneHasNothingToInitialise() public view {
-        // ERC-1167: 45 bytes that delegate everything; owner and token lie in the registry under its address.
+        // ERC-1167: 45 bytes that delegate every call; the registry holds owner and token under its address.
         equal(address(vault).code.length, 45, "code");
     }
 }

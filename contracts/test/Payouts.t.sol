@@ -6,9 +6,10 @@ import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
 import {Settlement} from "../src/Settlement.sol";
-import {BatchHeader, Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
-import {Governed} from "../src/settlement/Governed.sol";
-import {Payouts} from "../src/settlement/Payouts.sol";
+import {IGoverned} from "../src/interfaces/IGoverned.sol";
+import {BatchHeader} from "../src/interfaces/ILedgers.sol";
+import {IPayouts} from "../src/interfaces/IPayouts.sol";
+import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {Wallet} from "./ChannelEscrow.t.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
@@ -32,7 +33,7 @@ contract PayoutsTest is World {
     function test_APayeeIsPaidWhereItWants() public {
         equal(settlement.payoutOf(alice), alice, "to itself by default");
         vm.expectEmit();
-        emit ISettlement.PayoutChanged(alice, bob);
+        emit IPayouts.PayoutChanged(alice, bob);
         vm.prank(alice);
         settlement.setPayout(bob);
         equal(settlement.payoutOf(alice), bob, "to the chosen one");
@@ -45,10 +46,11 @@ contract PayoutsTest is World {
         uint64 deadline = uint64(block.timestamp) + 60;
         bytes memory signed = signature(0xA1, digestOf(alice, bob, 0, deadline));
         vm.warp(deadline + 1);
-        vm.expectRevert(abi.encodeWithSelector(Payouts.ExpiredSignature.selector, deadline));
+        vm.expectRevert(abi.encodeWithSelector(IPayouts.ExpiredSignature.selector, deadline));
         settlement.setPayoutFor(alice, bob, 0, deadline, signed);
         vm.warp(deadline);
-        vm.expectRevert(Payouts.InvalidSignature.selector);
+        bytes32 wrong = digestOf(alice, owner, 0, deadline);
+        vm.expectRevert(abi.encodeWithSelector(IPayouts.InvalidSignature.selector, alice, wrong));
         settlement.setPayoutFor(alice, owner, 0, deadline, signed);
 
         settlement.setPayoutFor(alice, bob, 0, deadline, signed);
@@ -94,9 +96,9 @@ contract GovernedTest is World {
     function test_TheTreasurysPartIsBounded() public {
         vm.startPrank(admin);
         settlement.setTreasuryPpm(200_000);
-        vm.expectRevert(abi.encodeWithSelector(Governed.TreasuryPpmTooHigh.selector, 200_001, 200_000));
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.TreasuryPpmTooHigh.selector, 200_001, 200_000));
         settlement.setTreasuryPpm(200_001);
-        vm.expectRevert(abi.encodeWithSelector(Governed.InvalidTreasury.selector, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.InvalidTreasury.selector, address(0)));
         settlement.setTreasury(address(0));
     }
 
@@ -117,7 +119,7 @@ contract GovernedTest is World {
 
         fund(vault, 5);
         vm.warp(block.timestamp + DELAY);
-        equal(settlement.activate(address(vault)), 1, "credit and activation go on");
+        equal(settlement.activate(address(vault)), 1, "credit and activation continue");
         vm.prank(alice);
         settlement.setPayout(bob);
         vm.prank(admin);
@@ -126,7 +128,7 @@ contract GovernedTest is World {
     }
 
     function test_AStakeOutlastsTheWindow() public {
-        vm.expectRevert(Settlement.UnbondingTooShort.selector);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.UnbondingTooShort.selector, DELAY, DELAY));
         new Settlement(address(manager), Settlement.Parameters(escrow, assets, open, treasury, 0, DELAY, NOTICE, DELAY));
     }
 }

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {NodeVault} from "../src/NodeVault.sol";
-import {Settlement} from "../src/Settlement.sol";
 import {Claim, ISettlement} from "../src/interfaces/ISettlement.sol";
+import {IStateTreeErrors} from "../src/interfaces/IStateTreeErrors.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
@@ -52,12 +52,12 @@ contract SettlementClaimTest is World {
         fund(vault, 150);
         postActive(vault, first, 100);
         claim(claimOf(vault, 1, first, 0, alice));
-        skipped(claimOf(vault, 1, first, 0, alice), Settlement.NothingToClaim.selector);
+        skipped(claimOf(vault, 1, first, 0, alice), ISettlement.NothingToClaim.selector);
         postActive(vault, second, 150);
 
         equal(claim(claimOf(vault, 2, second, 0, alice)), 30, "the difference");
 
-        skipped(claimOf(vault, 1, first, 0, alice), Settlement.NothingToClaim.selector);
+        skipped(claimOf(vault, 1, first, 0, alice), ISettlement.NothingToClaim.selector);
         equal(claim(claimOf(vault, 1, first, 1, bob)), 30, "an older active epoch proves as well");
         equal(open.balanceOf(alice), 80, "alice");
     }
@@ -66,14 +66,14 @@ contract SettlementClaimTest is World {
         Trees.Leaf[] memory leaves = three(50, 30, 20);
         fund(vault, 100);
         post(vault, leaves, 100);
-        skipped(claimOf(vault, 1, leaves, 0, alice), Settlement.NotActive.selector);
+        skipped(claimOf(vault, 1, leaves, 0, alice), ISettlement.NotActive.selector);
         vm.warp(block.timestamp + DELAY);
 
         equal(claim(claimOf(vault, 1, leaves, 0, alice)), 50, "paid");
     }
 
     function test_AnUnpostedEpochIsNotActive() public {
-        skipped(claimOf(vault, 1, three(1, 1, 1), 0, alice), Settlement.NotActive.selector);
+        skipped(claimOf(vault, 1, three(1, 1, 1), 0, alice), ISettlement.NotActive.selector);
     }
 
     function test_OneStaleEntryDoesNotHoldUpTheOthers() public {
@@ -93,21 +93,26 @@ contract SettlementClaimTest is World {
         Trees.Leaf[] memory leaves = three(50, 30, 20);
         fund(vault, 100);
         postActive(vault, leaves, 100);
-        bytes memory refusal = abi.encodeWithSelector(StateTree.InvalidProof.selector);
 
         Claim memory more = claimOf(vault, 1, leaves, 0, alice);
         more.cumulative = 51;
-        vm.expectRevert(refusal);
-        claim(more);
-        vm.expectRevert(refusal);
-        claim(claimOf(vault, 1, leaves, 0, bob));
-        Claim memory epochZero = claimOf(vault, 0, leaves, 0, alice);
-        vm.expectRevert(refusal);
-        claim(epochZero);
+        falseProof(more, 100, rootOf(leaves, 100));
+        falseProof(claimOf(vault, 1, leaves, 0, bob), 100, rootOf(leaves, 100));
+        falseProof(claimOf(vault, 0, leaves, 0, alice), 0, 0);
         Claim memory empty = claimOf(vault, 1, leaves, 0, alice);
         empty.proof = "";
-        vm.expectRevert(refusal);
+        vm.expectRevert(abi.encodeWithSelector(IStateTreeErrors.MalformedProof.selector, bytes("")));
         claim(empty);
+    }
+
+    /// @dev The proof leads to another state root than `expected`, which the header has.
+    function falseProof(Claim memory entry, uint128 cumTotal, bytes32 expected) internal {
+        bytes32 root = this.provenRoot(StateTree.earnedKey(entry.payeeKind, entry.id), entry.cumulative, entry.proof);
+        bytes32 proven = StateTree.stateRoot(root, cumTotal);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.InvalidProof.selector, entry.node, entry.epoch, proven, expected)
+        );
+        claim(entry);
     }
 
     function test_OnlyAddressesAndTheTreasuryClaimDirectly() public {
@@ -117,20 +122,20 @@ contract SettlementClaimTest is World {
         Claim memory entry = claimOf(vault, 1, leaves, 0, alice);
 
         entry.payeeKind = DATANET;
-        invalidPayee(entry);
+        invalidPayee(entry, abi.encodeWithSelector(ISettlement.UnclaimablePayeeKind.selector, DATANET));
         entry.payeeKind = 3;
-        invalidPayee(entry);
+        invalidPayee(entry, abi.encodeWithSelector(ISettlement.UnclaimablePayeeKind.selector, 3));
         entry.payeeKind = TREASURY;
-        invalidPayee(entry);
+        invalidPayee(entry, abi.encodeWithSelector(ISettlement.InvalidTreasuryId.selector, entry.id));
         entry.payeeKind = ADDRESS;
         entry.id = 0;
-        invalidPayee(entry);
+        invalidPayee(entry, abi.encodeWithSelector(ISettlement.InvalidPayeeAddress.selector, entry.id));
         entry.id = bytes32(uint256(type(uint160).max) + 1);
-        invalidPayee(entry);
+        invalidPayee(entry, abi.encodeWithSelector(ISettlement.InvalidPayeeAddress.selector, entry.id));
     }
 
-    function invalidPayee(Claim memory entry) internal {
-        vm.expectRevert(Settlement.InvalidPayee.selector);
+    function invalidPayee(Claim memory entry, bytes memory reason) internal {
+        vm.expectRevert(reason);
         claim(entry);
     }
 
@@ -155,7 +160,7 @@ contract SettlementClaimTest is World {
         NodeVault victim = registerNode(bob, address(open), operator);
         fund(victim, 5_000 ether);
         fund(vault, own);
-        // The tree owes alice any amount at all, while its header admits to `total`.
+        // The tree owes alice `stolen`, although the total of its header is `total`.
         Trees.Leaf[] memory leaves = new Trees.Leaf[](2);
         leaves[0] = earned(alice, stolen);
         leaves[1] = earned(bob, 1);
@@ -176,7 +181,7 @@ contract SettlementClaimTest is World {
         claim(claimOf(vault, 1, leaves, 0, alice));
         claim(claimOf(vault, 1, leaves, 1, bob));
         Claim memory last = Claim(address(vault), 1, TREASURY, 0, 80, Trees.stateProof(leaves, 2));
-        skipped(last, Settlement.InsufficientCredit.selector);
+        skipped(last, ISettlement.InsufficientCredit.selector);
 
         equal(settlement.claimed(address(vault), TREASURY, 0), 0, "the entitlement is not used up");
     }
@@ -189,7 +194,6 @@ contract SettlementClaimTest is World {
         fund(vault, 100);
         postActive(vault, leaves, 100);
 
-        vm.expectRevert(StateTree.InvalidProof.selector);
-        claim(claimOf(other, 1, leaves, 0, alice));
+        falseProof(claimOf(other, 1, leaves, 0, alice), 100, rootOf(three(1, 1, 98), 100));
     }
 }

@@ -2,10 +2,9 @@
 pragma solidity 0.8.37;
 
 import {NodeVault} from "../src/NodeVault.sol";
-import {BatchHeader, ISettlement} from "../src/interfaces/ISettlement.sol";
+import {BatchHeader, ILedgers} from "../src/interfaces/ILedgers.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {StructHash} from "../src/libraries/StructHash.sol";
-import {Ledgers} from "../src/settlement/Ledgers.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
@@ -31,7 +30,7 @@ contract SettlementPostTest is World {
 
     // ---- post ------------------------------------------------------------------------------------------------------
 
-    function test_AFreshLedgerStandsBeforeEpochOne() public view {
+    function test_AFreshLedgerIsBeforeEpochOne() public view {
         (uint64 last,, uint64 nextSeq, bytes32 hash, bytes32 root,,,) = settlement.ledger(address(vault));
 
         equal(last, 0, "lastEpoch");
@@ -45,7 +44,7 @@ contract SettlementPostTest is World {
         bytes32 expected = keccak256(abi.encode(StructHash.BATCH_HEADER, header));
         uint64 from = uint64(block.timestamp) + DELAY;
         vm.expectEmit();
-        emit ISettlement.BatchPosted(address(vault), 1, expected, header, from);
+        emit ILedgers.BatchPosted(address(vault), 1, expected, header, from);
 
         equal(post(header), expected, "hash");
 
@@ -78,22 +77,23 @@ contract SettlementPostTest is World {
 
     function test_AnotherHeaderForAPostedEpochIsRefused() public {
         BatchHeader memory header = next(5);
-        post(header);
+        bytes32 posted = post(header);
         header.receiptsRoot = "other";
+        bytes32 given = keccak256(abi.encode(StructHash.BATCH_HEADER, header));
 
-        refused(header, abi.encodeWithSelector(Ledgers.ConflictingHeader.selector, 1));
+        refused(header, abi.encodeWithSelector(ILedgers.ConflictingHeader.selector, address(vault), 1, given, posted));
     }
 
     function test_OnlyTheKeyThatIsValidNowPosts() public {
         BatchHeader memory header = next(5);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotOperator.selector, owner));
+        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotOperator.selector, address(vault), owner, operator));
         settlement.post(header);
         vm.prank(owner);
         registry.rotateOperator(address(vault), bob);
         vm.warp(block.timestamp + 1);
 
-        refused(header, abi.encodeWithSelector(Ledgers.NotOperator.selector, operator));
+        refused(header, abi.encodeWithSelector(ILedgers.NotOperator.selector, address(vault), operator, bob));
         vm.prank(bob);
         settlement.post(header);
     }
@@ -104,7 +104,7 @@ contract SettlementPostTest is World {
         header.node = node;
 
         vm.prank(caller);
-        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotOperator.selector, caller));
+        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotOperator.selector, node, caller, address(0)));
         settlement.post(header);
     }
 
@@ -112,44 +112,47 @@ contract SettlementPostTest is World {
         post(next(5));
         BatchHeader memory header = next(7);
         header.epoch = 3;
-        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedEpoch.selector, 2));
+        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedEpoch.selector, 3, 2));
         header.epoch = 0;
-        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedEpoch.selector, 2));
+        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedEpoch.selector, 0, 2));
         header = next(7);
         header.fromSeq = 12;
-        refused(header, abi.encodeWithSelector(Ledgers.UnexpectedSeq.selector, 11));
+        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedSeq.selector, 12, 11));
         header = next(7);
         header.count = 0;
-        refused(header, abi.encodeWithSelector(Ledgers.EmptyBatch.selector));
+        refused(header, abi.encodeWithSelector(ILedgers.EmptyBatch.selector, 2));
     }
 
     function test_HeadersFormOneChain() public {
         post(next(5));
         BatchHeader memory header = next(7);
+        bytes32 expected = header.prevHeaderHash;
         header.prevHeaderHash = "other";
-        refused(header, abi.encodeWithSelector(Ledgers.BrokenChain.selector));
+        refused(header, abi.encodeWithSelector(ILedgers.WrongPrevHeader.selector, bytes32("other"), expected));
         header = next(7);
+        expected = header.prevStateRoot;
         header.prevStateRoot = "other";
-        refused(header, abi.encodeWithSelector(Ledgers.BrokenChain.selector));
+        refused(header, abi.encodeWithSelector(ILedgers.WrongPrevState.selector, bytes32("other"), expected));
     }
 
     function test_TotalsAndTimesNeverGoBack() public {
         post(next(5));
         vm.warp(block.timestamp + 10);
-        refused(next(4), abi.encodeWithSelector(Ledgers.DecreasingTotal.selector));
+        refused(next(4), abi.encodeWithSelector(ILedgers.DecreasingTotal.selector, 4, 5));
         BatchHeader memory header = next(5);
-        header.closedAt = uint64(block.timestamp) + 1;
-        refused(header, abi.encodeWithSelector(Ledgers.InvalidClosingTime.selector));
-        header.closedAt = uint64(block.timestamp) - 11;
-        refused(header, abi.encodeWithSelector(Ledgers.InvalidClosingTime.selector));
-        header.closedAt = uint64(block.timestamp) - 10;
+        uint64 current = uint64(block.timestamp);
+        header.closedAt = current + 1;
+        refused(header, abi.encodeWithSelector(ILedgers.ClosedInFuture.selector, current + 1, current));
+        header.closedAt = current - 11;
+        refused(header, abi.encodeWithSelector(ILedgers.ClosedBeforePrevious.selector, current - 11, current - 10));
+        header.closedAt = current - 10;
         post(header);
     }
 
     // ---- credit and activate ---------------------------------------------------------------------------------------
 
     function test_OnlyVaultsAreCredited() public {
-        vm.expectRevert(abi.encodeWithSelector(Ledgers.NotANode.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotANode.selector, address(this)));
         settlement.credit(1);
     }
 
@@ -163,7 +166,7 @@ contract SettlementPostTest is World {
 
         fund(vault, 1);
         vm.expectEmit();
-        emit ISettlement.BatchActivated(address(vault), 1, 5 ether);
+        emit ILedgers.BatchActivated(address(vault), 1, 5 ether);
         equal(settlement.activate(address(vault)), 1, "active");
     }
 
@@ -189,7 +192,7 @@ contract SettlementPostTest is World {
         vm.warp(block.timestamp + DELAY);
 
         equal(settlement.activate(address(vault)), 64, "bounded");
-        equal(settlement.activate(address(vault)), 70, "goes on");
+        equal(settlement.activate(address(vault)), 70, "continues");
     }
 
     function test_OneNodesCreditActivatesNoOther() public {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Settlement} from "../src/Settlement.sol";
 import {ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {Trees} from "./Trees.sol";
@@ -53,6 +52,14 @@ contract SettlementSharesTest is World {
         leaves[1] = earned(alice, total - amount);
     }
 
+    /// @dev Publishes the contributors as version 1, which earned 100 of the 150 of an active epoch.
+    function activeTree(uint64 totalWeight) internal returns (Trees.Leaf[] memory leaves) {
+        publish(totalWeight);
+        leaves = tree(1, 100, 150);
+        fund(vault, 150);
+        postActive(vault, leaves, 150);
+    }
+
     function shareOf(uint64 epoch, Trees.Leaf[] memory leaves, uint32 version, uint32 index)
         internal
         view
@@ -73,10 +80,7 @@ contract SettlementSharesTest is World {
     }
 
     function test_ContributorsShareByWeightAndDustStays() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
         vm.expectEmit();
         emit ISettlement.ShareClaimed(address(vault), datanetId, people[0], 1, people[0], 1, 14, 100);
 
@@ -108,28 +112,52 @@ contract SettlementSharesTest is World {
     }
 
     function test_AFalseWeightOrStrangerReverts() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
-        bytes memory refusal = abi.encodeWithSelector(StateTree.InvalidProof.selector);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
+        bytes4 falseWeight = ISettlement.InvalidWeightProof.selector;
 
         ShareClaim memory entry = shareOf(1, leaves, 1, 2);
         entry.weight = 4;
-        vm.expectRevert(refusal);
+        vm.expectRevert(abi.encodeWithSelector(falseWeight, datanetId, 1, people[2], 4));
         claimShare(entry);
         entry = shareOf(1, leaves, 1, 2);
         entry.contributor = bob;
-        vm.expectRevert(refusal);
-        claimShare(entry);
-        entry = shareOf(1, leaves, 1, 2);
-        entry.cumulative = 101;
-        vm.expectRevert(refusal);
+        vm.expectRevert(abi.encodeWithSelector(falseWeight, datanetId, 1, bob, 3));
         claimShare(entry);
         entry = shareOf(1, leaves, 1, 2);
         entry.version = 2;
-        vm.expectRevert(refusal);
+        vm.expectRevert(abi.encodeWithSelector(falseWeight, datanetId, 2, people[2], 3));
         claimShare(entry);
+        entry = shareOf(1, leaves, 1, 2);
+        entry.cumulative = 101;
+        bytes32 root = this.provenRoot(StateTree.earnedKey(DATANET, payee(1)), 101, Trees.stateProof(leaves, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ISettlement.InvalidProof.selector,
+                address(vault),
+                1,
+                StateTree.stateRoot(root, 150),
+                rootOf(leaves, 150)
+            )
+        );
+        claimShare(entry);
+    }
+
+    function test_AWeightAboveTheStatedTotalReverts() public {
+        contributors([uint64(1), 2, 3, 1]);
+        Trees.Leaf[] memory leaves = activeTree(2);
+
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.WeightExceedsTotal.selector, 3, 2));
+        claimShare(shareOf(1, leaves, 1, 2));
+    }
+
+    function test_SharesBeyondTheDatanetsEarningsAreSkippedForThatReason() public {
+        contributors([uint64(1), 2, 3, 1]);
+        Trees.Leaf[] memory leaves = activeTree(3);
+        equal(claimShare(shareOf(1, leaves, 1, 2)), 100, "3/3");
+
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(vault), payee(1), 1, ISettlement.SharesExceedEarnings.selector);
+        equal(claimShare(shareOf(1, leaves, 1, 1)), 0, "nothing is left");
     }
 
     function test_AnInactiveEpochPaysNoShare() public {
@@ -138,12 +166,12 @@ contract SettlementSharesTest is World {
         fund(vault, 150);
         post(vault, leaves, 150);
         vm.expectEmit();
-        emit ISettlement.ClaimSkipped(address(vault), payee(1), 1, Settlement.NotActive.selector);
+        emit ISettlement.ClaimSkipped(address(vault), payee(1), 1, ISettlement.NotActive.selector);
 
         claimShare(shareOf(1, leaves, 1, 0));
     }
 
-    /// @dev A steward publishes weights that add up to more than the total he states.
+    /// @dev A steward publishes weights that add up to more than the total it states.
     function testFuzz_AForgedWeightDrainsOnlyItsOwnDatanet(uint64[4] memory given, uint64 stated) public {
         for (uint256 i = 0; i < 4; ++i) {
             given[i] = uint64(bound(given[i], 1, 1 << 60));
@@ -175,10 +203,7 @@ contract SettlementSharesTest is World {
     }
 
     function test_AShareGoesToTheChosenPayout() public {
-        publish(contributors([uint64(1), 2, 3, 1]));
-        Trees.Leaf[] memory leaves = tree(1, 100, 150);
-        fund(vault, 150);
-        postActive(vault, leaves, 150);
+        Trees.Leaf[] memory leaves = activeTree(contributors([uint64(1), 2, 3, 1]));
         vm.prank(people[2]);
         settlement.setPayout(bob);
 

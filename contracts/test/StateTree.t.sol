@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IStateTreeErrors} from "../src/interfaces/IStateTreeErrors.sol";
 import {ContributorsTree} from "../src/libraries/ContributorsTree.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {Check} from "./Check.sol";
@@ -15,7 +16,7 @@ contract StateTreeTest is Check {
         leaves = new Trees.Leaf[](count);
         for (uint256 i = 0; i < count; ++i) {
             bytes32 key = keccak256(abi.encode(seed, i));
-            // Some neighbours share a prefix of up to 60 bits, as ground keys could.
+            // Some neighbours share a prefix of up to 60 bits, as keys found by brute force could.
             if (i % 3 == 1) key = leaves[i - 1].key ^ bytes32(uint256(1) << (196 + seed % 60));
             leaves[i] = Trees.Leaf(key, 1 + uint256(keccak256(abi.encode(key))) % 1e24);
         }
@@ -51,7 +52,8 @@ contract StateTreeTest is Check {
         bytes32 key = bytes32(uint256(7));
         bytes32 sibling = keccak256("sibling");
 
-        refused(key, 0, abi.encodePacked(uint16(0), uint256(0))); // a leaf of value 0 never exists
+        vm.expectRevert(abi.encodeWithSelector(IStateTreeErrors.EmptyLeaf.selector, key));
+        this.rootOf(key, 0, abi.encodePacked(uint16(0), uint256(0)));
         refused(key, 1, "");
         refused(key, 1, abi.encodePacked(uint16(0), uint248(0)));
         refused(key, 1, abi.encodePacked(uint16(0), uint256(1))); // a bit beyond the depth
@@ -62,7 +64,7 @@ contract StateTreeTest is Check {
     }
 
     function refused(bytes32 key, uint256 value, bytes memory proof) internal {
-        vm.expectRevert(StateTree.InvalidProof.selector);
+        vm.expectRevert(abi.encodeWithSelector(IStateTreeErrors.MalformedProof.selector, proof));
         this.rootOf(key, value, proof);
     }
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {TaggedHash} from "../src/libraries/TaggedHash.sol";
 
-/// @dev Builds the trees whose proofs the contracts check: straight from the definition, without an eye on gas.
+/// @dev Builds the trees whose proofs the contracts check, directly from their definition and without regard to gas.
 library Trees {
     using TaggedHash for uint8;
 
@@ -76,19 +76,19 @@ library Trees {
 
     function listProof(bytes32[] memory leaves, uint256 index) internal pure returns (bytes32[] memory siblings) {
         bytes32[] memory row = leaves;
-        bytes32[] memory found = new bytes32[](32);
+        bytes32[] memory path = new bytes32[](32);
         bytes32 padding;
         uint256 depth;
         while (row.length > 1) {
             uint256 other = index ^ 1;
-            found[depth++] = other < row.length ? row[other] : padding;
+            path[depth++] = other < row.length ? row[other] : padding;
             row = _above(row, padding);
             padding = TaggedHash.LIST_INNER.hash(padding, padding);
             index >>= 1;
         }
         siblings = new bytes32[](depth);
         for (uint256 i = 0; i < depth; ++i) {
-            siblings[i] = found[i];
+            siblings[i] = path[i];
         }
     }
 

@@ -12,12 +12,13 @@ import {NodeVault} from "../src/NodeVault.sol";
 import {OpenToken} from "../src/OpenToken.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
-import {BatchHeader, Claim, ShareClaim} from "../src/interfaces/ISettlement.sol";
+import {BatchHeader} from "../src/interfaces/ILedgers.sol";
+import {Claim, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {Check} from "./Check.sol";
 import {Trees} from "./Trees.sol";
 
-/// @dev All contracts deployed as on a local chain, one registered node, and the moves that tests are made of.
+/// @dev All contracts deployed as on a local chain, one registered node, and the steps that tests consist of.
 abstract contract World is Check {
     ChannelEscrow internal constant escrow = ChannelEscrow(0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003);
     ERC3009DepositCollector internal constant collector =
@@ -70,7 +71,7 @@ abstract contract World is Check {
         return NodeVault(registry.register(token, operator_, "https://node.example"));
     }
 
-    /// @dev Money reaches a vault through channels; where a test is about what follows, straight from the payer.
+    /// @dev Tokens normally reach a vault through channels. This sends them from the payer, for tests of what follows.
     function fund(NodeVault node, uint256 amount) internal {
         IERC20 token = IERC20(node.token());
         vm.prank(payer);
@@ -94,6 +95,11 @@ abstract contract World is Check {
 
     function rootOf(Trees.Leaf[] memory leaves, uint128 cumTotal) internal pure returns (bytes32) {
         return StateTree.stateRoot(Trees.stateTreeRoot(leaves), cumTotal);
+    }
+
+    /// @dev The root that a proof leads to; external, because the library takes the proof as calldata.
+    function provenRoot(bytes32 key, uint256 value, bytes calldata proof) external pure returns (bytes32) {
+        return StateTree.rootOf(key, value, proof);
     }
 
     /// @dev The successor of the newest header of `node`, for a batch of 10 receipts.

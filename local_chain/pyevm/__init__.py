@@ -1,1 +1,1 @@
-"""The py-evm engine: an Ethereum chain in one Python process, kept in one SQLite file."""
+"""The py-evm engine: an Ethereum chain in one Python process, stored in one SQLite file."""

@@ -1,4 +1,4 @@
-"""The py-evm engine as a `ChainBackend`: the chain on one worker thread, HTTP on another."""
+"""The py-evm engine as a `ChainBackend`: one worker thread owns the chain, another thread serves HTTP."""
 
 import socket
 import sys
@@ -9,23 +9,22 @@ from pathlib import Path
 import uvicorn
 from eth import EVM_RECURSION_LIMIT
 
-from local_chain.backend import Engine
+from local_chain.backend import HOST, Engine
 from local_chain.errors import ChainStartFailed, PortInUse
 from local_chain.pyevm.chain import PyevmChain
 from local_chain.rpc.methods import Methods
 from local_chain.rpc.server import create_app
 
-# py_ecc, which py-evm imports, lifts the limit to 100,000; deeply nested JSON then overflows the C stack of the process
+# py_ecc, which py-evm imports, raises the limit to 100,000; deeply nested JSON would then overflow the C stack
 sys.setrecursionlimit(min(sys.getrecursionlimit(), EVM_RECURSION_LIMIT))
 
-_HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10
 _STOP_TIMEOUT_S = 10
 DATABASE_NAME = "pyevm.sqlite"
 
 
 class PyevmBackend:
-    """py-evm in this process, its blocks in `home`/pyevm.sqlite."""
+    """py-evm in this process. Its blocks are in `home`/pyevm.sqlite."""
 
     engine: Engine = "pyevm"
 
@@ -39,9 +38,11 @@ class PyevmBackend:
 
     @property
     def rpc_url(self) -> str:
-        return f"http://{_HOST}:{self._port}"
+        """Where the chain answers; valid after `start`."""
+        return f"http://{HOST}:{self._port}"
 
     def start(self, port: int) -> None:
+        """Opens or creates the chain and serves it. Raises PortInUse, CorruptChain or ChainStartFailed."""
         listener = _listen(port)
         self._port = listener.getsockname()[1]
         try:
@@ -62,9 +63,11 @@ class PyevmBackend:
         raise ChainStartFailed("the RPC server did not start; see the chain's log")
 
     def running(self) -> bool:
+        """Whether the HTTP thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
+        """Stops the HTTP server, then closes the chain."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(_STOP_TIMEOUT_S)
@@ -74,11 +77,11 @@ class PyevmBackend:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio turns Nagle off only for sockets that name their protocol; with it on, every answer waits 40 ms
+    # asyncio disables Nagle only for sockets that name their protocol; with Nagle, every answer waits 40 ms
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((_HOST, port))
+        listener.bind((HOST, port))
     except OSError as error:
         listener.close()
         raise PortInUse.at(port) from error

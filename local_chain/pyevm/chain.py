@@ -1,4 +1,4 @@
-"""The chain itself: genesis, one block per transaction, and reads of any block's state. One thread at a time."""
+"""The chain: genesis, one block per transaction, and reads of the state after any block. One thread at a time."""
 
 import time
 from collections.abc import Callable
@@ -28,30 +28,34 @@ _HEAD_KEY = b"v1:canonical_head_hash"
 
 
 class TransactionRefused(Exception):
-    """The transaction cannot enter a block; the message says why, in the words other clients use."""
+    """The transaction cannot enter a block; the message says why, in the words of other clients."""
 
 
 class DevVM(PragueVM):
-    """Prague, with blocks that may share a second: the clock of the chain must not run ahead of the wall clock."""
+    """Prague, but blocks may have equal timestamps: the chain's clock must not run ahead of the wall clock."""
 
     consensus_class = NoProofConsensus
 
     @classmethod
     def validate_header(cls, header: BlockHeaderAPI, parent_header: BlockHeaderAPI) -> None:
+        """Raises ValidationError for an invalid header; its timestamp may equal its parent's."""
         if header.timestamp < parent_header.timestamp:
             raise ValidationError("a block cannot be older than its parent")
         super().validate_header(header, parent_header.copy(timestamp=header.timestamp - 1))
 
 
 class DevChain(Chain):
-    """A chain of `CHAIN_ID` (what the CHAINID opcode and thus every EIP-712 domain sees) with a constant gas limit."""
+    """A chain with the id `CHAIN_ID`, which the CHAINID opcode returns and every EIP-712 domain includes."""
 
     chain_id = CHAIN_ID
     vm_configuration = ((BlockNumber(0), DevVM),)
 
 
 class PyevmChain:
-    """The blocks in one SQLite file. A block is durable before `send` or `mine` returns its hash."""
+    """A chain in one SQLite file. A block is durable before `send` or `mine` returns.
+
+    `clock` returns unix seconds. Raises CorruptChain if the file holds no readable chain.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -68,16 +72,17 @@ class PyevmChain:
         self.genesis_hash = bytes(self._chain.get_canonical_block_hash(BlockNumber(0)))
 
     def close(self) -> None:
+        """Closes the file."""
         self._db.close()
 
     # The clock
 
     def now(self) -> int:
-        """The time a block mined now would carry: wall clock plus what `increase_time` added, never before the head."""
+        """The timestamp of a block mined now: the clock plus what `increase_time` added, at least that of the head."""
         return max(int(self._clock()) + self._clock_offset_s, self.head.timestamp)
 
     def increase_time(self, seconds: int) -> int:
-        """Moves the chain's clock forward for good; returns the total offset from the wall clock."""
+        """Moves the chain's clock forward permanently. Returns the total offset from the wall clock, in seconds."""
         self._clock_offset_s += seconds
         self._db.change_setting("clock_offset_s", self._clock_offset_s)
         self._db.commit()
@@ -86,7 +91,7 @@ class PyevmChain:
     # Writing
 
     def send(self, raw: bytes) -> bytes:
-        """Mines one signed transaction in a block of its own and returns its hash. Raises TransactionRefused."""
+        """Mines a signed transaction in its own block and returns its hash. Raises TransactionRefused."""
         transaction = self._decode(raw)
         if self._mined(transaction.hash):
             raise TransactionRefused("already known")
@@ -98,7 +103,7 @@ class PyevmChain:
         return bytes(transaction.hash)
 
     def mine(self) -> BlockHeaderAPI:
-        """Mines an empty block."""
+        """Mines an empty block and returns its header."""
         self._seal(())
         return self.head
 
@@ -114,7 +119,7 @@ class PyevmChain:
         return transaction
 
     def _check(self, transaction: SignedTransactionAPI) -> None:
-        """The checks py-evm leaves out (chain id of typed transactions) or words unlike other clients."""
+        """The checks that py-evm lacks (the chain id of typed transactions) or words differently from other clients."""
         if transaction.chain_id != CHAIN_ID:
             signed_for = "no chain" if transaction.chain_id is None else f"chain {transaction.chain_id}"
             raise TransactionRefused(f"invalid chain id for signer: signed for {signed_for}, want {CHAIN_ID}")
@@ -124,7 +129,7 @@ class PyevmChain:
             raise TransactionRefused(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
         if transaction.nonce > nonce:
             raise TransactionRefused(
-                f"nonce too high: next nonce {nonce}, tx nonce {transaction.nonce}; this chain keeps no queue"
+                f"nonce too high: next nonce {nonce}, tx nonce {transaction.nonce}; this chain has no queue"
             )
         if transaction.gas < transaction.intrinsic_gas:
             raise TransactionRefused(
@@ -167,6 +172,7 @@ class PyevmChain:
     # Reading
 
     def header(self, number: int) -> BlockHeaderAPI | None:
+        """The header of a block by its number; None if there is no such block."""
         if number == self.head.block_number:
             return self.head
         try:
@@ -175,6 +181,7 @@ class PyevmChain:
             return None
 
     def header_by_hash(self, block_hash: bytes) -> BlockHeaderAPI | None:
+        """The header of a block by its hash; None if there is no such block."""
         try:
             return self._chain.get_block_header_by_hash(Hash32(block_hash))
         except HeaderNotFound:
@@ -185,18 +192,20 @@ class PyevmChain:
         return self._chain.get_vm(header).state
 
     def free_state(self, header: BlockHeaderAPI) -> StateAPI:
-        """A scratch copy of the state of `header`, for calls: its block's number and time, and a base fee of 0."""
+        """A scratch copy of the state after `header`, for calls: with its number and time, and a base fee of 0."""
         vm = self._chain.get_vm(header.copy(base_fee_per_gas=0))
         return vm.state
 
     def transactions(self, header: BlockHeaderAPI) -> tuple[SignedTransactionAPI, ...]:
+        """The transactions of a block, in order."""
         return self._chain.chaindb.get_block_transactions(header, DevVM.get_transaction_builder())
 
     def receipts(self, header: BlockHeaderAPI) -> tuple[ReceiptAPI, ...]:
+        """The receipts of a block's transactions, in order. Their `gas_used` is cumulative."""
         return tuple(self._chain.chaindb.get_receipts(header, DevVM.get_receipt_builder()))
 
     def find(self, transaction_hash: bytes) -> tuple[BlockHeaderAPI, int] | None:
-        """The block a transaction was mined in, and its index there."""
+        """The block that holds a transaction, and the transaction's index in it; None if it was not mined."""
         try:
             number, index = self._chain.get_canonical_transaction_index(Hash32(transaction_hash))
         except TransactionNotFound:
@@ -207,11 +216,12 @@ class PyevmChain:
         return self.find(transaction_hash) is not None
 
     def logs(self, first: int, last: int, addresses: list[bytes]) -> list[LogRow]:
+        """The logs of blocks first..last (inclusive) of these contracts, or of all contracts if none is given."""
         return self._db.logs(first, last, addresses)
 
 
 def base_fee(header: BlockHeaderAPI) -> int:
-    """The base fee of a block; every block of this chain has one."""
+    """The base fee of a block, in wei; every block of this chain has one."""
     fee = header.base_fee_per_gas
     assert fee is not None
     return fee
@@ -241,7 +251,7 @@ def _account(balance: int = 0, nonce: int = 0, code: bytes = b"") -> AccountDeta
 
 
 def raw(address: Address) -> RawAddress:
-    """The address as py-evm takes it."""
+    """The address as the 20 bytes that py-evm uses."""
     return RawAddress(address_bytes(address))
 
 

@@ -1,4 +1,4 @@
-"""One SQLite file behind py-evm: trie nodes and headers by key, event logs by block, a few named values."""
+"""The SQLite file of py-evm: trie nodes and headers by key, event logs by block, and named settings."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _CACHED_NODES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One event log with its place in the chain; `position` counts within the block, `topics` are 32-byte words."""
+    """An event log with its place in the chain. `position` counts within the block, `topics` are 32-byte words."""
 
     block: int
     position: int
@@ -37,13 +37,15 @@ class LogRow:
     data: bytes
 
     def topic_words(self) -> list[bytes]:
+        """The topics, 32 bytes each."""
         return [self.topics[start : start + 32] for start in range(0, len(self.topics), 32)]
 
 
 class ChainDatabase(BaseDB):
-    """py-evm's key-value store. Writes stay in memory until `commit` puts a whole block on disk at once.
+    """The key-value store of py-evm. Writes remain in memory until `commit` writes a whole block at once.
 
-    With `synchronous = FULL`, what `commit` returned from survives `kill -9` and power loss. One thread at a time.
+    Since `synchronous = FULL`, what was committed survives `kill -9` and power loss. One thread at a time. Raises
+    CorruptChain if the file is no such database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,17 +97,20 @@ class ChainDatabase(BaseDB):
         self._cache[key] = value
 
     def setting(self, name: str) -> int | None:
+        """A committed setting; None if it was never set."""
         row = self._connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return None if row is None else int(row[0])
 
     def change_setting(self, name: str, value: int) -> None:
+        """Changes a setting with the next commit."""
         self._settings[name] = value
 
     def add_logs(self, rows: Iterable[LogRow]) -> None:
+        """Adds event logs with the next commit."""
         self._logs.extend(rows)
 
     def commit(self) -> None:
-        """Writes everything since the last commit in one durable SQLite transaction."""
+        """Writes all changes since the last commit in one durable SQLite transaction."""
         written = [(key, value) for key, value in self._pending.items() if value is not None]
         deleted = [(key,) for key, value in self._pending.items() if value is None]
         logs = [
@@ -140,13 +145,13 @@ class ChainDatabase(BaseDB):
         self.discard()
 
     def discard(self) -> None:
-        """Forgets everything since the last commit."""
+        """Drops all changes since the last commit."""
         self._pending.clear()
         self._logs.clear()
         self._settings.clear()
 
     def logs(self, first: int, last: int, addresses: Sequence[bytes]) -> list[LogRow]:
-        """The logs of blocks first..last (inclusive) in chain order; of these addresses, or of all if none is given."""
+        """The logs of blocks first..last (inclusive) of these contracts, or of all if none is given, in chain order."""
         query = "SELECT * FROM log WHERE block BETWEEN ? AND ?"
         values: list[int | bytes] = [first, last]
         if addresses:
@@ -155,4 +160,5 @@ class ChainDatabase(BaseDB):
         return [LogRow(*row) for row in self._connection.execute(query + " ORDER BY block, position", values)]
 
     def close(self) -> None:
+        """Closes the file. Changes that were not committed are lost."""
         self._connection.close()

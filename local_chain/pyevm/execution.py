@@ -1,4 +1,4 @@
-"""eth_call and eth_estimateGas: running a message against a scratch state that is thrown away."""
+"""eth_call and eth_estimateGas: runs a message on a scratch state and discards its effects."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -15,11 +15,11 @@ from local_chain.genesis import CHAIN_ID, GAS_LIMIT
 
 _STIPEND = 2_300
 _TOLERANCE = 0.015
-"""How far an estimate may lie above the least gas that works, as a part of it (what Geth uses)."""
+"""How far an estimate may exceed the least gas that suffices, as a fraction of it (Geth's value)."""
 
 
 class Reverted(Exception):
-    """The call ended in REVERT; `data` is what the contract returned."""
+    """The call ended in REVERT. `data` is the revert data."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__("execution reverted")
@@ -32,7 +32,10 @@ class ExecutionFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A message to run: addresses are 20 bytes, `to` is empty for a deployment, amounts in wei."""
+    """A message to run. Addresses are 20 bytes; `to` is empty for a deployment; `value` is in wei.
+
+    `gas` None stands for the block gas limit.
+    """
 
     sender: RawAddress
     to: RawAddress
@@ -43,15 +46,21 @@ class Call:
 
 
 def call(state: StateAPI, message: Call) -> bytes:
-    """What the message returns. Raises Reverted or ExecutionFailed."""
+    """The data that the message returns. Raises Reverted or ExecutionFailed."""
     return bytes(_succeed(_run(state, message, message.gas or GAS_LIMIT)).output)
 
 
 def estimate(state: StateAPI, message: Call) -> int:
-    """Little more than the least gas limit with which the message succeeds. Raises Reverted or ExecutionFailed."""
+    """A gas limit at most `_TOLERANCE` above the least with which the message succeeds.
+
+    Raises Reverted or ExecutionFailed if it does not succeed with any.
+    """
     floor, high = _data_floor(message.data), message.gas or GAS_LIMIT
     low = high - _succeed(_run(state, message, high)).get_gas_remaining()
-    for guess in (low, (low + _STIPEND) * 64 // 63):  # the second covers what calls hold back (EIP-150) and stipends
+    for guess in (
+        low,
+        (low + _STIPEND) * 64 // 63,
+    ):  # the second guess covers the 1/64 that calls hold back (EIP-150) and stipends
         if guess >= high:
             return max(high, floor)
         if not _run(state, message, guess).is_error:
@@ -100,6 +109,6 @@ def _succeed(computation: ComputationAPI) -> ComputationAPI:
 
 
 def _data_floor(data: bytes) -> int:
-    """The least gas a transaction with this call data costs (EIP-7623)."""
+    """The least gas that a transaction with this call data costs (EIP-7623)."""
     zeros = data.count(0)
     return 21_000 + TOTAL_COST_FLOOR_PER_TOKEN * (zeros + 4 * (len(data) - zeros))

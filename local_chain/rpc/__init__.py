@@ -1,1 +1,1 @@
-"""Ethereum JSON-RPC over the py-evm engine: parameters in, documents out, HTTP around both."""
+"""Ethereum JSON-RPC for the py-evm engine: parsing of parameters, methods, JSON documents, and the HTTP server."""

@@ -1,4 +1,4 @@
-"""Blocks, transactions, receipts and logs as JSON-RPC spells them: camelCase keys, hex quantities, 0x bytes."""
+"""Blocks, transactions, receipts and logs as JSON-RPC documents: camelCase keys, hex quantities, 0x-prefixed bytes."""
 
 from collections.abc import Sequence
 
@@ -15,21 +15,24 @@ from local_chain.rpc.errors import Json
 
 
 def number(value: int) -> str:
+    """A quantity: 0x-prefixed hex without leading zeros."""
     return hex(value)
 
 
 def hex_bytes(value: bytes) -> str:
+    """Bytes: 0x-prefixed hex, two digits per byte."""
     return "0x" + value.hex()
 
 
 def address(value: bytes) -> str | None:
-    """The checksummed address, or None for the empty bytes that stand for a deployment."""
+    """The checksummed address; None for empty bytes, which mark a deployment."""
     return to_address("0x" + value.hex()) if value else None
 
 
 def block(
     header: BlockHeaderAPI, transactions: Sequence[SignedTransactionAPI], *, full: bool, pending: bool = False
 ) -> dict[str, Json]:
+    """A block with its transactions: `full` documents, or hashes. A `pending` block has no hash and no nonce."""
     assert isinstance(header, PragueBlockHeader)
     assert header.withdrawals_root is not None
     assert header.parent_beacon_block_root is not None
@@ -66,6 +69,7 @@ def block(
 
 
 def transaction(item: SignedTransactionAPI, header: BlockHeaderAPI, index: int) -> dict[str, Json]:
+    """A mined transaction at `index` of the block of `header`."""
     kind = item.type_id or 0
     document: dict[str, Json] = {
         "hash": hex_bytes(item.hash),
@@ -104,6 +108,10 @@ def receipt(
     index: int,
     logs: Sequence[LogRow],
 ) -> dict[str, Json]:
+    """The receipt of the transaction at `index` of the block of `header`.
+
+    `receipts` and `logs` are those of the whole block: py-evm's gas is cumulative, and log indexes count per block.
+    """
     own = receipts[index]
     before = receipts[index - 1].gas_used if index else 0
     created = None if item.to else address(generate_contract_address(item.sender, item.nonce))
@@ -126,6 +134,7 @@ def receipt(
 
 
 def log(row: LogRow) -> dict[str, Json]:
+    """An event log."""
     return {
         "address": address(row.address),
         "topics": [hex_bytes(topic) for topic in row.topic_words()],
@@ -141,10 +150,10 @@ def log(row: LogRow) -> dict[str, Json]:
 
 
 def _gas_price(item: SignedTransactionAPI, header: BlockHeaderAPI) -> int:
-    """What one unit of gas cost the sender (EIP-1559)."""
+    """The price that the sender paid per unit of gas, in wei (EIP-1559)."""
     return min(item.max_fee_per_gas, base_fee(header) + item.max_priority_fee_per_gas)
 
 
 def _legacy_v(item: SignedTransactionAPI) -> int:
-    """The v of an untyped transaction, which carries its chain id (EIP-155)."""
+    """The v of an untyped transaction, which includes the chain id (EIP-155)."""
     return item.y_parity + 35 + 2 * CHAIN_ID

@@ -1,4 +1,4 @@
-"""JSON-RPC errors and their codes (JSON-RPC 2.0; 3 is Geth's code for a revert)."""
+"""JSON-RPC values, errors and their codes (JSON-RPC 2.0; 3 is Geth's code for a revert)."""
 
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ EXECUTION_REVERTED = 3
 
 
 class RpcError(Exception):
-    """What a call is answered with instead of a result."""
+    """The error that answers a call instead of a result."""
 
     def __init__(self, code: int, message: str, data: Json = None) -> None:
         super().__init__(message)
@@ -22,6 +22,7 @@ class RpcError(Exception):
         self.data = data
 
     def to_json(self) -> dict[str, Json]:
+        """The `error` member of a JSON-RPC response."""
         document: dict[str, Json] = {"code": self.code, "message": str(self)}
         if self.data is not None:
             document["data"] = self.data
@@ -29,7 +30,7 @@ class RpcError(Exception):
 
 
 class InvalidParams(RpcError):
-    """A parameter is missing, superfluous or of the wrong form."""
+    """A parameter is missing, superfluous or malformed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(INVALID_PARAMS, message)

@@ -17,14 +17,14 @@ _Method = Callable[[list[Json]], Json]
 
 
 class Methods:
-    """Every method this chain answers. One thread at a time."""
+    """Every method that this chain answers. One thread at a time."""
 
     def __init__(self, chain: PyevmChain) -> None:
         reads = Reads(chain)
         self._table: Mapping[str, _Method] = _constants() | _reads(reads) | _runs(Runs(chain, reads))
 
     def call(self, method: str, arguments: list[Json]) -> Json:
-        """The method's result. Raises RpcError; -32601 for a method that is not in the table."""
+        """The result of a method. Raises RpcError, with code -32601 for an unknown method."""
         if method not in self._table:
             raise RpcError(METHOD_NOT_FOUND, f"the method {method[:100]} does not exist or is not available")
         return self._table[method](arguments)

@@ -1,4 +1,4 @@
-"""What clients send, parsed once: hex quantities, addresses, block names, calls and log filters."""
+"""Parsing of the parameters that clients send: hex quantities, addresses, block names, calls and log filters."""
 
 import re
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _CALL_FIELDS = {
 
 BlockTag = Literal["latest", "pending", "earliest"]
 BlockName = int | bytes | BlockTag
-"""A block number, a block hash, or a tag; `safe` and `finalized` read as `latest`: this chain never reorganises."""
+"""A block number, a block hash, or a tag. `safe` and `finalized` mean `latest`: this chain never reorganises."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which logs: blocks first..last; no addresses = all; topics[i] = None (any) or the accepted words."""
+    """Selects logs of blocks first..last. No addresses means all; topics[i] are the accepted words, None means any."""
 
     first: BlockName
     last: BlockName
@@ -31,24 +31,26 @@ class LogFilter:
     topics: list[frozenset[bytes] | None]
 
     def accepts(self, topics: list[bytes]) -> bool:
+        """Whether a log with these topics is selected."""
         if len(topics) < len(self.topics):
             return False
         return all(wanted is None or topic in wanted for wanted, topic in zip(self.topics, topics, strict=False))
 
 
 def required(values: list[Json], position: int) -> Json:
-    """The positional parameter, or InvalidParams if the client sent fewer."""
+    """The parameter at a position. Raises InvalidParams if the client sent fewer parameters."""
     if position >= len(values):
         raise InvalidParams(f"expected at least {position + 1} parameters, got {len(values)}")
     return values[position]
 
 
 def optional(values: list[Json], position: int) -> Json:
-    """The positional parameter, or None if the client left it out."""
+    """The parameter at a position; None if the client omitted it."""
     return values[position] if position < len(values) else None
 
 
 def quantity(value: Json, name: str) -> int:
+    """A non-negative integer: 0x-prefixed hex or a JSON number. Raises InvalidParams."""
     if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return int(value, 16)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -57,34 +59,38 @@ def quantity(value: Json, name: str) -> int:
 
 
 def data(value: Json, name: str) -> bytes:
+    """0x-prefixed hex bytes. Raises InvalidParams."""
     if isinstance(value, str) and _DATA.fullmatch(value):
         return bytes.fromhex(value[2:])
     raise InvalidParams(f"{name}: expected 0x-prefixed hex bytes, got {value!r:.80}")
 
 
 def address(value: Json, name: str = "address") -> RawAddress:
+    """20 bytes of 0x-prefixed hex. Raises InvalidParams."""
     return RawAddress(_fixed(value, name, 20))
 
 
 def word(value: Json, name: str) -> bytes:
+    """32 bytes of 0x-prefixed hex. Raises InvalidParams."""
     return _fixed(value, name, 32)
 
 
 def _fixed(value: Json, name: str, length: int) -> bytes:
-    found = data(value, name)
-    if len(found) != length:
-        raise InvalidParams(f"{name}: expected {length} bytes, got {len(found)}")
-    return found
+    fixed = data(value, name)
+    if len(fixed) != length:
+        raise InvalidParams(f"{name}: expected {length} bytes, got {len(fixed)}")
+    return fixed
 
 
 def flag(value: Json, name: str) -> bool:
+    """A JSON boolean. Raises InvalidParams."""
     if isinstance(value, bool):
         return value
     raise InvalidParams(f"{name}: expected true or false, got {value!r:.80}")
 
 
 def block_name(value: Json) -> BlockName:
-    """A tag, a number, or EIP-1898's {blockNumber} or {blockHash}."""
+    """A tag, a number, or {blockNumber} or {blockHash} of EIP-1898. Raises InvalidParams."""
     if isinstance(value, dict):
         if "blockHash" in value:
             return word(value["blockHash"], "blockHash")
@@ -99,6 +105,7 @@ def block_name(value: Json) -> BlockName:
 
 
 def call_message(value: Json) -> Call:
+    """The message of eth_call and eth_estimateGas. Raises InvalidParams, also for fields that are not supported."""
     if not isinstance(value, dict):
         raise InvalidParams("the call must be an object")
     unknown = sorted(set(value) - _CALL_FIELDS)
@@ -131,6 +138,7 @@ def _access_list(value: Json) -> tuple[tuple[RawAddress, tuple[int, ...]], ...]:
 
 
 def log_filter(value: Json) -> LogFilter:
+    """The filter of eth_getLogs. Raises InvalidParams."""
     if not isinstance(value, dict):
         raise InvalidParams("the filter must be an object")
     wanted = value.get("address")

@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(methods: Methods, worker: Executor) -> Starlette:
-    """The HTTP application. `worker` has one thread: the chain's own, on which every method runs."""
+    """The HTTP application. Every method runs on the one thread of `worker`, which owns the chain."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -57,7 +57,7 @@ async def _body(request: Request) -> bytes:
 
 
 def answer_document(methods: Methods, document: Json) -> Json:
-    """The response to one request or a batch; None if it held only notifications."""
+    """The response to a request or a batch; None if it held only notifications."""
     if not isinstance(document, list):
         return _answer(methods, document)
     if not document or len(document) > MAX_BATCH:
@@ -85,7 +85,7 @@ def _answer(methods: Methods, request: Json) -> Json:
         result = methods.call(method, arguments or [])
     except RpcError as error:
         return _failure(request_id, error)
-    except Exception as error:  # the one place where a mistake of ours must become an answer
+    except Exception as error:  # a bug of this server must not leave the client without an answer
         _log.exception("rpc_failed", method=request.get("method") if isinstance(request, dict) else None)
         return _failure(request_id, RpcError(INTERNAL_ERROR, f"internal error: {type(error).__name__}: {error}"))
     return {"jsonrpc": "2.0", "id": request_id, "result": result} if "id" in request else None

@@ -3,27 +3,23 @@
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
+from contracts.artifacts import load
+from contracts.reverts import custom_error, error_string
 from node.chain.abi import abi_of
 
-_ERROR, _PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")
+_PANIC = bytes.fromhex("4e487b71")
 _CONTRACTS = ("Settlement", "NodeRegistry", "NodeVault", "AssetRegistry", "ChannelEscrow", "OpenToken", "Multicall3")
 
 
 def revert_reason(data: bytes) -> str | None:
-    """What revert data says; None for data that says nothing known."""
-    selector, arguments = data[:4], data[4:]
-    try:
-        if selector == _ERROR:
-            return str(decode(["string"], arguments)[0])
-        if selector == _PANIC:
-            return f"panic {decode(['uint256'], arguments)[0]:#x}"
-        for contract in _CONTRACTS:
-            if selector in (errors := abi_of(contract).errors):
-                name, kinds = errors[selector]
-                return f"{name}({', '.join(map(_show, decode(kinds, arguments)))})"
-    except DecodingError:
-        return None
-    return None
+    """The error in revert data, in words; None if the data is of no known error."""
+    text = error_string(data)
+    if text is None and data[:4] == _PANIC:
+        text = _panic(data)
+    if text is None:
+        texts = (custom_error(data, load(contract).abi) for contract in _CONTRACTS)
+        text = next((known for known in texts if known is not None), None)
+    return text
 
 
 def error_selector(contract: str, name: str) -> bytes:
@@ -31,5 +27,8 @@ def error_selector(contract: str, name: str) -> bytes:
     return next(selector for selector, (found, _) in abi_of(contract).errors.items() if found == name)
 
 
-def _show(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+def _panic(data: bytes) -> str | None:
+    try:
+        return f"panic {decode(['uint256'], data[4:])[0]:#x}"
+    except DecodingError:
+        return None

@@ -151,7 +151,7 @@ class Cycle:
             try:
                 return await self._send(intent, self._parts.settlement.post(stored.header))
             except TransactionFailed as error:
-                early = error.reason.startswith("InvalidClosingTime")
+                early = error.reason.startswith("ClosedInFuture")
                 if not early or asyncio.get_running_loop().time() > deadline:
                     raise
             await asyncio.sleep(POLL_S)

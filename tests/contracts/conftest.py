@@ -1,4 +1,4 @@
-"""One world per module: deploying everything takes a tenth of a second, a test undoes what it sends."""
+"""One world per module: deploying everything takes a tenth of a second, and each test undoes what it sends."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The compiled contracts on an in-memory EVM: no blocks, no keys, hundreds of times faster than a chain."""
+"""The compiled contracts on an in-memory EVM, without blocks and keys. It is hundreds of times faster than a chain."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _GAS = 30_000_000
 
 
 class Reverted(Exception):
-    """A call failed. `reason` is the name of the custom error, `data` all that came back."""
+    """A call failed. `reason` is the name of the custom error, `data` is the revert data."""
 
     def __init__(self, reason: str, data: bytes) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class Reverted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One deployed contract: its address, and the ABI to speak to it."""
+    """A deployed contract: its address, and the ABI to call it."""
 
     address: Address
     artifact: Artifact
@@ -41,12 +41,12 @@ class Contract:
         return bytes.fromhex(self.encoder.encode_abi(function, args=list(args))[2:])
 
     def outputs(self, function: str) -> list[str]:
-        found = next(item for item in self.artifact.abi if item.get("name") == function)
-        return [_type(output) for output in found["outputs"]]
+        entry = next(item for item in self.artifact.abi if item.get("name") == function)
+        return [_type(output) for output in entry["outputs"]]
 
 
 class Machine:
-    """One EVM with a clock. Calls need no signature: the sender is whom the caller names."""
+    """An EVM with a clock. Calls need no signature: the test names the sender."""
 
     def __init__(self) -> None:
         self._evm = pyrevm.EVM(pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=CHAIN_ID)), spec_id="PRAGUE", gas_limit=_GAS)
@@ -73,12 +73,12 @@ class Machine:
         artifact = load(name)
         for item in artifact.abi:
             if item["type"] == "error":
-                signature = f"{item['name']}({','.join(_type(one) for one in item['inputs'])})"
+                signature = f"{item['name']}({','.join(_type(parameter) for parameter in item['inputs'])})"
                 self._errors[keccak(signature.encode())[:4]] = item["name"]
         return Contract(address, artifact, Web3().eth.contract(to_checksum_address(address), abi=artifact.abi))
 
     def send(self, sender: Address, contract: Contract, function: str, *args: Any) -> Any:
-        """Executes and keeps the effects. Returns the output: one value, or a tuple of them. Reverted otherwise."""
+        """Calls a function and keeps its effects. Returns its value, or a tuple if it has several. Raises Reverted."""
         try:
             answer = self._evm.message_call(sender, contract.address, contract.calldata(function, *args), gas=_GAS)
         except RuntimeError as error:
@@ -92,7 +92,7 @@ class Machine:
 
     @contextmanager
     def discarding(self) -> Iterator[None]:
-        """Whatever is sent meanwhile is undone afterwards."""
+        """Undoes everything that is sent inside the `with` block."""
         checkpoint, now = self._evm.snapshot(), self.now
         try:
             yield

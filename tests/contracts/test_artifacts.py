@@ -1,27 +1,15 @@
-"""The committed artifacts are what the sources compile to, and bare runtime code really is bare."""
-
-import shutil
-import subprocess
-from pathlib import Path
+"""The committed artifacts match the sources, and contracts placed as bare code have no constructor or immutables."""
 
 import pytest
 
 from contracts.artifacts import load
+from tests.contracts.toolchain import CONTRACTS, run_script
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
 NAMES = sorted(path.stem for path in (CONTRACTS / "artifacts").glob("*.json"))
 
 
 def test_the_artifacts_are_what_the_sources_compile_to() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.fail("Node.js (20 or newer) is missing: the contracts cannot be compiled. Install Node.js.")
-    if not (CONTRACTS / "node_modules").is_dir():
-        pytest.fail("the compiler is missing. Run: npm --prefix contracts install --ignore-scripts")
-
-    check = subprocess.run(
-        [node, CONTRACTS / "compile.mjs", "--check"], capture_output=True, text=True, timeout=240, check=False
-    )
+    check = run_script("compile.mjs", "--check")
 
     assert check.returncode == 0, check.stderr
 
@@ -41,7 +29,7 @@ def test_code_that_is_placed_has_no_constructor_and_no_immutables(name: str) -> 
     artifact = load(name)
 
     assert not [item for item in artifact.abi if item["type"] == "constructor"]
-    # the deployment code only returns the runtime, which lies in it unchanged
+    # the deployment code only returns the runtime code, which it contains unchanged
     assert artifact.bytecode.endswith(artifact.runtime)
     assert len(artifact.bytecode) - len(artifact.runtime) < 64
 

@@ -1,4 +1,4 @@
-"""Proofs that Python builds are the ones Settlement takes: random trees, random contributors, and any bit flipped."""
+"""Settlement accepts exactly the proofs that Python builds: random trees, random contributors, and any bit flipped."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -49,7 +49,7 @@ def test_every_payee_of_any_tree_claims_exactly_what_it_earned(
 
 @settings(max_examples=40, deadline=None)
 @given(EARNED, CHARGED, st.data())
-def test_settlement_takes_a_proof_iff_python_does(
+def test_settlement_accepts_a_proof_iff_python_does(
     world: World, earned: dict[Payee, int], charged: dict[Bytes32, int], data: st.DataObject
 ) -> None:
     with world.machine.discarding():
@@ -62,17 +62,17 @@ def test_settlement_takes_a_proof_iff_python_does(
         proof = data.draw(mutations_of(proof))
 
         try:
-            taken = verify_inclusion(tree.root, earned_key(payee), amount, proof)
+            refusal = None if verify_inclusion(tree.root, earned_key(payee), amount, proof) else "InvalidProof"
         except MalformedProof:
-            taken = False
+            refusal = "MalformedProof"
 
-        with expectation(taken):
+        with expectation(refusal):
             assert world.claim((node, epoch, kind, payee_id, amount, proof)) == amount
 
 
-def expectation(taken: bool) -> AbstractContextManager[object]:
-    """Nothing special if the proof is good; otherwise the contract's InvalidProof and no other failure."""
-    return nullcontext() if taken else pytest.raises(Reverted, match=r"^InvalidProof$")
+def expectation(refusal: str | None) -> AbstractContextManager[object]:
+    """Success if `refusal` is None; otherwise the contract's error of that name and no other failure."""
+    return nullcontext() if refusal is None else pytest.raises(Reverted, match=f"^{refusal}$")
 
 
 def mutations_of(proof: bytes) -> st.SearchStrategy[bytes]:
@@ -122,7 +122,7 @@ def datanet_head(world: World, datanet_id: Bytes32, tree: StateTree, payee: Paye
 
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(PEOPLE, st.integers(1, 2**40), min_size=1, max_size=20), st.data())
-def test_settlement_takes_a_weight_iff_python_does(
+def test_settlement_accepts_a_weight_iff_python_does(
     world: World, weights: dict[Address, int], data: st.DataObject
 ) -> None:
     with world.machine.discarding():
@@ -138,14 +138,14 @@ def test_settlement_takes_a_weight_iff_python_does(
         weight = data.draw(st.sampled_from([weights[who], max(1, weights[who] - 1)]))
         taken = verify_path(contributors.root, len(weights), index, Contributor(who, weight).leaf, path)
 
-        with expectation(taken):
+        with expectation(None if taken else "InvalidWeightProof"):
             paid = world.claim_share((*datanet_head(world, datanet_id, tree, payee), who, weight, index, list(path)))
             assert paid == 10**24 * weight // contributors.total_weight
 
 
 @settings(deadline=None)
 @given(st.dictionaries(PEOPLE, AMOUNTS, max_size=5), AMOUNTS)
-def test_the_root_that_counts_binds_the_total(earned: dict[Address, int], total: int) -> None:
+def test_the_state_root_binds_the_total(earned: dict[Address, int], total: int) -> None:
     tree = StateTree.of({earned_key(Payee.of_address(who)): amount for who, amount in earned.items()})
 
     assert state_root(tree.root, total) != state_root(tree.root, total + 1)

@@ -1,4 +1,4 @@
-"""What the registries hash is what Python hashes."""
+"""The registries compute the same hashes as Python."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""All contracts deployed as on a local chain, one registered node, and the moves that tests are made of."""
+"""All contracts deployed as on a local chain, one registered node, and the steps that tests consist of."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ OPEN = 10**18
 
 
 def key(name: str) -> PrivateKey:
-    """The key of a person in these tests, from its name."""
+    """The key of a role in these tests, derived from its name."""
     return PrivateKey(keccak(name.encode()))
 
 
 class World:
-    """One machine with every contract on it. Ownership: `owner` has the node, `operator` its key, `payer` the OPEN."""
+    """A machine with every contract. `owner` owns the node, `operator` is its operator key, `payer` holds the OPEN."""
 
     def __init__(self) -> None:
         self.machine = machine = Machine()
@@ -54,7 +54,7 @@ class World:
         return self.machine.at("NodeVault", to_address(made))
 
     def fund(self, vault: Contract, amount: int) -> None:
-        """Brings money into a vault without a channel, and sweeps it."""
+        """Sends tokens to a vault without a channel, and sweeps it."""
         self.machine.send(self.payer.address, self.token, "transfer", vault.address, amount)
         self.machine.send(self.payer.address, vault, "sweep")
 
@@ -68,7 +68,7 @@ class World:
         return ChannelConfig(payer, payer, vault, vault, self.token.address, 86_400, Bytes32(uint_word(salt)))
 
     def deposit(self, config: ChannelConfig, amount: int, salt: int = 1) -> None:
-        """The payer's ERC-3009 deposit, relayed by the operator."""
+        """Deposits by the payer's ERC-3009 authorisation, relayed by the operator."""
         until = self.machine.now + 600
         nonce = deposit_nonce(config.channel_id(CHAIN_ID), salt)
         consent = ReceiveWithAuthorization(self.payer.address, ERC3009_COLLECTOR, amount, 0, until, nonce)
@@ -90,7 +90,7 @@ class World:
     # ---- batches -------------------------------------------------------------------------------------------------
 
     def post(self, tree: StateTree, cum_total: int, vault: Contract | None = None) -> BatchHeader:
-        """Posts the successor of the newest header, for ten receipts that lead to `tree`."""
+        """Posts the successor of the newest header, for ten receipts that result in `tree`."""
         node = (vault or self.vault).address
         last, _, seq, prev_hash, prev_root, *_ = self.machine.read(self.settlement, "ledger", node)
         header = BatchHeader(
@@ -121,7 +121,7 @@ class World:
     # ---- Datanets ------------------------------------------------------------------------------------------------
 
     def publish_datanet(self, root: Bytes32, total_weight: int, count: int) -> Bytes32:
-        """Version 1 of a new Datanet of the admin's."""
+        """Publishes version 1 of a new Datanet whose steward is the admin."""
         salt = keccak(root)
         datanet_id = self.machine.send(self.admin.address, self.assets, "createDatanet", salt, "")
         arguments = (datanet_id, ZERO_BYTES32, root, total_weight, count)

@@ -1,4 +1,4 @@
-"""What the tests of both engines share: web3.py on a running chain, and raw JSON-RPC."""
+"""Shared by the tests of both engines: web3.py on a running chain, raw transactions and raw JSON-RPC."""
 
 from dataclasses import dataclass, field
 from typing import Any

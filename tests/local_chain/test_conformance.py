@@ -1,4 +1,4 @@
-"""What web3.py may expect of a private chain, whichever engine runs it."""
+"""What web3.py can expect of a private chain, with either engine."""
 
 import time
 

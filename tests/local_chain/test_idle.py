@@ -1,24 +1,17 @@
-"""When an idle chain mines by itself; the clock of the rule is the test's."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""When an idle chain mines empty blocks. The tests set the clock."""
 
 import pytest
 
 from local_chain.client import RpcClient
 from local_chain.idle import ACTIVE_S, BLOCK_AGE_S, IdleMiner
-from local_chain.pyevm.backend import PyevmBackend
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[RpcClient]:
-    backend = PyevmBackend(tmp_path)
-    backend.start(0)
-    yield RpcClient(backend.rpc_url)
-    backend.stop()
+def client(rpc_url: str) -> RpcClient:
+    return RpcClient(rpc_url)
 
 
-def test_a_head_that_grew_old_gets_an_empty_block_and_a_young_one_does_not(client: RpcClient) -> None:
+def test_an_old_head_gets_an_empty_block_and_a_young_one_does_not(client: RpcClient) -> None:
     miner = IdleMiner(client)
 
     numbers = []
@@ -29,7 +22,7 @@ def test_a_head_that_grew_old_gets_an_empty_block_and_a_young_one_does_not(clien
     assert numbers == [0, 0, 1, 1, 2]
 
 
-def test_a_chain_nobody_uses_comes_to_rest_and_a_transaction_wakes_it(client: RpcClient) -> None:
+def test_an_unused_chain_comes_to_rest_and_a_transaction_wakes_it(client: RpcClient) -> None:
     miner = IdleMiner(client)
     for now in range(int(2 * ACTIVE_S)):
         miner.tick(float(now))

@@ -1,4 +1,4 @@
-"""A chain in a process of its own: who starts it, who adopts it, and how it ends."""
+"""A chain in a separate process: how it is started, adopted and ended."""
 
 import json
 import os
@@ -14,16 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from local_chain.anvil import find_anvil
 from local_chain.backend import Engine
 from local_chain.client import RpcClient
 from local_chain.errors import (
-    ChainStartFailed,
     ChainUnreachable,
     CorruptChain,
-    EngineMissing,
     HomeInUse,
-    LocalChainError,
     PortInUse,
     WrongEngine,
 )
@@ -230,45 +226,18 @@ def test_a_damaged_chain_is_refused_with_what_to_do_and_its_lock_is_free(home: P
     start_chain(home).stop()
 
 
-def test_anvil_missing_is_refused_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(EngineMissing, match="npm ci"):
-        find_anvil(tmp_path / "node_modules")
-
-
-def test_a_chain_that_is_locked_but_silent_is_not_taken_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_chain.launcher._ENDING_TIMEOUT_S", 0.2)
+def test_a_chain_that_is_locked_but_silent_is_not_taken_over(home: Path) -> None:
     with ChainHome(home).lock(), pytest.raises(HomeInUse, match=str(os.getpid())):
-        start_chain(home)
+        start_chain(home, ending_timeout_s=0.2)
 
 
-def test_a_hanging_chain_whose_owner_is_gone_is_ended_and_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_chain.launcher._ENDING_TIMEOUT_S", 0.5)
+def test_a_hanging_chain_whose_owner_is_gone_is_ended_and_replaced(home: Path) -> None:
     owner, _, pid = start_owner(home, "pyevm")
     os.kill(pid, signal.SIGSTOP)
     owner.kill()
     owner.wait()
 
-    again = start_chain(home)
+    again = start_chain(home, ending_timeout_s=0.5)
 
     assert again.pid != pid
     again.stop()
-
-
-def test_reset_removes_a_stopped_chain_and_refuses_a_running_one(home: Path, engine: Engine) -> None:
-    first = start_chain(home, engine)
-    with pytest.raises(HomeInUse):
-        ChainHome(home).reset()
-    first.stop()
-
-    gone = ChainHome(home).reset()
-
-    assert gone
-    assert ChainHome(home).engine() is None
-
-
-def test_every_reported_error_keeps_its_class_across_processes() -> None:
-    for error in LocalChainError.__subclasses__():
-        assert type(LocalChainError.from_kind(error("why").kind, "why")) is error
-    assert type(LocalChainError.from_kind("Unknown", "why")) is ChainStartFailed

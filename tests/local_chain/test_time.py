@@ -1,4 +1,4 @@
-"""Moving a chain's clock, on chains of their own: time never goes back."""
+"""The clock of a chain, which tests move on separate chains: time never goes back."""
 
 import time
 from pathlib import Path

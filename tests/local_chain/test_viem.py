@@ -1,4 +1,4 @@
-"""A TypeScript client must find on both engines what it finds on any Ethereum node."""
+"""A TypeScript client gets from both engines what it gets from any Ethereum node."""
 
 import json
 import shutil

@@ -5,8 +5,8 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 
 import {IChannelEscrow} from "../interfaces/IChannelEscrow.sol";
 
-/// @title What payers and receivers of channels sign.
-/// @dev The domain is computed per call, so bare runtime code is right at whatever address and chain it is placed.
+/// @title The EIP-712 digests that payers and receivers of channels sign.
+/// @dev The domain is computed in each call, so that bare runtime code works at any address and on any chain.
 abstract contract ChannelDigests is IChannelEscrow {
     bytes32 private constant _DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -23,18 +23,22 @@ abstract contract ChannelDigests is IChannelEscrow {
         "ClaimBatch(ClaimEntry[] claims)ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
     );
 
+    /// @inheritdoc IChannelEscrow
     function getChannelId(ChannelConfig calldata config) public view returns (bytes32) {
         return _digest(keccak256(abi.encode(_CHANNEL_CONFIG_TYPEHASH, config)));
     }
 
+    /// @inheritdoc IChannelEscrow
     function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) public view returns (bytes32) {
         return _digest(keccak256(abi.encode(_VOUCHER_TYPEHASH, channelId, maxClaimableAmount)));
     }
 
+    /// @inheritdoc IChannelEscrow
     function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) public view returns (bytes32) {
         return _digest(keccak256(abi.encode(_REFUND_TYPEHASH, channelId, nonce, amount)));
     }
 
+    /// @inheritdoc IChannelEscrow
     function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims) public view returns (bytes32) {
         bytes32[] memory entries = new bytes32[](voucherClaims.length);
         for (uint256 i = 0; i < entries.length; ++i) {

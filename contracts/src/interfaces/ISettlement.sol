@@ -1,48 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-struct BatchHeader {
-    address node;
-    uint64 epoch;
-    uint64 fromSeq;
-    uint32 count;
-    bytes32 prevHeaderHash;
-    bytes32 prevStateRoot;
-    bytes32 stateRoot;
-    uint128 cumTotal;
-    bytes32 receiptsRoot;
-    uint64 closedAt;
-}
+import {IAssetRegistry} from "./IAssetRegistry.sol";
+import {IGoverned} from "./IGoverned.sol";
+import {ILedgers} from "./ILedgers.sol";
+import {IPayouts} from "./IPayouts.sol";
+import {IStateTreeErrors} from "./IStateTreeErrors.sol";
 
+/// @notice A payee's claim of what one node owes it.
 struct Claim {
     address node;
-    uint64 epoch;
+    uint64 epoch; // of the active header that the proof is for
     uint8 payeeKind; // 0 ADDRESS, 2 TREASURY (a DATANET is claimed share by share)
-    bytes32 id; // left-padded address, or 0 for the treasury
-    uint128 cumulative;
+    bytes32 id; // the address, left-padded; 0 for the treasury
+    uint128 cumulative; // everything the payee ever earned from the node, in token base units
     bytes proof; // state-tree inclusion of EARNED[payee] = cumulative, see StateTree
 }
 
+/// @notice A contributor's claim of its share of what one node owes a Datanet version.
 struct ShareClaim {
     address node;
-    uint64 epoch;
+    uint64 epoch; // of the active header that the proof is for
     bytes32 datanetId;
     uint32 version;
-    uint128 cumulative;
+    uint128 cumulative; // everything the Datanet version ever earned from the node, in token base units
     bytes proof; // state-tree inclusion of EARNED[DATANET, id] = cumulative
     address contributor;
-    uint64 weight;
+    uint64 weight; // the contributor's registered weight
     uint32 index; // of the contributor's leaf
-    bytes32[] weightProof; // siblings, bottom-up
+    bytes32[] weightProof; // siblings of that leaf, bottom-up
 }
 
-/// @title Credits, batches and claims. One ledger per node; no tree can spend another node's credit.
-interface ISettlement {
-    event Credited(address indexed node, uint256 amount, uint256 total);
-    event BatchPosted(
-        address indexed node, uint64 indexed epoch, bytes32 headerHash, BatchHeader header, uint64 activeFrom
-    );
-    event BatchActivated(address indexed node, uint64 indexed epoch, uint128 cumTotal);
+/// @title Settlement: credits, batches and claims.
+/// @notice Each node has a ledger of its own, and no tree can spend another node's credit. Amounts are in base units of
+/// the node's token.
+interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
+    // ---- events ----------------------------------------------------------------------------------------------------
+
+    /// @notice A payee was paid.
+    /// @param node The node that owed it.
+    /// @param payeeKind 0 for an address, 2 for the treasury.
+    /// @param id The payee's address, left-padded; 0 for the treasury.
+    /// @param to The account that received the tokens.
+    /// @param epoch The epoch of the header that the claim was proven against.
+    /// @param amount The amount that was paid.
+    /// @param cumulative Everything the payee has claimed from the node so far.
     event Claimed(
         address indexed node,
         uint8 payeeKind,
@@ -52,6 +54,16 @@ interface ISettlement {
         uint256 amount,
         uint128 cumulative
     );
+
+    /// @notice A contributor was paid its share of what a Datanet version earned.
+    /// @param node The node that owed it.
+    /// @param datanetId The Datanet.
+    /// @param contributor The contributor.
+    /// @param version The version of the Datanet.
+    /// @param to The account that received the tokens.
+    /// @param epoch The epoch of the header that the claim was proven against.
+    /// @param amount The amount that was paid.
+    /// @param cumulative Everything the Datanet version has earned from the node by that epoch.
     event ShareClaimed(
         address indexed node,
         bytes32 indexed datanetId,
@@ -62,49 +74,130 @@ interface ISettlement {
         uint256 amount,
         uint128 cumulative
     );
+
+    /// @notice An entry of a claim was skipped; the other entries are processed.
+    /// @param node The node.
+    /// @param id The payee's id; keccak256(abi.encode(datanetId, version)) for a share.
+    /// @param epoch The epoch of the entry.
+    /// @param reason Selector of NotActive, NothingToClaim, InsufficientCredit, SharesExceedEarnings or TransferFailed.
     event ClaimSkipped(address indexed node, bytes32 indexed id, uint64 epoch, bytes4 reason);
-    event PayoutChanged(address indexed payee, address to);
 
-    /// @notice Vaults only: pulls `amount` of the node's token from the vault and credits what arrived.
-    function credit(uint256 amount) external;
-    /// @notice Operator key only. The same header again is a no-op; another one for that epoch reverts.
-    function post(BatchHeader calldata header) external returns (bytes32 headerHash);
-    /// @notice Activates, in epoch order, every posted header whose window has passed and which is fully credited.
-    function activate(address node) external returns (uint64 activeEpoch);
-    /// @notice Permissionless: pays each payee (or the payout address it chose) cumulative − claimed. A stale entry is
-    /// skipped, a false proof reverts.
+    // ---- errors ----------------------------------------------------------------------------------------------------
+
+    /// @notice A node's stake must remain bonded until its batches are beyond dispute.
+    /// @param unbondingDelay The unbonding delay, in seconds.
+    /// @param activationDelay The activation delay, in seconds, which must be shorter.
+    error UnbondingTooShort(uint64 unbondingDelay, uint64 activationDelay);
+
+    /// @notice Only addresses and the treasury claim directly; the shares of a Datanet are claimed by `claimShare`.
+    /// @param payeeKind The kind that was given.
+    error UnclaimablePayeeKind(uint8 payeeKind);
+
+    /// @notice The id of a payee of kind ADDRESS is not a left-padded address other than zero.
+    /// @param id The id that was given.
+    error InvalidPayeeAddress(bytes32 id);
+
+    /// @notice The id of the treasury is zero.
+    /// @param id The id that was given.
+    error InvalidTreasuryId(bytes32 id);
+
+    /// @notice The proof does not lead to the state root of the header.
+    /// @param node The node.
+    /// @param epoch The epoch of the header.
+    /// @param proven The state root that the proof leads to.
+    /// @param expected The state root of the header; 0 if the epoch was not posted.
+    error InvalidProof(address node, uint64 epoch, bytes32 proven, bytes32 expected);
+
+    /// @notice The proof does not show that the contributor has this weight in the Datanet version.
+    /// @param datanetId The Datanet.
+    /// @param version The version of the Datanet.
+    /// @param contributor The contributor.
+    /// @param weight The weight that was given.
+    error InvalidWeightProof(bytes32 datanetId, uint32 version, address contributor, uint64 weight);
+
+    /// @notice A registered weight exceeds the total weight that the steward stated.
+    /// @param weight The contributor's weight.
+    /// @param totalWeight The total weight of the Datanet version.
+    error WeightExceedsTotal(uint64 weight, uint64 totalWeight);
+
+    // ---- reasons of ClaimSkipped: only their selectors are used ----------------------------------------------------
+
+    /// @notice Reason of `ClaimSkipped`: the epoch is not active yet.
+    /// @dev Never thrown. The event holds the values.
+    error NotActive();
+
+    /// @notice Reason of `ClaimSkipped`: the payee has claimed this cumulative amount, or more, before.
+    /// @dev Never thrown. The event holds the values.
+    error NothingToClaim();
+
+    /// @notice Reason of `ClaimSkipped`: the node would pay more than its credit or its active total.
+    /// @dev Never thrown. The event holds the values.
+    error InsufficientCredit();
+
+    /// @notice Reason of `ClaimSkipped`: the contributors would receive more than their Datanet version earned.
+    /// @dev Never thrown. The event holds the values.
+    error SharesExceedEarnings();
+
+    /// @notice Reason of `ClaimSkipped`: the token refused the transfer to this payee.
+    /// @dev Never thrown. The event holds the values.
+    error TransferFailed();
+
+    // ---- functions -------------------------------------------------------------------------------------------------
+
+    /// @notice Pays each payee, or the account it chose, what it earned and has not claimed yet.
+    /// @dev An entry that cannot be paid now is skipped with `ClaimSkipped`; an entry that can never be true reverts.
+    /// @param claims The claims.
+    /// @return paid The sum of all payments.
+    /// @custom:access Anyone; the tokens go to the payees.
+    /// @custom:reverts EnforcedPause The contract is paused.
+    /// @custom:reverts UnclaimablePayeeKind A claim is neither for an address nor for the treasury.
+    /// @custom:reverts InvalidPayeeAddress The id of an address is malformed.
+    /// @custom:reverts InvalidTreasuryId The id of the treasury is not zero.
+    /// @custom:reverts MalformedProof A proof is not encoded as specified.
+    /// @custom:reverts InvalidProof A proof does not lead to the state root of the header.
+    /// @custom:reverts ReentrancyGuardReentrantCall A token calls back.
     function claim(Claim[] calldata claims) external returns (uint256 paid);
-    function claimShare(ShareClaim[] calldata claims) external returns (uint256 paid);
-    function setPayout(address to) external;
-    function setPayoutFor(address payee, address to, uint256 nonce, uint64 deadline, bytes calldata signature) external;
 
-    function credited(address node) external view returns (uint256);
+    /// @notice Pays each contributor, or the account it chose, its unclaimed share of what a Datanet version earned:
+    /// ⌊cumulative · weight / totalWeight⌋ less what it has claimed.
+    /// @dev An entry that cannot be paid now is skipped with `ClaimSkipped`; an entry that can never be true reverts.
+    /// @param claims The claims.
+    /// @return paid The sum of all payments.
+    /// @custom:access Anyone; the tokens go to the contributors.
+    /// @custom:reverts EnforcedPause The contract is paused.
+    /// @custom:reverts InvalidWeightProof A proof does not show the contributor's weight.
+    /// @custom:reverts WeightExceedsTotal A registered weight exceeds the total weight.
+    /// @custom:reverts MalformedProof A proof is not encoded as specified.
+    /// @custom:reverts InvalidProof A proof does not lead to the state root of the header.
+    /// @custom:reverts ReentrancyGuardReentrantCall A token calls back.
+    function claimShare(ShareClaim[] calldata claims) external returns (uint256 paid);
+
+    // ---- views -----------------------------------------------------------------------------------------------------
+
+    /// @notice The registry that knows Datanets and the weights of their contributors.
+    /// @return The contract.
+    function assets() external view returns (IAssetRegistry);
+
+    /// @notice Everything that was paid for a node so far.
+    /// @param node The node.
+    /// @return The amount.
     function claimedTotal(address node) external view returns (uint256);
+
+    /// @notice What a payee has claimed from a node so far.
+    /// @param node The node.
+    /// @param payeeKind 0 for an address, 1 for a Datanet version, 2 for the treasury.
+    /// @param id The address, left-padded; keccak256(abi.encode(datanetId, version)); or 0 for the treasury.
+    /// @return The amount; for a Datanet version, the sum of its contributors' shares.
     function claimed(address node, uint8 payeeKind, bytes32 id) external view returns (uint256);
+
+    /// @notice What a contributor has claimed so far of what a Datanet version earned from a node.
+    /// @param node The node.
+    /// @param datanetId The Datanet.
+    /// @param version The version of the Datanet.
+    /// @param contributor The contributor.
+    /// @return The amount.
     function sharePaid(address node, bytes32 datanetId, uint32 version, address contributor)
         external
         view
         returns (uint256);
-    function payoutOf(address payee) external view returns (address);
-    /// @notice The newest posted header of a node, and how far it is active. A fresh node stands at epoch 0 with the
-    /// state root of the empty ledger.
-    function ledger(address node)
-        external
-        view
-        returns (
-            uint64 lastEpoch,
-            uint64 activeEpoch,
-            uint64 nextSeq,
-            bytes32 lastHeaderHash,
-            bytes32 lastStateRoot,
-            uint128 lastCumTotal,
-            uint128 activeCumTotal,
-            uint64 lastClosedAt
-        );
-    function headerHash(address node, uint64 epoch) external view returns (bytes32);
-    function activeFrom(address node, uint64 epoch) external view returns (uint64);
-    function activationDelay() external view returns (uint64);
-    function treasury() external view returns (address);
-    /// @notice The treasury's part that price lists copy when they are registered.
-    function treasuryPpm() external view returns (uint32);
 }

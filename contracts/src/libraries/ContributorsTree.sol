@@ -9,8 +9,14 @@ import {TaggedHash} from "./TaggedHash.sol";
 library ContributorsTree {
     using TaggedHash for uint8;
 
-    /// @notice Whether `contributor` with `weight` is leaf `index` of the tree of `count` leaves under `root`.
-    /// @param siblings Bottom-up; exactly as many as the tree is deep, so no inner node can pose as a leaf.
+    /// @dev Whether `contributor` with `weight` is leaf `index` of the tree of `count` leaves under `root`.
+    /// @param root The root of the tree.
+    /// @param count The number of leaves.
+    /// @param index The position of the leaf, counted from 0.
+    /// @param contributor The contributor of the leaf.
+    /// @param weight The weight of the leaf.
+    /// @param siblings Bottom-up; exactly as many as the tree is deep, so that no inner node can pass for a leaf.
+    /// @return True if the leaf is in the tree.
     function includes(
         bytes32 root,
         uint256 count,

@@ -1,34 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IStateTreeErrors} from "../interfaces/IStateTreeErrors.sol";
 import {TaggedHash} from "./TaggedHash.sol";
 
 /// @title Inclusion proofs of a node's state tree: a compact sparse Merkle tree over 256-bit keys.
 /// @notice A subtree that holds one leaf is that leaf; an empty subtree is the zero word. Key bit 255 decides at the
 /// root, bit 254 below it, and so on.
-/// @dev proof = uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings, bottom-up. Bit k of the bitmap is set iff the sibling
-/// at level k (0 = the root's children) is non-zero.
+/// @dev proof = uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings, bottom-up. Bit k of the bitmap is set if and only if
+/// the sibling at level k (0 = the root's children) is non-zero.
 library StateTree {
     using TaggedHash for uint8;
 
-    error InvalidProof();
-
-    /// @dev The first bit of a key is its kind: 0 what a payee earned, 1 what a channel was charged.
+    /// @dev The key under which the tree holds what a payee earned. The first bit of a key is its kind: 0 for what a
+    /// payee earned, 1 for what a channel was charged.
+    /// @param payeeKind 0 for an address, 1 for a Datanet version, 2 for the treasury.
+    /// @param id The address, left-padded; keccak256(abi.encode(datanetId, version)); or 0 for the treasury.
+    /// @return The key.
     function earnedKey(uint8 payeeKind, bytes32 id) internal pure returns (bytes32) {
         return keccak256(abi.encode(payeeKind, id)) >> 1;
     }
 
-    /// @dev The root that headers carry binds the tree to the total of all fees ever receipted.
+    /// @dev The root that headers carry. It binds the tree to the total of all fees ever receipted.
+    /// @param treeRoot The root of the tree.
+    /// @param cumTotal The total of all fees, in token base units.
+    /// @return The state root.
     function stateRoot(bytes32 treeRoot, uint128 cumTotal) internal pure returns (bytes32) {
         return TaggedHash.STATE_ROOT.hash(treeRoot, bytes32(uint256(cumTotal)));
     }
 
-    /// @notice The root of the tree that holds `value` under `key` beside the siblings of `proof`.
+    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`.
+    /// @param key The key of the leaf.
+    /// @param value The value of the leaf; a tree holds no zero values.
+    /// @param proof The encoded siblings.
+    /// @return root The root of the tree.
     function rootOf(bytes32 key, uint256 value, bytes calldata proof) internal pure returns (bytes32 root) {
-        require(proof.length >= 34 && value != 0, InvalidProof());
+        if (value == 0) revert IStateTreeErrors.EmptyLeaf(key);
+        if (proof.length < 34) revert IStateTreeErrors.MalformedProof(proof);
         uint256 depth = uint16(bytes2(proof[:2]));
         uint256 bitmap = uint256(bytes32(proof[2:34]));
-        require(depth < 256 && bitmap >> depth == 0, InvalidProof());
+        if (depth >= 256 || bitmap >> depth != 0) revert IStateTreeErrors.MalformedProof(proof);
 
         root = TaggedHash.STATE_LEAF.hash(key, bytes32(value));
         uint256 offset = 34;
@@ -36,14 +47,14 @@ library StateTree {
             --level;
             bytes32 sibling;
             if ((bitmap >> level) & 1 == 1) {
-                require(proof.length >= offset + 32, InvalidProof());
+                if (proof.length < offset + 32) revert IStateTreeErrors.MalformedProof(proof);
                 sibling = bytes32(proof[offset:offset + 32]);
-                require(sibling != 0, InvalidProof());
+                if (sibling == 0) revert IStateTreeErrors.MalformedProof(proof);
                 offset += 32;
             }
             bool right = (uint256(key) >> (255 - level)) & 1 == 1;
             root = right ? TaggedHash.STATE_INNER.hash(sibling, root) : TaggedHash.STATE_INNER.hash(root, sibling);
         }
-        require(offset == proof.length, InvalidProof());
+        if (offset != proof.length) revert IStateTreeErrors.MalformedProof(proof);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title H(tag, a, b) = keccak256(abi.encodePacked(uint8 tag, bytes32 a, bytes32 b))
-/// @dev The tag keeps leaves, inner nodes and roots of all trees apart: none can be presented as another.
+/// @dev The tag separates leaves, inner nodes and roots of all trees: none can be presented as another.
 library TaggedHash {
     uint8 internal constant STATE_LEAF = 0x00;
     uint8 internal constant STATE_INNER = 0x01;
@@ -10,6 +10,11 @@ library TaggedHash {
     uint8 internal constant STATE_ROOT = 0x04;
     uint8 internal constant CONTRIBUTOR_LEAF = 0x05;
 
+    /// @dev keccak256 over a tag and two words.
+    /// @param tag What is hashed: one of the tags above.
+    /// @param a The first word.
+    /// @param b The second word.
+    /// @return digest The hash.
     function hash(uint8 tag, bytes32 a, bytes32 b) internal pure returns (bytes32 digest) {
         // 65 bytes do not fit the scratch space: at 0x00 they would overwrite the free-memory pointer.
         assembly ("memory-safe") {

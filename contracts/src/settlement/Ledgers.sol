@@ -8,25 +8,27 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
+import {BatchHeader, ILedgers} from "../interfaces/ILedgers.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
-import {BatchHeader, ISettlement} from "../interfaces/ISettlement.sol";
 import {StateTree} from "../libraries/StateTree.sol";
 import {StructHash} from "../libraries/StructHash.sol";
 
-/// @title One ledger per node: what its vault brought in, and the chain of headers it posted.
+/// @title The ledger of each node: what its vault brought in, and the chain of headers it posted.
 /// @dev Per node: activeCumTotal ≤ credited, activeEpoch ≤ lastEpoch; epochs and seq have no gaps.
-abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
+abstract contract Ledgers is ILedgers, Pausable, ReentrancyGuardTransient {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
     using StructHash for BatchHeader;
 
+    /// @notice What is kept of a posted header.
     struct Header {
-        bytes32 hash;
+        bytes32 hash; // EIP-712 struct hash
         bytes32 stateRoot;
         uint128 cumTotal;
-        uint64 activeFrom;
+        uint64 activeFrom; // unix seconds
     }
 
+    /// @notice The ledger of one node. Amounts are in base units of the node's token.
     struct Ledger {
         uint64 lastEpoch;
         uint64 activeEpoch;
@@ -37,36 +39,30 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
         uint128 credited;
         uint128 claimedTotal;
         mapping(uint64 epoch => Header) headers;
-        mapping(bytes32 key => uint256) claimed; // by EARNED key of the state tree
+        mapping(bytes32 key => uint256) claimed; // by EARNED key of the state tree; what was claimed
         mapping(bytes32 key => mapping(address contributor => uint256)) sharePaid;
     }
 
-    /// @dev Bounds the work that a claim can meet; further epochs activate in the next call.
+    /// @inheritdoc ILedgers
     uint64 public constant MAX_ACTIVATIONS = 64;
 
+    /// @inheritdoc ILedgers
     INodeRegistry public immutable registry;
+    /// @inheritdoc ILedgers
     uint64 public immutable activationDelay;
 
     mapping(address node => Ledger) internal _ledgers;
 
-    error NotANode(address caller);
-    error NotOperator(address caller);
-    error ConflictingHeader(uint64 epoch);
-    error UnexpectedEpoch(uint64 expected);
-    error UnexpectedSeq(uint64 expected);
-    error EmptyBatch();
-    error BrokenChain();
-    error DecreasingTotal();
-    error InvalidClosingTime();
-
+    /// @param registry_ The registry that knows nodes and their keys.
+    /// @param activationDelay_ How long a posted header waits before it can become active, in seconds.
     constructor(INodeRegistry registry_, uint64 activationDelay_) {
         registry = registry_;
         activationDelay = activationDelay_;
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
     function credit(uint256 amount) external nonReentrant {
-        require(registry.isNode(msg.sender), NotANode(msg.sender));
+        if (!registry.isNode(msg.sender)) revert NotANode(msg.sender);
         IERC20 token = IERC20(registry.tokenOf(msg.sender));
         uint256 held = token.balanceOf(address(this));
         token.safeTransferFrom(msg.sender, address(this), amount);
@@ -78,13 +74,15 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
         emit Credited(msg.sender, received, total);
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
     function post(BatchHeader calldata header) external whenNotPaused returns (bytes32 hash) {
-        require(msg.sender == registry.operatorOf(header.node), NotOperator(msg.sender));
+        address operator = registry.operatorOf(header.node);
+        if (msg.sender != operator) revert NotOperator(header.node, msg.sender, operator);
         hash = header.hash();
         Ledger storage book = _ledgers[header.node];
         if (header.epoch != 0 && header.epoch <= book.lastEpoch) {
-            require(book.headers[header.epoch].hash == hash, ConflictingHeader(header.epoch));
+            bytes32 posted = book.headers[header.epoch].hash;
+            if (posted != hash) revert ConflictingHeader(header.node, header.epoch, hash, posted);
             return hash;
         }
         _checkSuccessor(book, header);
@@ -98,7 +96,7 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
         emit BatchPosted(header.node, header.epoch, hash, header, from);
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
     function activate(address node) public returns (uint64 activeEpoch) {
         Ledger storage book = _ledgers[node];
         activeEpoch = book.activeEpoch;
@@ -114,7 +112,7 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
 
     // ---- views -----------------------------------------------------------------------------------------------------
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
     function ledger(address node)
         external
         view
@@ -139,12 +137,17 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
         lastClosedAt = book.lastClosedAt;
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
+    function credited(address node) external view returns (uint256) {
+        return _ledgers[node].credited;
+    }
+
+    /// @inheritdoc ILedgers
     function headerHash(address node, uint64 epoch) external view returns (bytes32) {
         return _ledgers[node].headers[epoch].hash;
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc ILedgers
     function activeFrom(address node, uint64 epoch) external view returns (uint64) {
         return _ledgers[node].headers[epoch].activeFrom;
     }
@@ -152,16 +155,22 @@ abstract contract Ledgers is ISettlement, Pausable, ReentrancyGuardTransient {
     // ---- internals -------------------------------------------------------------------------------------------------
 
     function _checkSuccessor(Ledger storage book, BatchHeader calldata header) private view {
-        require(header.epoch == book.lastEpoch + 1, UnexpectedEpoch(book.lastEpoch + 1));
-        require(header.fromSeq == book.lastSeq + 1, UnexpectedSeq(book.lastSeq + 1));
-        require(header.count != 0, EmptyBatch());
+        uint64 epoch = book.lastEpoch + 1;
+        uint64 seq = book.lastSeq + 1;
         (bytes32 hash, bytes32 root) = _tip(book);
-        require(header.prevHeaderHash == hash && header.prevStateRoot == root, BrokenChain());
-        require(header.cumTotal >= book.lastCumTotal, DecreasingTotal());
-        require(header.closedAt >= book.lastClosedAt && header.closedAt <= block.timestamp, InvalidClosingTime());
+        uint128 total = book.lastCumTotal;
+        uint64 closedAt = book.lastClosedAt;
+        if (header.epoch != epoch) revert UnexpectedEpoch(header.epoch, epoch);
+        if (header.fromSeq != seq) revert UnexpectedSeq(header.fromSeq, seq);
+        if (header.count == 0) revert EmptyBatch(header.epoch);
+        if (header.prevHeaderHash != hash) revert WrongPrevHeader(header.prevHeaderHash, hash);
+        if (header.prevStateRoot != root) revert WrongPrevState(header.prevStateRoot, root);
+        if (header.cumTotal < total) revert DecreasingTotal(header.cumTotal, total);
+        if (header.closedAt < closedAt) revert ClosedBeforePrevious(header.closedAt, closedAt);
+        if (header.closedAt > block.timestamp) revert ClosedInFuture(header.closedAt, block.timestamp);
     }
 
-    /// @dev The newest header's hash and state root; before the first, 0 and the root of the empty ledger.
+    /// @dev Hash and state root of the newest header; before the first, 0 and the root of the empty ledger.
     function _tip(Ledger storage book) private view returns (bytes32 hash, bytes32 root) {
         if (book.lastEpoch == 0) return (0, StateTree.stateRoot(0, 0));
         Header storage last = book.headers[book.lastEpoch];

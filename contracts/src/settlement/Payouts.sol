@@ -5,35 +5,34 @@ import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
-import {ISettlement} from "../interfaces/ISettlement.sol";
+import {IPayouts} from "../interfaces/IPayouts.sol";
 import {StructHash} from "../libraries/StructHash.sol";
 
-/// @title Where a payee wants its claims to go. Only the payee decides, by call or by signature.
-abstract contract Payouts is ISettlement, EIP712("OpenLoRA", "1"), Nonces {
+/// @title Where payees receive their claims.
+/// @dev Only the payee decides, by a call or by a signature.
+abstract contract Payouts is IPayouts, EIP712("OpenLoRA", "1"), Nonces {
     mapping(address payee => address) private _payouts;
 
-    error ExpiredSignature(uint64 deadline);
-    error InvalidSignature();
-
-    /// @inheritdoc ISettlement
-    /// @dev Uses up a nonce, so that no older signed change can undo it.
+    /// @inheritdoc IPayouts
     function setPayout(address to) external {
         _useNonce(msg.sender);
         _setPayout(msg.sender, to);
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc IPayouts
     function setPayoutFor(address payee, address to, uint256 nonce, uint64 deadline, bytes calldata signature)
         external
     {
-        require(block.timestamp <= deadline, ExpiredSignature(deadline));
+        if (block.timestamp > deadline) revert ExpiredSignature(deadline);
         bytes32 digest = _hashTypedDataV4(StructHash.payoutChange(payee, to, nonce, deadline));
-        require(SignatureChecker.isValidSignatureNowCalldata(payee, digest, signature), InvalidSignature());
+        if (!SignatureChecker.isValidSignatureNowCalldata(payee, digest, signature)) {
+            revert InvalidSignature(payee, digest);
+        }
         _useCheckedNonce(payee, nonce);
         _setPayout(payee, to);
     }
 
-    /// @inheritdoc ISettlement
+    /// @inheritdoc IPayouts
     function payoutOf(address payee) public view returns (address) {
         address to = _payouts[payee];
         return to == address(0) ? payee : to;

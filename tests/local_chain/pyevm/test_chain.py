@@ -1,22 +1,21 @@
-"""The py-evm chain without HTTP: durability, the clock, and refusals anvil words or handles differently."""
+"""The py-evm chain without HTTP: durability, the clock, and refusals that anvil words or handles differently."""
 
 import sqlite3
 from pathlib import Path
 
 import pytest
 import rlp
-from eth_account import Account
 
 from contracts.crypto import PrivateKey, keccak
 from local_chain.accounts import dev_accounts
 from local_chain.errors import CorruptChain
-from local_chain.genesis import CHAIN_ID
 from local_chain.pyevm.chain import PyevmChain, TransactionRefused, raw
-from tests.local_chain.engines import OWNER, PAYER
+from tests.local_chain.engines import PAYER
+from tests.local_chain.payments import payment
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test sets."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -25,21 +24,7 @@ class Clock:
         return self.now
 
 
-def payment(nonce: int, **changes: object) -> bytes:
-    fields = {
-        "chainId": CHAIN_ID,
-        "nonce": nonce,
-        "to": OWNER.address,
-        "value": 1,
-        "gas": 21_000,
-        "maxFeePerGas": 3 * 10**9,
-        "maxPriorityFeePerGas": 1,
-    } | changes
-    present = {name: value for name, value in fields.items() if value is not None}
-    return bytes(Account.sign_transaction(present, PAYER.secret).raw_transaction)
-
-
-def test_a_reopened_chain_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_reopened_chain_continues_where_it_stopped(tmp_path: Path) -> None:
     first = PyevmChain(tmp_path / "chain.sqlite")
     digests = [first.send(payment(nonce)) for nonce in range(5)]
     head, genesis = first.head, first.genesis_hash
@@ -94,7 +79,7 @@ def test_an_untyped_transaction_for_another_chain_or_for_none_is_refused(tmp_pat
     chain.close()
 
 
-def test_a_nonce_gap_is_refused_for_there_is_no_queue(tmp_path: Path) -> None:
+def test_a_nonce_gap_is_refused_because_there_is_no_queue(tmp_path: Path) -> None:
     chain = PyevmChain(tmp_path / "chain.sqlite")
 
     with pytest.raises(TransactionRefused, match="next nonce 0, tx nonce 1"):
@@ -132,7 +117,7 @@ def test_a_transaction_with_a_broken_signature_is_refused(tmp_path: Path) -> Non
     chain.close()
 
 
-def test_time_stands_between_blocks_of_one_second_and_never_goes_back(tmp_path: Path) -> None:
+def test_blocks_may_share_a_second_and_time_never_goes_back(tmp_path: Path) -> None:
     clock = Clock(1_000_000.9)
     chain = PyevmChain(tmp_path / "chain.sqlite", clock)
 

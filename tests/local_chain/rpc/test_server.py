@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 over HTTP, as the py-evm engine speaks it."""
+"""JSON-RPC 2.0 over HTTP, as the py-evm engine serves it."""
 
 import json
 from collections.abc import Iterator

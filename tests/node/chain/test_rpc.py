@@ -143,7 +143,7 @@ async def test_a_contract_that_answers_otherwise_is_noticed() -> None:
     [
         (bytes.fromhex("08c379a0") + encode(["string"], ["too late"]), "too late"),
         (bytes.fromhex("4e487b71") + encode(["uint256"], [17]), "panic 0x11"),
-        (error_selector("Settlement", "InvalidClosingTime"), "InvalidClosingTime()"),
+        (error_selector("Settlement", "NothingToClaim"), "NothingToClaim()"),
         (bytes.fromhex("08c379a0") + b"\x01", None),
         (b"\xde\xad\xbe\xef", None),
         (b"", None),

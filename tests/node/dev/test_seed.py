@@ -178,7 +178,7 @@ def test_changed_prices_follow_after_notice(chain: tuple[str, Deployment]) -> No
 def test_terms_that_take_more_than_a_fee_are_refused_with_the_contracts_error(chain: tuple[str, Deployment]) -> None:
     greedy = [replace(ADAPTERS[0], royalty_ppm=900_000)]
 
-    with pytest.raises(TransactionFailed, match=r"InvalidShares\(\)"):
+    with pytest.raises(TransactionFailed, match=r"FeePartsTooHigh\(900000, \d+, 800000\)"):
         seeded(chain, greedy)
 
 
