@@ -6,11 +6,11 @@ from dataclasses import asdict
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.encoding import rfc3339
 from node.api.adapters_admin import operator_only
 from node.api.bodies import parse
 from node.api.health import readiness
 from node.api.models import model_json
-from node.api.nodes import rfc3339
 from node.api.reading import read_body
 from node.compose.engine import named
 from node.errors import InvalidBody

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Query
 
 from attribution.split import Payee
 from contracts.crypto import Bytes32
-from node.api.nodes import rfc3339
+from contracts.encoding import rfc3339
 from node.api.payments import address_of, channel_id_of
 from node.errors import InvalidBody, NotFound
 from node.metering.issued import receipt_json
