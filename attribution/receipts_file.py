@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from attribution import merkle
 from attribution.batch import Batch, Item, receipt_leaves
 from contracts.crypto import ZERO_BYTES32, Bytes32, to_address
+from contracts.document import parse_json
 from contracts.eip712 import Domain, Struct, parse_bytes32
 from contracts.encoding import to_hex
 from contracts.structs import BatchHeader, InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
@@ -78,8 +79,8 @@ class ReceiptsFile:
     def decode(cls, raw: bytes) -> "ReceiptsFile":
         """The file behind `raw`; InvalidReceiptsFile for anything but canonical bytes that rebuild `receiptsRoot`."""
         try:
-            file = _parse(json.loads(raw))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            file = _parse(parse_json(raw))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidReceiptsFile(f"cannot be read: {type(error).__name__}: {error}") from error
         if file.encode() != raw:
             raise InvalidReceiptsFile("is not in canonical form")
@@ -129,7 +130,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _parse(document: dict[str, Any]) -> ReceiptsFile:
+def _parse(document: Any) -> ReceiptsFile:
     if document["version"] != FILE_VERSION:
         raise ValueError(f"version {document['version']!r} is unknown")
     header = BatchHeader.from_json(document["header"])

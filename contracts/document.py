@@ -1,5 +1,7 @@
 """Reading a stranger's JSON object by member name: every error carries the path of the member it is about."""
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +14,37 @@ from contracts.encoding import from_hex
 _S = TypeVar("_S", bound=Struct)
 Refusal = Callable[[str, str], Exception]
 """Makes the error to raise from a member's path and what is wrong with it: "is missing", "must be a string"."""
+
+
+MAX_NESTING = 200
+"""How deep the JSON of strangers may be nested."""
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def parse_json(text: str | bytes) -> object:
+    """The value of a JSON text; ValueError if it is no JSON, or nested deeper than MAX_NESTING.
+
+    Python's parser relies on the recursion limit. Some libraries raise that limit when they are imported (py_ecc to
+    100,000); a deeply nested text then overflows the C stack. So the nesting is measured first.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text))
+    if text.count("[") + text.count("{") > MAX_NESTING and _nesting(text) > MAX_NESTING:
+        raise ValueError(f"the JSON is nested deeper than {MAX_NESTING} levels")
+    value: object = json.loads(text)
+    return value
+
+
+def _nesting(text: str) -> int:
+    """The deepest nesting of brackets outside strings."""
+    depth = deepest = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        if match[0] in ("[", "{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif match[0] in ("]", "}"):
+            depth -= 1
+    return deepest
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx2
 
 from contracts.crypto import Signer
+from contracts.document import parse_json
 from contracts.encoding import to_hex
 from contracts.payment import SignedDeposit, SignedVoucher, payment_payload
 from contracts.structs import InferenceRequest
@@ -126,7 +127,7 @@ class Channel:
 
 def _refusal(response: httpx2.Response) -> DepositRefused:
     try:
-        problem = response.json()
+        problem = parse_json(response.content)
     except ValueError:
         problem = None
     members = problem if isinstance(problem, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from contracts.document import parse_json
 from node.client.errors import Malformed, NodeUnusable
 from node.client.node import NodeCard, NodeQuote
 
@@ -34,14 +35,15 @@ async def run_async(client: httpx2.AsyncClient, flow: Flow[T]) -> T:
 async def _exchange(
     flow: Flow[T], send: Callable[[httpx2.Request], Awaitable[httpx2.Response]], timeouts: dict[str, float | None]
 ) -> T:
-    try:
-        request = next(flow)
-        while True:
-            request.extensions.setdefault("timeout", timeouts)
-            request = flow.send(await send(request))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
+    with closing(flow):
+        try:
+            request = next(flow)
+            while True:
+                request.extensions.setdefault("timeout", timeouts)
+                request = flow.send(await send(request))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
 
 
 def _completed(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -81,7 +83,7 @@ class FlowAuth(httpx2.Auth):
 
 
 def fetch_card(url: str) -> Flow[NodeCard]:
-    """Who the node at `url` is and which payments it accepts. NodeUnusable if it does not say so properly."""
+    """Who the node at `url` is and which payments it accepts. NodeUnusable if this client cannot pay it."""
     response = yield httpx2.Request("GET", f"{url}/nodes/me")
     return parsed(url, response, NodeCard.parse)
 
@@ -99,7 +101,7 @@ def parsed(url: str, response: httpx2.Response, parse: Callable[[object], T]) ->
     if response.is_error:
         raise NodeUnusable(f"{path} answered {response.status_code}", url)
     try:
-        document = response.json()
+        document = parse_json(response.content)
     except ValueError as error:
         raise Malformed(f"{path}:", str(error), url) from error
     try:

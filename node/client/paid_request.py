@@ -1,11 +1,11 @@
 """A request that must be paid for, read from its bytes, and the most that it can cost."""
 
-import json
 from dataclasses import dataclass
 from typing import Self
 
 import httpx2
 
+from contracts.document import parse_json
 from contracts.fees import highest_fee
 from node.client.node import NodeQuote
 
@@ -34,7 +34,7 @@ class PaidRequest:
         if request.method != "POST" or not request.url.path.endswith(PAID_PATHS):
             return None
         try:
-            body = json.loads(request.content)
+            body = parse_json(request.content)
         except ValueError:
             return None
         if not isinstance(body, dict) or not isinstance(body.get("model"), str):

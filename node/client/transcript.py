@@ -1,10 +1,10 @@
 """Reads an answer while it passes to the caller: its text, usage and receipt, from JSON or from server-sent events."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
 
+from contracts.document import parse_json
 from contracts.encoding import outputs
 from node.client.errors import DecodingError
 from node.client.receipt import ReceivedOutput
@@ -58,7 +58,7 @@ class Transcript:
 
     def _take(self, data: bytes) -> None:
         try:
-            document = json.loads(data)
+            document = parse_json(data)
         except ValueError as error:
             raise DecodingError("the node sent something that is not JSON") from error
         if not isinstance(document, dict):

@@ -1,5 +1,8 @@
 """A stranger's JSON is read by name, and each complaint carries the path of the member it is about."""
 
+import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.crypto import Bytes32, PrivateKey, keccak
-from contracts.document import Document
+from contracts.document import MAX_NESTING, Document, parse_json
 from contracts.x402 import Voucher
 
 ADDRESS = PrivateKey(keccak(b"somebody")).address
@@ -113,3 +116,46 @@ def test_null_is_the_same_as_missing() -> None:
 @given(st.integers(0, 2**256 - 1))
 def test_every_uint256_comes_back(value: int) -> None:
     assert document(x=str(value)).uint("x") == document(x=value).uint("x") == value
+
+
+def test_json_is_read_from_text_and_bytes() -> None:
+    assert parse_json('{"a": [1, "ü"]}') == parse_json('{"a": [1, "ü"]}'.encode()) == {"a": [1, "ü"]}
+
+
+@pytest.mark.parametrize("text", ["", "{", b"\xff", "9" * 5_000, '{"a": "' + "[" * 5_000])
+def test_what_cannot_be_read_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        parse_json(text)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":', '["[",'])
+def test_json_that_is_nested_too_deeply_is_refused_whatever_the_recursion_limit(opening: str) -> None:
+    code = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from contracts.document import parse_json\n"
+        "try: parse_json(sys.argv[1] * 20_000)\n"
+        "except ValueError as error: print(error)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, opening], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, f"the JSON is nested deeper than {MAX_NESTING} levels\n")
+
+
+def test_the_deepest_allowed_json_and_wide_json_are_read() -> None:
+    deep: object = "x"
+    for _ in range(MAX_NESTING):
+        deep = [deep]
+    wide = [{"[": "]{"}, '\\"[['] * 1_000
+
+    assert parse_json(json.dumps(deep)) == deep
+    assert parse_json(json.dumps(wide)) == wide
+    with pytest.raises(ValueError, match="nested deeper"):
+        parse_json(json.dumps([deep]))
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_other_json_is_read_as_python_reads_it(value: object) -> None:
+    text = json.dumps([value] * 300)
+
+    assert parse_json(text) == json.loads(text)

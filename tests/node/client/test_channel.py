@@ -90,6 +90,16 @@ def test_a_refused_deposit_is_forgotten(node: NodeSide, plain: httpx2.Client, ch
     assert account.deposit is None
 
 
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"[" * 100_000])
+def test_a_refusal_without_a_document_is_a_refusal(content: bytes, channel: Channel) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(502, content=content))
+
+    with httpx2.Client(transport=transport) as client, pytest.raises(DepositRefused, match="502 no code") as refused:
+        run(client, channel.deposit(OPEN))
+
+    assert refused.value.code is None
+
+
 def test_an_expired_deposit_is_replaced(node: NodeSide, plain: httpx2.Client, tmp_path: Path) -> None:
     card, now = NodeCard.parse(node.card()), [1_000.0]
     channel = Channel(URL, card, PAYER, AccountFile(tmp_path, 31337, PAYER.address, VAULT), lambda: now[0])

@@ -134,6 +134,7 @@ async def test_a_broken_connection_closes_the_flow_at_once() -> None:
     [
         (httpx2.Response(500, json={}), NodeUnusable, "/nodes/me answered 500"),
         (httpx2.Response(200, text="<html>"), Malformed, "/nodes/me:"),
+        (httpx2.Response(200, text="[" * 100_000), Malformed, "/nodes/me:"),
         (httpx2.Response(200, json=[]), Malformed, "/nodes/me: the document must be a JSON object"),
         (httpx2.Response(200, json={}), Malformed, "/nodes/me: chainId is missing"),
     ],

@@ -39,6 +39,7 @@ def test_a_chat_request_is_paid_for_as_its_bytes_are_sent() -> None:
         ("GET", "/v1/chat/completions", b""),
         ("POST", "/v1/models", b'{"model": "x"}'),
         ("POST", "/v1/completions", b"{not json"),
+        ("POST", "/v1/completions", b"[" * 100_000),
         ("POST", "/v1/completions", b"[]"),
         ("POST", "/v1/completions", b'{"model": 5}'),
         ("POST", "/v1/completions", b"{}"),

@@ -75,7 +75,8 @@ def test_a_choice_that_was_not_asked_for_is_refused(index: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "problem"), [(b"<html>", "not JSON"), (b"[]", "not an object"), (b"\xff", "not JSON")]
+    ("body", "problem"),
+    [(b"<html>", "not JSON"), (b"[]", "not an object"), (b"\xff", "not JSON"), (b"[" * 100_000, "not JSON")],
 )
 def test_what_is_not_an_answer_is_an_error_of_the_client_and_of_httpx2(body: bytes, problem: str) -> None:
     plain, streamed = Transcript(streamed=False), Transcript(streamed=True)
