@@ -176,7 +176,7 @@ class Payments:
             raise FeeAboveMax(self.receiver, highest, request.max_fee)
 
     async def _reserve(self, verified: VerifiedRequest, reservation: Reservation, now: int) -> Channel:
-        """Reserves the fee. If that fails, but the escrow may hold more than the database says, refreshes and retries."""
+        """Reserves the fee. If it fails and the escrow may hold more than the database knows, refreshes and retries."""
         outcome = await self._try_reserve(verified, reservation, now)
         if isinstance(outcome, PaymentError) and await self._refreshed(verified, outcome, now):
             outcome = await self._try_reserve(verified, reservation, now)
