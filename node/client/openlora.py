@@ -1,4 +1,6 @@
-"""The public surface of the paying client: everything here is documented, and stays when modules move.
+"""The public surface of the paying client. Import from here: these names stay when modules move.
+
+    from pathlib import Path
 
     import httpx2
     from openai import OpenAI
@@ -7,11 +9,11 @@
     wallet = WalletAuth(PrivateKey(secret), Path("wallet"), deposit=10**18)
     client = OpenAI(base_url=f"{node}/v1", api_key="none", http_client=httpx2.Client(auth=wallet))
     answer = client.chat.completions.create(model="cardiology", messages=messages, max_tokens=128)
-    wallet.receipts[-1].receipt.fee    # what it cost, in token base units
+    wallet.receipts[-1].receipt.fee  # what it cost, in token base units
 
-Sign for another program with `run(client, wallet.sign(request))`; fund a channel with `run(client,
-channel.deposit(amount))`. `run_async` does the same over an asynchronous client. The errors are drawn in
-`node.client.errors`.
+`run(client, wallet.sign(request))` signs a request that another program will send, and
+`run(client, channel.deposit(amount))` funds a channel; `run_async` runs both over an asynchronous client.
+`node.client.errors` draws the tree of errors.
 """
 
 from contracts.crypto import PrivateKey, Signer

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32
+from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedRequest, SignedVoucher
 from contracts.structs import MAX_REQUEST_LIFETIME_S, InferenceRequest
 from contracts.x402 import ChannelConfig, Voucher
 from node.payments.authentication import VerifiedRequest, authenticate
 from node.payments.errors import ChannelRefused, PaymentInvalid, PaymentRequired, RequestExpired
-from node.payments.wire import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedRequest, SignedVoucher
 from tests.node.payments.payer import BODY, NOW, PATH, Payer, key
 from tests.node.payments.shop import ADAPTER, PRICES, RECEIVER
 
