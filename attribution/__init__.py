@@ -1,1 +1,1 @@
-"""Who earned what: pure functions of usage, receipts and Datanets. Knows no HTTP, database or chain client."""
+"""Who earned what: pure functions of usage, receipts and Datanets, without HTTP, database or chain client."""

@@ -1,4 +1,4 @@
-"""Consecutive receipts as one batch: its header, what proves a receipt in it, and the rule (T8) that chains it."""
+"""Consecutive receipts as one batch: its header, inclusion proofs, and the rule (T8) that chains batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from attribution import merkle
 from attribution.transition import Evidence, InvalidTransition, LedgerState, apply
 from contracts.crypto import ZERO_BYTES32, Bytes32
-from contracts.encoding import tagged_hash
+from contracts.encoding import tagged_hash, to_hex
 from contracts.structs import BatchHeader, UsageReceipt
 
 _RECEIPT_LEAF_TAG = 0x02
@@ -22,13 +22,13 @@ class ChainTip:
 
     @classmethod
     def genesis(cls, state: LedgerState) -> "ChainTip":
-        """Before the first batch; epochs count from 1."""
+        """The tip before the first batch; epochs count from 1."""
         return cls(0, ZERO_BYTES32, state)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A receipt and what it needs to be judged."""
+    """A receipt and the evidence that judges it."""
 
     receipt: UsageReceipt
     evidence: Evidence
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A header, its receipts, the state root after each, and the ledger's state after the last."""
+    """A header, its receipts, the state root after each receipt, and the ledger's state after the last."""
 
     header: BatchHeader
     receipts: tuple[UsageReceipt, ...]
@@ -45,10 +45,11 @@ class Batch:
 
     @property
     def tip(self) -> ChainTip:
+        """Where the next batch starts."""
         return ChainTip(self.header.epoch, self.header.struct_hash(), self.state)
 
     def prove(self, index: int) -> tuple[Bytes32, ...]:
-        """The siblings that show receipt `index` of this batch under `receiptsRoot`, bottom-up."""
+        """The siblings that prove receipt `index` of this batch under `receiptsRoot`, bottom-up."""
         return merkle.path_of(receipt_leaves(self.header.prev_state_root, self.receipts, self.roots), index)
 
 
@@ -60,16 +61,16 @@ def receipt_leaf(receipt: UsageReceipt, root_before: Bytes32, root_after: Bytes3
 def receipt_leaves(
     prev_state_root: Bytes32, receipts: Sequence[UsageReceipt], roots: Sequence[Bytes32]
 ) -> list[Bytes32]:
-    """The leaves under `receiptsRoot`: each starts at the root where its neighbour ended."""
+    """The leaves under `receiptsRoot`. Each leaf's root before is the root after of the previous leaf."""
     befores = [prev_state_root, *roots[:-1]]
     return [receipt_leaf(*leaf) for leaf in zip(receipts, befores, roots, strict=True)]
 
 
 def build(tip: ChainTip, items: Sequence[Item]) -> Batch:
-    """The batch of `items` after `tip`: the same inputs give the same header, bit for bit.
+    """The batch of `items` after `tip`. The same inputs give the same header, bit for bit.
 
-    InvalidTransition for the first receipt that breaks a rule, and for one request billed twice. ValueError for no
-    receipts: a batch has at least one.
+    InvalidTransition for the first receipt that breaks a rule, and for a request that is billed twice. ValueError for
+    an empty batch.
     """
     if not items:
         raise ValueError("a batch needs at least one receipt")
@@ -97,7 +98,7 @@ def build(tip: ChainTip, items: Sequence[Item]) -> Batch:
 def verify(tip: ChainTip, header: BatchHeader, items: Sequence[Item]) -> Batch:
     """The batch behind a posted header, rebuilt from its receipts; InvalidTransition (T8) names a field that differs.
 
-    A header may close later than its last receipt finished (T7).
+    A header may have a `closedAt` after its last receipt's `finishedAt` (T7), not before it.
     """
     batch = build(tip, items)
     for field in fields(BatchHeader):
@@ -119,4 +120,4 @@ def _check_billed_once(receipts: Sequence[UsageReceipt]) -> None:
 
 
 def _show(value: object) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return to_hex(value) if isinstance(value, bytes) else str(value)

@@ -1,6 +1,6 @@
-"""Contributions, Datanet versions and their contributors: commitments, roots, and who gets which part.
+"""Contributions, Datanet versions and their contributors: commitments, Merkle roots, and shares.
 
-Rows stay off the chain so that they can be withdrawn; only commitments, roots and integer weights are registered.
+Texts stay off the chain so that they can be withdrawn; only commitments, roots and integer weights are registered.
 """
 
 import re
@@ -23,23 +23,26 @@ class InvalidDatanet(ValueError):
 
 
 def canonical_bytes(text: str) -> bytes:
-    """The bytes of a text that its commitment covers: NFC, line ends as LF, UTF-8."""
+    """The bytes of a text that its commitment covers: Unicode NFC, line ends as LF, encoded as UTF-8."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).encode()
 
 
 def canonical_tokens(text: str) -> int:
-    """How many tokens a text has, whatever the model: runs of [A-Za-z0-9_] or one other character that is no space."""
+    """The model-independent token count: each run of [A-Za-z0-9_], or other non-space character, is a token."""
     return len(_TOKEN.findall(unicodedata.normalize("NFC", text)))
 
 
 def contribution_commit(salt: Bytes32, text: str) -> Bytes32:
-    """keccak(salt ‖ canonical bytes): hides the text, and opens to whoever holds text and salt."""
+    """keccak(salt ‖ canonical bytes): hides the text. Text and salt open it."""
     return commitment(salt, canonical_bytes(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One item of a Datanet as it is registered. `cluster` names its group of near-duplicates (0: alone)."""
+    """An item of a Datanet as it is registered.
+
+    committed_at: unix seconds. cluster: the id of its group of near-duplicates; 0 if it has none.
+    """
 
     commit: Bytes32
     tokens: int
@@ -63,18 +66,21 @@ class Contribution:
 
 
 def content_root(contributions: Iterable[Contribution]) -> Bytes32:
-    """The root over the contributions of a Datanet version, sorted by commit, so their order does not matter."""
+    """The Merkle root over the contributions of a Datanet version, sorted by commit, so that their order is irrelevant.
+
+    InvalidDatanet for no contributions or a duplicate.
+    """
     ordered = sorted(contributions, key=lambda item: item.commit)
     if not ordered:
         raise InvalidDatanet("a Datanet version needs at least one contribution")
     if len({item.commit for item in ordered}) < len(ordered):
-        raise InvalidDatanet("one contribution is listed twice")
+        raise InvalidDatanet("a contribution is listed twice")
     return merkle.root_of([item.leaf for item in ordered])
 
 
 @dataclass(frozen=True, slots=True)
 class Contributor:
-    """Somebody who gets ⌊cumulative·weight/totalWeight⌋ of what a Datanet version earns."""
+    """A contributor and its weight: it gets ⌊cumulative·weight/totalWeight⌋ of what its Datanet version earns."""
 
     address: Address
     weight: int
@@ -87,14 +93,14 @@ class Contributor:
 
 @dataclass(frozen=True, slots=True)
 class WeightProof:
-    """That a contributor has this weight in a Datanet version: its leaf's index and siblings, bottom-up."""
+    """Proves a contributor's weight in a Datanet version: the index of its leaf and the siblings, bottom-up."""
 
     contributor: Contributor
     index: int
     path: tuple[Bytes32, ...]
 
     def verify(self, root: Bytes32, count: int) -> bool:
-        """Whether this is leaf `index` of the `count` contributors under `root`."""
+        """Whether the contributor is leaf `index` of the `count` contributors under `root`."""
         return merkle.verify_path(root, count, self.index, self.contributor.leaf, self.path)
 
 
@@ -107,37 +113,41 @@ class Contributors:
     @classmethod
     def of(cls, weights: Iterable[tuple[Address, int]]) -> "Contributors":
         """From (address, weight) pairs in any order; InvalidDatanet for none, a duplicate or a weight out of range."""
-        members = tuple(sorted((Contributor(*pair) for pair in weights), key=lambda one: address_bytes(one.address)))
+        members = tuple(
+            sorted((Contributor(*pair) for pair in weights), key=lambda member: address_bytes(member.address))
+        )
         if not members:
             raise InvalidDatanet("a Datanet version needs at least one contributor")
-        if len({one.address for one in members}) < len(members):
+        if len({member.address for member in members}) < len(members):
             raise InvalidDatanet("one contributor is listed twice")
-        if min(one.weight for one in members) < 1 or sum(one.weight for one in members) >= _UINT64_LIMIT:
+        if min(member.weight for member in members) < 1 or sum(member.weight for member in members) >= _UINT64_LIMIT:
             raise InvalidDatanet("weights are positive and sum to less than 2^64")
         return cls(members)
 
     @property
     def root(self) -> Bytes32:
-        return merkle.root_of([one.leaf for one in self.members])
+        """The contributors root that is registered for the version."""
+        return merkle.root_of([member.leaf for member in self.members])
 
     @property
     def total_weight(self) -> int:
-        return sum(one.weight for one in self.members)
+        """The sum of all weights."""
+        return sum(member.weight for member in self.members)
 
     def weight_of(self, address: Address) -> int:
-        """The weight of a contributor; 0 for anybody else."""
-        return next((one.weight for one in self.members if one.address == address), 0)
+        """The weight of a contributor; 0 for any other address."""
+        return next((member.weight for member in self.members if member.address == address), 0)
 
     def prove(self, address: Address) -> WeightProof:
-        """The proof of a contributor's weight; KeyError for anybody else."""
-        for index, one in enumerate(self.members):
-            if one.address == address:
-                return WeightProof(one, index, merkle.path_of([other.leaf for other in self.members], index))
+        """The proof of a contributor's weight; KeyError for any other address."""
+        for index, member in enumerate(self.members):
+            if member.address == address:
+                return WeightProof(member, index, merkle.path_of([other.leaf for other in self.members], index))
         raise KeyError(f"{address} is no contributor")
 
 
 def share(cumulative: int, weight: int, total_weight: int) -> int:
-    """What a contributor of `weight` has earned in all: ⌊cumulative·weight/totalWeight⌋. The dust stays unpaid."""
+    """A contributor's total earnings: ⌊cumulative·weight/totalWeight⌋ base units. The remainder stays unpaid."""
     return cumulative * weight // total_weight
 
 

@@ -1,4 +1,4 @@
-"""What an adapter version is made of; its digest goes into the adapter's terms, so every receipt pins it."""
+"""What an adapter version consists of. Its digest is part of the adapter's terms, so every receipt pins it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,9 +10,9 @@ from contracts.structs import DatanetLink
 
 @dataclass(frozen=True, slots=True)
 class AdapterManifest(Struct):
-    """The base, the weights, how they were trained and on which Datanet versions, and who publishes them.
+    """The base model, the weights, how and on which Datanet versions they were trained, and who publishes them.
 
-    `manifestDigest` of the terms is its struct hash. `training_digest` and `influence_digest` are 0 where there is no
+    `manifestDigest` of the terms is its struct hash. `training_digest` and `influence_digest` are 0 if there is no
     training record or influence report.
     """
 

@@ -1,6 +1,6 @@
-"""The tree over an indexed list: depth ⌈log2 count⌉, missing leaves are the zero word, inner nodes H(0x03, l, r).
+"""The Merkle tree over a list: depth ⌈log2 count⌉, missing leaves are the zero word, inner nodes are H(0x03, l, r).
 
-Leaves are hashed by the caller under tags of their own, so a leaf can never pass for an inner node.
+The caller hashes leaves under other tags, so that no leaf is also an inner node.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ INNER_TAG = 0x03
 
 
 def depth_of(count: int) -> int:
-    """⌈log2 count⌉: how many siblings a path has. ValueError for an empty list, which has no tree."""
+    """⌈log2 count⌉: the number of siblings of a path. ValueError for an empty list, which has no tree."""
     if count < 1:
         raise ValueError("a tree needs at least one leaf")
     return (count - 1).bit_length()
 
 
 def root_of(leaves: Sequence[Bytes32]) -> Bytes32:
-    """The root over `leaves`; of a single leaf, the leaf itself."""
+    """The root over `leaves`; the root of a single leaf is the leaf."""
     return _levels(leaves)[-1][0]
 
 
 def path_of(leaves: Sequence[Bytes32], index: int) -> tuple[Bytes32, ...]:
-    """The siblings of leaf `index`, bottom-up."""
+    """The siblings of leaf `index`, bottom-up. IndexError for no such leaf."""
     if not 0 <= index < len(leaves):
         raise IndexError(f"leaf {index} of {len(leaves)}")
     path = []
@@ -45,7 +45,7 @@ def verify_path(root: Bytes32, count: int, index: int, leaf: Bytes32, path: Sequ
 
 
 def _levels(leaves: Sequence[Bytes32]) -> list[list[Bytes32]]:
-    """All levels bottom-up, each padded to an even length (but the root's), by the hash of as many missing leaves."""
+    """All levels, bottom-up. Each but the root is padded to an even length with the root over missing leaves."""
     level, padding, levels = list(leaves), ZERO_BYTES32, []
     for _ in range(depth_of(len(leaves))):
         if len(level) % 2:

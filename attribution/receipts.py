@@ -1,15 +1,13 @@
-"""What a request costs, and which receipts take part in the ledger."""
+"""The form of a receipt: how its status, fee, number and amounts belong together."""
 
 from enum import IntEnum
 
 from contracts.crypto import ZERO_BYTES32
-from contracts.structs import PriceList, UsageReceipt
-
-MILLION = 1_000_000
+from contracts.structs import UsageReceipt
 
 
 class Status(IntEnum):
-    """How a request ended: `status` of its receipt."""
+    """How a request ended: the `status` of its receipt."""
 
     FINISHED = 0
     ABORTED = 1  # the client left or a limit was reached: billed for what was produced
@@ -17,27 +15,14 @@ class Status(IntEnum):
 
 
 class MalformedReceipt(ValueError):
-    """The receipt contradicts itself: its status, fee, number and amounts do not belong together."""
-
-
-def price(price_list: PriceList, tokens_in: int, tokens_cached: int, tokens_out: int) -> int:
-    """fee = max(minFee, ⌈(in·promptPerM + cached·cachedPerM + out·outputPerM) / 10^6⌉), in token base units.
-
-    `tokens_in` excludes `tokens_cached`. Rounded up once, for the whole request.
-    """
-    total = (
-        tokens_in * price_list.prompt_per_m
-        + tokens_cached * price_list.cached_per_m
-        + tokens_out * price_list.output_per_m
-    )
-    return max(price_list.min_fee, -(-total // MILLION))
+    """The receipt contradicts itself: its status, fee, number and amounts do not fit together."""
 
 
 def check_form(receipt: UsageReceipt) -> None:
-    """A receipt is charged (it has a fee and a number) or free (it has neither). MalformedReceipt otherwise.
+    """Checks that a receipt is charged (with a fee and a number) or free (without both). MalformedReceipt otherwise.
 
-    Charged receipts are numbered from 1 without gaps and enter batches. Free ones, and failed ones of a paid node, are
-    signed with `seq` 0 and zero amounts, and belong to no batch.
+    Charged receipts are numbered from 1 without gaps and enter batches. Free receipts, and those of failed requests,
+    are signed with `seq` 0 and zero amounts, and enter no batch.
     """
     if receipt.status not in set(Status):
         raise MalformedReceipt(f"status {receipt.status} is unknown")

@@ -1,7 +1,7 @@
-"""The public file of a batch: what anybody needs to rebuild its header and judge its receipts. No prompts, no salts.
+"""The public file of a batch: enough to rebuild its header and judge its receipts. It has no prompts and no salts.
 
-Canonical JSON: sorted keys, no spaces, ASCII. Every preimage and signature stands in it once and only if a receipt
-needs it, so one batch has one encoding. A file is valid iff it rebuilds `receiptsRoot`.
+Canonical JSON: sorted keys, no spaces, ASCII. It contains every preimage and signature once, and only if a receipt
+needs it, so a batch has exactly one encoding. A file is valid iff it rebuilds `receiptsRoot`.
 """
 
 import json
@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from attribution import merkle
 from attribution.batch import Batch, Item, receipt_leaves
 from contracts.crypto import ZERO_BYTES32, Bytes32, to_address
+from contracts.document import parse_json
 from contracts.eip712 import Domain, Struct, parse_bytes32
+from contracts.encoding import to_hex
 from contracts.structs import BatchHeader, InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
 from contracts.x402 import ChannelConfig
 
@@ -22,12 +24,12 @@ S = TypeVar("S", bound=Struct)
 
 
 class InvalidReceiptsFile(ValueError):
-    """The bytes are no canonical receipts file, or it does not rebuild its header's `receiptsRoot`."""
+    """The bytes are not a canonical receipts file, or the file does not rebuild its header's `receiptsRoot`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One receipt, the state root after it, and what its hashes open to."""
+    """A receipt, the state root after it, and the preimages of its hashes."""
 
     receipt: UsageReceipt
     root: Bytes32
@@ -41,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptsFile:
-    """A batch as it is published."""
+    """A batch in its published form."""
 
     domain: Domain
     header: BatchHeader
@@ -49,7 +51,7 @@ class ReceiptsFile:
 
     @classmethod
     def of(cls, batch: Batch, items: Sequence[Item]) -> "ReceiptsFile":
-        """The file of a batch that was built from `items`."""
+        """The file of a batch built from `items`."""
         entries = (_entry(item, root) for item, root in zip(items, batch.roots, strict=True))
         return cls(batch.state.ledger.domain, batch.header, tuple(entries))
 
@@ -77,8 +79,8 @@ class ReceiptsFile:
     def decode(cls, raw: bytes) -> "ReceiptsFile":
         """The file behind `raw`; InvalidReceiptsFile for anything but canonical bytes that rebuild `receiptsRoot`."""
         try:
-            file = _parse(json.loads(raw))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            file = _parse(parse_json(raw))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidReceiptsFile(f"cannot be read: {type(error).__name__}: {error}") from error
         if file.encode() != raw:
             raise InvalidReceiptsFile("is not in canonical form")
@@ -112,57 +114,55 @@ def _table(values: Iterable[S], key: Callable[[S], Bytes32]) -> list[dict[str, A
 def _vouchers(entries: Sequence[Entry]) -> list[dict[str, str]]:
     found = {(entry.receipt.channel_id, entry.receipt.voucher_max): entry.voucher_signature for entry in entries}
     return [
-        {"channelId": _hex(channel_id), "maxClaimableAmount": str(maximum), "signature": _hex(signature)}
+        {"channelId": to_hex(channel_id), "maxClaimableAmount": str(maximum), "signature": to_hex(signature)}
         for (channel_id, maximum), signature in sorted(found.items())
     ]
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
     request = entry.request.to_json() if entry.request else None
-    signature = _hex(entry.request_signature) if entry.request_signature is not None else None
+    signature = to_hex(entry.request_signature) if entry.request_signature is not None else None
     return {
         "receipt": entry.receipt.to_json(),
-        "stateRoot": _hex(entry.root),
+        "stateRoot": to_hex(entry.root),
         "request": request,
         "requestSignature": signature,
     }
 
 
-def _parse(document: dict[str, Any]) -> ReceiptsFile:
+def _parse(document: Any) -> ReceiptsFile:
     if document["version"] != FILE_VERSION:
         raise ValueError(f"version {document['version']!r} is unknown")
     header = BatchHeader.from_json(document["header"])
     chain_id = int(document["chainId"])
     domain = openlora_domain(chain_id, to_address(document["settlement"]))
-    configs = [ChannelConfig.from_json(one) for one in document["channels"]]
+    configs = [ChannelConfig.from_json(channel) for channel in document["channels"]]
     channels = {config.channel_id(chain_id): config for config in configs}
     price_lists = {value.struct_hash(): value for value in map(PriceList.from_json, document["priceLists"])}
-    terms: dict[Bytes32, Terms | None] = {one.struct_hash(): one for one in map(Terms.from_json, document["terms"])}
+    terms: dict[Bytes32, Terms | None] = {
+        value.struct_hash(): value for value in map(Terms.from_json, document["terms"])
+    }
     terms[ZERO_BYTES32] = None
     vouchers = {
-        (parse_bytes32(one["channelId"]), int(one["maxClaimableAmount"])): _unhex(one["signature"])
-        for one in document["vouchers"]
+        (parse_bytes32(voucher["channelId"]), int(voucher["maxClaimableAmount"])): _unhex(voucher["signature"])
+        for voucher in document["vouchers"]
     }
     entries = []
-    for one in document["receipts"]:
-        receipt = UsageReceipt.from_json(one["receipt"])
+    for item in document["receipts"]:
+        receipt = UsageReceipt.from_json(item["receipt"])
         entries.append(
             Entry(
                 receipt=receipt,
-                root=parse_bytes32(one["stateRoot"]),
+                root=parse_bytes32(item["stateRoot"]),
                 config=channels[receipt.channel_id],
                 voucher_signature=vouchers[receipt.channel_id, receipt.voucher_max],
                 price_list=price_lists[receipt.price_hash],
                 terms=terms[receipt.terms_hash],
-                request=InferenceRequest.from_json(one["request"]) if one["request"] is not None else None,
-                request_signature=_unhex(one["requestSignature"]) if one["requestSignature"] is not None else None,
+                request=InferenceRequest.from_json(item["request"]) if item["request"] is not None else None,
+                request_signature=_unhex(item["requestSignature"]) if item["requestSignature"] is not None else None,
             )
         )
     return ReceiptsFile(domain, header, tuple(entries))
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + value.hex()
 
 
 def _unhex(text: str) -> bytes:

@@ -1,17 +1,17 @@
-"""How one fee divides among the payees of a receipt."""
+"""How a fee is split among the payees of a receipt."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import IntEnum
 
-from attribution.receipts import MILLION
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, address_bytes, to_address
 from contracts.encoding import datanet_payee
+from contracts.fees import MILLION
 from contracts.structs import PriceList, Terms
 
 
 class PayeeKind(IntEnum):
-    """What the id of a payee means."""
+    """What a payee's id identifies."""
 
     ADDRESS = 0
     DATANET = 1
@@ -20,17 +20,19 @@ class PayeeKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Payee:
-    """Who is owed a line: an address, a Datanet version (its contributors claim by weight) or the treasury."""
+    """Who gets a line of a split: an address, a Datanet version (its contributors claim by weight) or the treasury."""
 
     kind: int
     id: Bytes32
 
     @classmethod
     def of_address(cls, address: Address) -> "Payee":
+        """An account as a payee."""
         return cls(PayeeKind.ADDRESS, Bytes32(bytes(12) + address_bytes(address)))
 
     @classmethod
     def of_datanet(cls, datanet_id: Bytes32, version: int) -> "Payee":
+        """A Datanet version as a payee."""
         return cls(PayeeKind.DATANET, datanet_payee(datanet_id, version))
 
     @property
@@ -49,10 +51,11 @@ class InvalidSplit(ValueError):
 
 
 def lines(fee: int, price_list: PriceList, terms: Terms | None) -> dict[Payee, int]:
-    """What each payee earns of `fee`; the lines sum to `fee` and a payee with nothing has no line.
+    """What each payee earns of `fee`. The lines sum to `fee`; a payee who earns nothing has no line.
 
-    treasury, owner: ⌊fee·ppm/10^6⌋; Datanet version j: ⌊fee·dataPpm·ppm_j/10^12⌋; the operator has the rest. `terms` is
-    None for the base and for an adapter that nobody registered. Lines of one payee are summed.
+    treasury, owner: ⌊fee·ppm/10^6⌋; Datanet version j: ⌊fee·dataPpm·ppm_j/10^12⌋; the operator gets the rest.
+    Lines of the same payee are summed. `terms` is None for the base model and for unregistered adapters. InvalidSplit
+    if the parts exceed the fee.
     """
     parts: dict[Payee, int] = defaultdict(int)
     parts[TREASURY] += fee * price_list.treasury_ppm // MILLION

@@ -1,8 +1,8 @@
 """The state of a node's ledger as a compact sparse Merkle tree over 256-bit keys.
 
-A subtree that holds one leaf is that leaf; an empty one is the zero word; a leaf of value 0 never exists. The root
-therefore depends on the key → value map alone, never on the order of updates. Trees are immutable and share structure,
-so keeping the tree of every batch costs only what changed.
+A subtree with one leaf is that leaf, an empty subtree is the zero word, and no leaf has the value 0. The root therefore
+depends on the key → value map alone, not on the order of updates. Trees are immutable and share structure, so a stored
+tree per batch costs only what changed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,22 +36,22 @@ _Node = _Leaf | _Inner | None
 
 
 def earned_key(payee: Payee) -> int:
-    """Where EARNED[payee] lies: first bit 0, then 255 bits of keccak(abi.encode(payeeKind, id))."""
+    """The key of EARNED[payee]: bit 255 is 0, the rest are the upper 255 bits of keccak(abi.encode(payeeKind, id))."""
     return int.from_bytes(keccak(uint_word(payee.kind) + payee.id)) >> 1
 
 
 def charged_key(channel_id: Bytes32) -> int:
-    """Where CHARGED[channel] lies: first bit 1, then as for an ADDRESS payee with the channel id."""
+    """The key of CHARGED[channel]: bit 255 is 1, the rest are as for an ADDRESS payee whose id is the channel id."""
     return _CHARGED | earned_key(Payee(PayeeKind.ADDRESS, channel_id))
 
 
 def state_root(tree_root: Bytes32, cum_total: int) -> Bytes32:
-    """The root that counts: H(0x04, treeRoot, cumTotal)."""
+    """The state root of receipts and headers: H(0x04, treeRoot, cumTotal)."""
     return tagged_hash(0x04, tree_root, uint_word(cum_total))
 
 
 class MalformedProof(ValueError):
-    """The bytes are not the encoding of any inclusion proof."""
+    """The bytes do not encode an inclusion proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,16 @@ class StateTree:
 
     @classmethod
     def of(cls, values: Mapping[int, int]) -> "StateTree":
-        """The tree that holds exactly `values`."""
+        """The tree with exactly these values."""
         return cls().update(values)
 
     @property
     def root(self) -> Bytes32:
+        """The Merkle root; the zero word for an empty tree."""
         return _hash_of(self._root)
 
     def get(self, key: int) -> int:
-        """The value at `key`; 0 where there is no leaf."""
+        """The value at `key`; 0 if there is no leaf."""
         node, level = self._root, 0
         while type(node) is _Inner:
             node = node.right if _bit(key, level) else node.left
@@ -88,15 +89,15 @@ class StateTree:
                 yield node.key, node.value
 
     def update(self, changes: Mapping[int, int]) -> "StateTree":
-        """The tree in which `changes` replace or add values. ValueError for a value that is 0 or too large."""
+        """The tree with `changes` replacing or adding values. ValueError for a value that is 0 or exceeds 256 bits."""
         leaves = [_leaf(key, changes[key]) for key in sorted(changes)]
         return StateTree(_merge(self._root, leaves, 0))
 
     def prove(self, key: int) -> bytes:
         """The inclusion proof of `key`: uint16 depth ‖ 32-byte bitmap ‖ non-zero siblings bottom-up.
 
-        Bit k of the bitmap (least significant first) says that the sibling at level k, 0 being the root's children, is
-        not the zero word. KeyError where there is no leaf.
+        Bit k of the bitmap (least significant first) is set iff the sibling at level k is not the zero word; the root's
+        children are level 0. KeyError if there is no leaf.
         """
         node, bitmap, siblings, depth = self._root, 0, list[bytes](), 0
         while type(node) is _Inner:
@@ -111,12 +112,12 @@ class StateTree:
 
 
 def verify_inclusion(root: Bytes32, key: int, value: int, proof: bytes) -> bool:
-    """Whether `proof` shows that the tree of `root` holds `value` at `key`. MalformedProof for other bytes."""
+    """Whether `proof` proves `value` at `key` in the tree with this root. MalformedProof if it is no proof at all."""
     return implied_root(key, value, proof) == root
 
 
 def implied_root(key: int, value: int, proof: bytes) -> Bytes32:
-    """The only tree root under which `proof` shows `value` at `key`."""
+    """The only tree root under which `proof` proves `value` at `key`. MalformedProof if it is no proof at all."""
     depth, bitmap, siblings = _parse_proof(proof)
     digest = _leaf(key, value).hash
     position = 0
@@ -165,7 +166,7 @@ def _hash_of(node: _Node) -> Bytes32:
 
 
 def _merge(node: _Node, leaves: list[_Leaf], level: int) -> _Node:
-    """The subtree at `level` after `leaves` (sorted by key, all of this subtree) replaced or joined its own."""
+    """The subtree at `level` after replacing or adding `leaves`, which are sorted by key and belong to this subtree."""
     if not leaves:
         return node
     if type(node) is _Leaf:

@@ -1,35 +1,37 @@
-"""The ledger's one rule: state and receipt → next state, or the rule that the receipt breaks.
+"""The ledger's transition function: state and receipt → next state, or the rule that the receipt breaks.
 
-T1 number and node follow; T2 a channel of this vault, its voucher signed; T3 prices and terms registered, fee as they
-say; T4 the channel's charges tile; T5 shares allowed; T6 every payee's EARNED grows by its lines, CHARGED and the total
-by the fee, nothing else changes; T7 times; T9 the request or voucher behind the digest consents. T8 (how receipts chain
-into a batch) is in `batch`.
+T1 `seq` and node continue the ledger.
+T2 The channel pays this vault, and its payer signed the voucher.
+T3 Price list and terms are registered and in force, and the fee follows from them.
+T4 The channel's charges tile [0, charged) and stay below the voucher.
+T5 The shares are allowed.
+T6 Each payee's EARNED grows by its lines; CHARGED and the total grow by the fee; nothing else changes.
+T7 The times are ordered and the duration is bounded.
+T8 How receipts chain into a batch: see `attribution.batch`.
+T9 The signed request or voucher behind `requestDigest` consents to the receipt.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from attribution.receipts import Status, price
+from attribution.receipts import Status
 from attribution.split import InvalidSplit, lines
 from attribution.state_tree import StateTree, charged_key, earned_key, state_root
 from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
 from contracts.eip712 import Domain, Struct
-from contracts.structs import InferenceRequest, PriceList, Terms, UsageReceipt
+from contracts.fees import usage_fee
+from contracts.structs import MAX_DURATION_S, REGISTERED_WEIGHTS, InferenceRequest, PriceList, Terms, UsageReceipt
 from contracts.x402 import ChannelConfig, Voucher, x402_domain
 
 Rule = Literal["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"]
 V = TypeVar("V", bound=Struct)
 
-MAX_DURATION_S = 3600
-"""The longest a request may take, from `startedAt` to `finishedAt`."""
-REGISTERED_WEIGHTS = 1
-"""`attributionVersion` 1: the split follows from the terms alone and `sharesHash` is 0."""
 _UINT128_LIMIT = 1 << 128
 
 
 class InvalidTransition(ValueError):
-    """A receipt or header breaks a rule of the ledger."""
+    """A receipt or header breaks `rule` of the ledger."""
 
     def __init__(self, rule: Rule, detail: str) -> None:
         super().__init__(f"{rule}: {detail}")
@@ -38,7 +40,7 @@ class InvalidTransition(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Which ledger a receipt belongs to: one vault, its token, the chain and the Settlement contract (in `domain`)."""
+    """The ledger that a receipt belongs to: a vault, its token, and the chain and Settlement contract (in `domain`)."""
 
     node: Address
     token: Address
@@ -48,7 +50,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """A ledger after its receipt `seq`: who earned and who was charged (`tree`), and how much in all."""
+    """A ledger after receipt `seq`. tree: EARNED per payee, CHARGED per channel. cum_total: Σ fees. In base units."""
 
     ledger: Ledger
     seq: int
@@ -58,32 +60,34 @@ class LedgerState:
 
     @classmethod
     def genesis(cls, ledger: Ledger) -> "LedgerState":
-        """Before the first receipt: nothing earned, nothing charged."""
+        """The state before the first receipt: nothing earned, nothing charged."""
         return cls(ledger, seq=0, finished_at=0, cum_total=0, tree=StateTree())
 
     @property
     def root(self) -> Bytes32:
+        """The state root that receipts and headers name."""
         return state_root(self.tree.root, self.cum_total)
 
 
 @dataclass(frozen=True, slots=True)
 class Registered(Generic[V]):
-    """A registered value and its window [from_, until); `until` is None while it has no successor."""
+    """A registered value and its window [from_, until) in unix seconds; `until` is None while it has no successor."""
 
     value: V
     from_: int
     until: int | None = None
 
     def holds(self, at: int) -> bool:
+        """Whether the value is in force at `at` (unix seconds)."""
         return self.from_ <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a receipt's hashes open to, with the payer's signatures and the registrations as the chain has them.
+    """The preimages of a receipt's hashes, the payer's signatures, and the registrations from the chain.
 
-    `terms` is None iff the receipt's `termsHash` is 0; `terms_from` then says since when terms for its adapter exist
-    (None: never). `request` is None for a client that signs vouchers only.
+    terms: None iff the receipt's `termsHash` is 0. terms_from: then the time since when the adapter has terms (None:
+    never). request: None for a client that signs vouchers only.
     """
 
     config: ChannelConfig
@@ -96,14 +100,14 @@ class Evidence:
 
 
 def apply(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> LedgerState:
-    """The state after `receipt`; InvalidTransition names the first rule it breaks. Shares of version 1 only."""
+    """The state after `receipt`; InvalidTransition names the first rule it breaks. For `attributionVersion` 1 only."""
     for check in _CHECKS:
         check(state, receipt, evidence)
     return advance(state, receipt, evidence.price_list.value, evidence.terms.value if evidence.terms else None)
 
 
 def advance(state: LedgerState, receipt: UsageReceipt, price_list: PriceList, terms: Terms | None) -> LedgerState:
-    """T6 alone: the state after a receipt that was judged before, as when a ledger is rebuilt from its own records."""
+    """T6 alone: the state after a receipt that was judged before, as when a ledger is rebuilt from stored receipts."""
     try:
         earned = lines(receipt.fee, price_list, terms)
     except InvalidSplit as error:
@@ -140,7 +144,7 @@ def _check_price(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) 
     ours = registered.value.node == receipt.node and registered.value.adapter_key in (receipt.adapter_key, ZERO_BYTES32)
     _require("T3", ours, "the price list is for another node or adapter")
     _require("T3", registered.holds(receipt.started_at), f"the price list did not hold at {receipt.started_at}")
-    fee = price(registered.value, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
+    fee = usage_fee(registered.value, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
     _require("T3", receipt.fee == fee, f"the price is {fee}, the receipt says {receipt.fee}")
 
 

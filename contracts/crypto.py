@@ -4,7 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NewType
+from typing import NewType, Protocol
 
 import coincurve
 import sha3
@@ -22,16 +22,16 @@ _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
 class InvalidSignature(ValueError):
-    """The bytes are not a canonical 65-byte secp256k1 signature, or no key can have made it."""
+    """The bytes are not a canonical 65-byte secp256k1 signature, or no key can have made them."""
 
 
 def keccak(data: bytes) -> Bytes32:
-    """Keccak-256 (the pre-standard padding Ethereum uses)."""
+    """Keccak-256, with the padding that Ethereum uses (older than the SHA-3 standard)."""
     return Bytes32(sha3.keccak_256(data).digest())
 
 
 def to_bytes32(value: bytes) -> Bytes32:
-    """`value` itself once its length is known to be 32; ValueError otherwise."""
+    """`value` as `Bytes32`; ValueError if it does not have 32 bytes."""
     if len(value) != 32:
         raise ValueError(f"expected 32 bytes, got {len(value)}")
     return Bytes32(bytes(value))
@@ -39,7 +39,7 @@ def to_bytes32(value: bytes) -> Bytes32:
 
 @lru_cache(maxsize=4096)
 def to_address(text: str) -> Address:
-    """The EIP-55 form of a hex address. A mixed-case input must already carry the right checksum."""
+    """The EIP-55 form of a hex address; ValueError for other text, and for mixed case with a wrong checksum."""
     if not _ADDRESS.fullmatch(text):
         raise ValueError(f"not an address: {text!r} (expected 0x and 40 hex digits)")
     plain = text[2:].lower()
@@ -59,10 +59,10 @@ def address_bytes(address: Address) -> bytes:
 
 
 def recover(digest: bytes, signature: bytes) -> Address:
-    """Who signed `digest`: the address `ecrecover` gives for a 65-byte r ‖ s ‖ v signature (v = 27 or 28).
+    """The address that signed `digest`, as `ecrecover` computes it from a 65-byte r ‖ s ‖ v signature (v = 27 or 28).
 
-    Raises InvalidSignature for another length or v, for a high s (EIP-2: OpenZeppelin's ECDSA refuses it too)
-    and for a point that is not on the curve.
+    InvalidSignature for another length or v, for a high s (EIP-2; OpenZeppelin's ECDSA refuses it too) and for a point
+    that is not on the curve.
     """
     if len(signature) != 65:
         raise InvalidSignature(f"a signature has 65 bytes, got {len(signature)}")
@@ -82,9 +82,22 @@ def _address_of(key: coincurve.PublicKey) -> Address:
     return to_address("0x" + keccak(key.format(compressed=False)[1:])[12:].hex())
 
 
+class Signer(Protocol):
+    """Signs 32-byte digests for one address. `PrivateKey` is a signer; so is any wallet behind this interface."""
+
+    @property
+    def address(self) -> Address:
+        """The address that signatures recover to."""
+        ...
+
+    def sign(self, digest: bytes) -> bytes:
+        """r ‖ s ‖ v over a 32-byte digest, with a low s and v = 27 or 28."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """A secp256k1 key that signs digests. Its representation never shows the secret."""
+    """A secp256k1 key that signs digests. `repr` never shows the secret."""
 
     secret: bytes = field(repr=False)
     address: Address = field(init=False)
@@ -95,7 +108,7 @@ class PrivateKey:
 
     @classmethod
     def generate(cls) -> "PrivateKey":
-        """A fresh key from the operating system's randomness."""
+        """A new key from the operating system's randomness."""
         return cls(coincurve.PrivateKey(secrets.token_bytes(32)).secret)
 
     def sign(self, digest: bytes) -> bytes:

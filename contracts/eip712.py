@@ -1,7 +1,7 @@
-"""Typed structured data: encoding, hashing and JSON of structs that are defined by their type string.
+"""Typed structured data (EIP-712): encoding, hashing and JSON of structs that are defined by their type string.
 
-A struct's `TYPE` string is its definition: field order, Solidity types and JSON names are read from it, so the
-encoding cannot drift from the text that wallets show. Source: EIP-712.
+A struct's `TYPE` string is its definition: field order, Solidity types and JSON names are read from it, so the encoding
+always agrees with what wallets show.
 """
 
 import keyword
@@ -12,8 +12,10 @@ from functools import cache
 from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
 from contracts.crypto import Address, Bytes32, address_bytes, keccak, to_address, to_bytes32
+from contracts.encoding import to_hex, uint_word
 
 _T = TypeVar("_T")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")  # 78 digits hold every uint256
 
 
 class StructError(ValueError):
@@ -27,6 +29,11 @@ class Field:
     name: str
     json_name: str
     kind: str
+
+    @property
+    def bits(self) -> int:
+        """The width of a `uintN` field."""
+        return int(self.kind.removeprefix("uint"))
 
 
 class Struct:
@@ -42,7 +49,7 @@ class Struct:
         return keccak(b"".join(words))
 
     def digest(self, domain: "Domain") -> Bytes32:
-        """What a wallet signs: keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(s))."""
+        """The 32 bytes that a wallet signs: keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(s)), EIP-712."""
         return keccak(b"\x19\x01" + domain.separator() + self.struct_hash())
 
     def abi_tuple(self) -> tuple[Any, ...]:
@@ -87,8 +94,8 @@ class Struct:
         return cls(**made)
 
 
-def _once(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]:
-    """Remembers the result per struct class, typed: to mypy `functools.cache` takes no classes."""
+def _cached(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]:
+    """Caches the result per struct class. mypy does not accept `functools.cache` for functions of classes."""
     known: dict[type[Struct], _T] = {}
 
     def remembered(struct: type[Struct]) -> _T:
@@ -99,30 +106,31 @@ def _once(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]
     return remembered
 
 
-@_once
+@_cached
 def layout(struct: type[Struct]) -> tuple[Field, ...]:
     """The fields of a struct in the order of its type string."""
     body = struct.TYPE[struct.TYPE.index("(") + 1 : -1]
     pairs = [part.split(" ") for part in body.split(",")]
-    found = tuple(Field(_snake(name), name, kind) for kind, name in pairs)
+    members = tuple(Field(_snake(name), name, kind) for kind, name in pairs)
     declared = tuple(field.name for field in fields(struct))  # type: ignore[arg-type]  # subclasses are dataclasses
-    assert tuple(field.name for field in found) == declared, f"{struct.__name__}: TYPE and fields differ"
-    return found
+    assert tuple(field.name for field in members) == declared, f"{struct.__name__}: TYPE and fields differ"
+    return members
 
 
-@_once
+@_cached
 def encode_type(struct: type[Struct]) -> str:
-    """The type string followed by those of the structs it refers to, sorted by name (EIP-712 encodeType)."""
+    """encodeType, EIP-712: the type string, followed by those of the structs that it refers to, sorted by name."""
     nested = {element_type(struct, field.name) for field in layout(struct) if field.kind.endswith("[]")}
     return struct.TYPE + "".join(sorted(other.TYPE for other in nested))
 
 
-@_once
+@_cached
 def type_hash(struct: type[Struct]) -> Bytes32:
+    """typeHash = keccak256(encodeType), EIP-712."""
     return keccak(encode_type(struct).encode())
 
 
-@_once
+@_cached
 def _hints(struct: type[Struct]) -> dict[str, Any]:
     return get_type_hints(struct)
 
@@ -147,18 +155,14 @@ def _word(field: Field, value: Any) -> bytes:
         return keccak(value.encode())
     if field.kind.endswith("[]"):
         return keccak(b"".join(item.struct_hash() for item in value))
-    return _checked_uint(field, value).to_bytes(32)
-
-
-def _checked_uint(field: Field, value: int) -> int:
-    if not 0 <= value < 1 << int(field.kind.removeprefix("uint")):
+    if not 0 <= value < 1 << field.bits:
         raise StructError(f"{field.json_name} = {value} does not fit {field.kind}")
-    return value
+    return uint_word(value)
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, bytes):
-        return "0x" + value.hex()
+        return to_hex(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
@@ -173,11 +177,7 @@ def _from_json(struct: type[Struct], field: Field, value: object) -> Any:
                 raise StructError("expected a list")
             return tuple(element_type(struct, field.name).from_json(item) for item in value)
         if field.kind.startswith("uint"):
-            if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,77}", value):
-                return _checked_uint(field, int(value))
-            if isinstance(value, int) and not isinstance(value, bool):
-                return _checked_uint(field, value)
-            raise StructError("expected a decimal string")
+            return parse_uint(value, field.bits)
         if not isinstance(value, str):
             raise StructError("expected a string")
         if field.kind == "address":
@@ -187,6 +187,17 @@ def _from_json(struct: type[Struct], field: Field, value: object) -> Any:
         return value
     except ValueError as error:
         raise StructError(f"{struct.__name__}.{field.json_name}: {error}") from error
+
+
+def parse_uint(value: object, bits: int) -> int:
+    """An unsigned integer from a decimal string without leading zeros, or from a JSON number; StructError otherwise."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise StructError("expected a decimal string")
+    if value >= 1 << bits:
+        raise StructError(f"{value} does not fit uint{bits}")
+    return value
 
 
 def parse_bytes32(text: str) -> Bytes32:
@@ -207,6 +218,7 @@ class Domain(Struct):
     verifying_contract: Address
 
     def separator(self) -> Bytes32:
+        """domainSeparator = hashStruct(domain), EIP-712."""
         return _separator(self)
 
 

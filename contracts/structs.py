@@ -1,4 +1,4 @@
-"""Every struct of the protocol that is signed or hashed: the one Python definition of each. See docs/protocol.md."""
+"""The only Python definition of every struct that the protocol signs or hashes. See docs/protocol.md."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,16 +8,27 @@ from contracts.eip712 import Domain, Struct
 
 
 def openlora_domain(chain_id: int, settlement: Address) -> Domain:
-    """The domain of requests, receipts and payouts; `NO_CHAIN` where a node runs without a chain."""
+    """The EIP-712 domain of requests, receipts and payouts. A node without a chain signs under `NO_CHAIN`."""
     return Domain("OpenLoRA", "1", chain_id, settlement)
 
 
 NO_CHAIN = Domain("OpenLoRA", "1", 0, ZERO_ADDRESS)
 
 
+MAX_REQUEST_LIFETIME_S = 300
+"""How far ahead the deadline of an `InferenceRequest` may be."""
+MAX_DURATION_S = 3600
+"""The longest a request may take, from `startedAt` to `finishedAt` of its receipt."""
+REGISTERED_WEIGHTS = 1
+"""The `attributionVersion` whose split follows from the registered terms alone; `sharesHash` is then 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class InferenceRequest(Struct):
-    """A payer's consent to one request: this body, on this channel, for this adapter, at most this fee."""
+    """A payer's consent to one request: its body, channel, adapter, prices and highest fee.
+
+    nonce: works once per channel. deadline: unix seconds.
+    """
 
     TYPE: ClassVar[str] = (
         "InferenceRequest(address node,bytes32 channelId,bytes32 adapterKey,bytes32 requestHash,"
@@ -35,7 +46,10 @@ class InferenceRequest(Struct):
 
 @dataclass(frozen=True, slots=True)
 class UsageReceipt(Struct):
-    """What one served request used and cost, signed by the node's operator key."""
+    """What a served request used and cost, signed by the node's operator key.
+
+    Amounts in token base units, times in unix seconds. `tokens_in` excludes `tokens_cached`.
+    """
 
     TYPE: ClassVar[str] = (
         "UsageReceipt(address node,uint64 seq,bytes32 channelId,bytes32 requestDigest,bytes32 adapterKey,"
@@ -67,7 +81,7 @@ class UsageReceipt(Struct):
 
 @dataclass(frozen=True, slots=True)
 class PriceList(Struct):
-    """A node's registered prices in token base units per million tokens; `adapter_key` 0 is the node's default."""
+    """A node's registered prices in token base units per million tokens. `adapter_key` 0 is the node's default list."""
 
     TYPE: ClassVar[str] = (
         "PriceList(address node,bytes32 adapterKey,uint96 promptPerM,uint96 cachedPerM,uint96 outputPerM,"
@@ -85,7 +99,7 @@ class PriceList(Struct):
 
 @dataclass(frozen=True, slots=True)
 class DatanetLink(Struct):
-    """One Datanet version an adapter learnt from, and its part (ppm) of the adapter's data part."""
+    """A Datanet version that an adapter was trained on, and its part (ppm) of the adapter's data part."""
 
     TYPE: ClassVar[str] = "DatanetLink(bytes32 datanetId,uint32 version,uint32 ppm)"
     datanet_id: Bytes32
@@ -95,7 +109,7 @@ class DatanetLink(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Terms(Struct):
-    """What an adapter's owner asks: royalty, data part, and the Datanets the data part goes to."""
+    """The terms of an adapter's owner: royalty, data part, and the Datanets that share the data part."""
 
     TYPE: ClassVar[str] = (
         "Terms(bytes32 adapterKey,address owner,uint32 royaltyPpm,uint32 dataPpm,uint32 evidencePpm,"
@@ -112,7 +126,7 @@ class Terms(Struct):
 
 @dataclass(frozen=True, slots=True)
 class BatchHeader(Struct):
-    """The on-chain summary of consecutive receipts of one node."""
+    """The on-chain summary of consecutive receipts of a node. closed_at: unix seconds."""
 
     TYPE: ClassVar[str] = (
         "BatchHeader(address node,uint64 epoch,uint64 fromSeq,uint32 count,bytes32 prevHeaderHash,"
@@ -132,7 +146,7 @@ class BatchHeader(Struct):
 
 @dataclass(frozen=True, slots=True)
 class PayoutChange(Struct):
-    """A payee's wish to have its claims paid to another address."""
+    """A payee's instruction to pay its claims to another address. deadline: unix seconds."""
 
     TYPE: ClassVar[str] = "PayoutChange(address payee,address to,uint256 nonce,uint64 deadline)"
     payee: Address

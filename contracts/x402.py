@@ -1,6 +1,6 @@
-"""The x402 `batch-settlement` scheme on EVM: addresses, structs and the hashes they are bound by.
+"""The x402 `batch-settlement` scheme on EVM: addresses, signed structs and hashes.
 
-Source: the x402 v2 specification, scheme `batch-settlement` on EVM; addresses as the x402 SDKs 2.25 carry them.
+Source: the x402 v2 specification, scheme `batch-settlement` on EVM; addresses as in the x402 SDKs 2.25.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ MULTICALL3 = to_address("0xcA11bde05977b3631167028862bE2a173976CA11")
 
 MIN_WITHDRAW_DELAY_S = 900
 MAX_WITHDRAW_DELAY_S = 2_592_000
+"""The bounds of `withdrawDelay`, the time between a payer's withdrawal request and its payout."""
 
 
 def x402_domain(chain_id: int) -> Domain:
-    """The domain of channel ids, vouchers and refunds on one chain."""
+    """The EIP-712 domain of channel ids, vouchers and refunds on one chain."""
     return Domain("x402 Batch Settlement", "1", chain_id, ESCROW)
 
 
@@ -39,6 +40,7 @@ class ChannelConfig(Struct):
     salt: Bytes32
 
     def channel_id(self, chain_id: int) -> Bytes32:
+        """The channel's id on one chain."""
         return self.digest(x402_domain(chain_id))
 
 
@@ -63,7 +65,7 @@ class Refund(Struct):
 
 @dataclass(frozen=True, slots=True)
 class ReceiveWithAuthorization(Struct):
-    """ERC-3009: the payer lets `to` pull `value` tokens once; signed under the token's own domain."""
+    """ERC-3009: the payer lets `to` pull `value` base units once. Signed under the token's own domain."""
 
     TYPE: ClassVar[str] = (
         "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,"

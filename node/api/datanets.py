@@ -6,8 +6,9 @@ from fastapi import APIRouter
 
 from attribution.split import Payee
 from contracts.crypto import Bytes32
+from contracts.encoding import rfc3339
 from node.api.errors import NotFound
-from node.api.nodes import paid_side, rfc3339
+from node.api.nodes import paid_side
 from node.api.payments import channel_id_of
 from node.chain.events import DatanetPublished
 from node.settlement.errors import ContributorsForged, ContributorsUnknown

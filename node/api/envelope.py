@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts.payment import PAYMENT_REQUIRED, to_header
 from node.api.errors import (
     INTERNAL,
     TABLE,
@@ -25,9 +26,7 @@ from node.api.errors import (
 )
 from node.metrics.metrics import Metrics
 from node.payments.challenge import payment_required
-from node.payments.document import to_header
 from node.payments.errors import PaymentRequired
-from node.payments.wire import PAYMENT_REQUIRED
 
 _log = structlog.get_logger("node.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

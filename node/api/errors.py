@@ -194,16 +194,7 @@ def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
 
 def _numbers(error: BaseException) -> Mapping[str, object]:
     """The figures a payer's program needs to do better next time, as decimal strings in base units."""
-    match error:
-        case payment_errors.PaymentRequired():
-            return error.numbers()
-        case payment_errors.VoucherStale():
-            names = ("charged", "reserved", "signed_max", "required")
-            return {name: str(getattr(error, name)) for name in names}
-        case payment_errors.SettlementUnknown():
-            return {"channel_id": "0x" + error.channel_id.hex(), "transaction": error.transaction}
-        case _:
-            return {}
+    return error.numbers() if isinstance(error, payment_errors.PaymentError) else {}
 
 
 def openai_body(told: Answer) -> dict[str, object]:

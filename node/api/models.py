@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from contracts.crypto import ZERO_BYTES32
 from contracts.structs import PriceList
 from node.api.listing import listed
 from node.world import TheWorld, World
@@ -62,7 +61,7 @@ def _prices(world: World, card: ModelCard) -> dict[str, str] | None:
     if world.paid is None:
         return None
     registrations = world.paid.registrations
-    key = ZERO_BYTES32 if card.adapter is None else registrations.adapter_key_of(card.adapter)
+    key = registrations.adapter_key_of(card.adapter)
     found = registrations.price_list_at(key, max(int(time.time()), registrations.head_time()))
     return prices_json(found.value) if found else None
 

@@ -1,11 +1,10 @@
 """Who this node is, what it accepts, and what a request may cost."""
 
 import time
-from datetime import UTC, datetime
 
 from fastapi import APIRouter, Query
 
-from contracts.crypto import ZERO_BYTES32
+from contracts.encoding import rfc3339
 from contracts.x402 import ESCROW
 from node.api.errors import NotOffered
 from node.api.models import prices_json
@@ -66,7 +65,7 @@ async def quote(
     paid = paid_side(world, "quote")
     now = int(time.time())
     adapter = world.service.resolve(model)
-    key = ZERO_BYTES32 if adapter is None else paid.registrations.adapter_key_of(adapter)
+    key = paid.registrations.adapter_key_of(adapter)
     context = world.service.context_tokens
     new = n * min(max_tokens or context, context)
     found = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
@@ -86,8 +85,3 @@ def paid_side(world: World, what: str) -> Paid:
     if world.paid is None:
         raise NotOffered(what)
     return world.paid
-
-
-def rfc3339(seconds: int) -> str:
-    """Unix seconds as an RFC 3339 time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

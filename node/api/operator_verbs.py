@@ -6,13 +6,13 @@ from dataclasses import asdict
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from node.api.auth import operator_only
+from contracts.encoding import rfc3339
 from node.api.bodies import parse
 from node.api.errors import InvalidBody
 from node.api.health import readiness
 from node.api.models import model_json
-from node.api.nodes import rfc3339
 from node.api.reading import read_body
+from node.api.vllm_adapters import operator_only
 from node.config import named_source
 from node.world import TheWorld, World
 from serving.types import AdapterDigest, ModelCard

@@ -11,7 +11,7 @@ from contracts.eip712 import StructError, parse_bytes32
 from node.api.errors import InvalidBody
 from node.api.nodes import paid_side
 from node.api.reading import read_body
-from node.payments.channels import PAGE, ChannelView
+from node.payments.channels import PAGE, channel_json
 from node.world import TheWorld
 
 router = APIRouter(prefix="/payments/channels", tags=["Payments"])
@@ -25,7 +25,7 @@ async def open_channel(request: Request, world: TheWorld) -> JSONResponse:
     document = await _json(request)
     opened = await paid.payments.channels.open(document, int(time.time()))
     location = f"/payments/channels/0x{opened.channel.channel_id.hex()}"
-    body = ChannelView(opened.channel).to_json() | {"transaction": opened.transaction}
+    body = channel_json(opened.channel) | {"transaction": opened.transaction}
     return JSONResponse(body, 201, {"Location": location})
 
 
@@ -38,14 +38,14 @@ async def list_channels(
     after = channel_id_of(cursor, "cursor") if cursor else None
     found = await paid.payments.channels.of_payer(address_of(payer, "payer"), after, limit)
     following = "0x" + found[-1].channel_id.hex() if len(found) == limit else None
-    return {"data": [ChannelView(channel).to_json() for channel in found], "next": following}
+    return {"data": [channel_json(channel) for channel in found], "next": following}
 
 
 @router.get("/{channel_id}")
 async def get_channel(channel_id: str, world: TheWorld) -> dict[str, object]:
     """A channel's balance, what is charged and reserved, and up to where vouchers are signed."""
     channels = paid_side(world, "channels").payments.channels
-    return ChannelView(await channels.get(channel_id_of(channel_id, "id"))).to_json()
+    return channel_json(await channels.get(channel_id_of(channel_id, "id")))
 
 
 @router.post("/{channel_id}/voucher")
@@ -54,7 +54,7 @@ async def add_voucher(channel_id: str, request: Request, world: TheWorld) -> dic
     channels = paid_side(world, "channels").payments.channels
     wanted = channel_id_of(channel_id, "id")
     channel = await channels.add_voucher(wanted, await _json(request), int(time.time()))
-    return ChannelView(channel).to_json()
+    return channel_json(channel)
 
 
 async def _json(request: Request) -> object:

@@ -4,8 +4,8 @@ from fastapi import APIRouter, Query
 
 from attribution.split import Payee
 from contracts.crypto import Bytes32
+from contracts.encoding import rfc3339
 from node.api.errors import InvalidBody, NotFound
-from node.api.nodes import rfc3339
 from node.api.payments import address_of, channel_id_of
 from node.metering.issued import receipt_json
 from node.store.receipts import StoredReceipt

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from attribution.transition import Registered
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32
-from contracts.encoding import adapter_key
+from contracts.encoding import BASE_KEY, unregistered_key
 from contracts.structs import PriceList, Terms
 from node.chain.events import (
     AdapterPublished,
@@ -57,17 +57,19 @@ class ChainRegistrations:
         windows = self._view.terms.get(adapter_key)
         return windows[0].from_ if windows else None
 
-    def adapter_key_of(self, adapter_digest: str) -> Bytes32:
+    def adapter_key_of(self, adapter_digest: str | None) -> Bytes32:
         """The key of the adapter's first publication with terms for this base; else one with id and version 0.
 
         The first publisher counts: whoever publishes the same weights later does not earn their royalty. A publication
         without terms does not count yet: first terms hold from their block on, so a receipt that was dated before this
         node saw them would name none where the ledger demands them, and no batch could ever take it.
         """
+        if adapter_digest is None:
+            return BASE_KEY
         digest = Bytes32(bytes.fromhex(adapter_digest))
         published = self._view.adapters.get((digest, self._base), [])
         keys = (one.adapter_key for one in published if one.adapter_key in self._view.terms)
-        return next(keys, adapter_key(ZERO_BYTES32, 0, digest, self._base))
+        return next(keys, unregistered_key(digest, self._base))
 
     def adapter(self, key: Bytes32) -> AdapterPublished | None:
         """The publication behind an adapter key."""

@@ -86,6 +86,7 @@ _EXIT_CODE_OF_CLASS = {
     "node.payments.errors.PaymentError": 5,
     "serving.errors.ServingError": 6,
     "node.client.errors.ReceiptRefused": 7,
+    "node.client.errors.DecodingError": 7,
     "node.client.errors.NodeDistrusted": 7,
 }
 """Expected failures of the parts. By name, because importing their classes would load those parts."""

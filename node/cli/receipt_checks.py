@@ -6,10 +6,10 @@ from typing import Literal, cast
 
 from attribution.batch import receipt_leaf
 from attribution.merkle import verify_path
-from attribution.receipts import price
 from attribution.split import InvalidSplit, Payee, lines
 from contracts.crypto import Address, to_address
 from contracts.eip712 import Domain, parse_bytes32
+from contracts.fees import usage_fee
 from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageReceipt, openlora_domain
 from local_chain.deployment import Deployment
 from node.chain.contracts import Contract
@@ -96,7 +96,7 @@ async def _split(signed: SignedReceipt, chain: Chain) -> Check:
     """Fee and lines, computed anew from the registered price list and terms."""
     receipt = signed.receipt
     price_list, terms = await chain.price_list(receipt.price_hash), await chain.terms(receipt.terms_hash)
-    due = price(price_list, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
+    due = usage_fee(price_list, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
     if receipt.fee != due:
         return Check("price and split", "WRONG", f"the fee is {receipt.fee}, the registered prices make it {due}")
     try:

@@ -28,7 +28,7 @@ def wallet(context: Context, account: str | None, max_cost: int | None = None) -
 
 def channel_with(context: Context, client: "httpx2.Client", account: str | None, node: str | None) -> "Channel":
     """The channel between an account and a node, funded or not."""
-    from node.client.book import Book
+    from node.client.account_file import AccountFile
     from node.client.channel import Channel
     from node.client.flows import fetch_card, run
 
@@ -36,5 +36,5 @@ def channel_with(context: Context, client: "httpx2.Client", account: str | None,
     url, key = public_url(context, node), signer(context, settings.account)
     with reachable(url):
         card = run(client, fetch_card(url))
-    book = Book(settings.home / FOLDER, card.chain_id, key.address, card.vault)
-    return Channel(url, card, key, book, time.time)
+    file = AccountFile(settings.home / FOLDER, card.chain_id, key.address, card.vault)
+    return Channel(url, card, key, file, time.time)

@@ -1,19 +1,22 @@
-"""What a payer knows about one channel: pure numbers, so that it can be reasoned about and tested alone.
+"""What a payer knows about one channel: pure numbers and the rules that change them.
 
-The law: a voucher covers everything charged plus the most that every unfinished request may still cost. The node
-reserves no more than that, so a request signed here is admitted whatever order requests arrive in.
+The law: a voucher covers everything charged, plus the most that every unfinished request may still cost. The node
+reserves no more than that, so a request signed here is admitted in whatever order requests arrive.
 """
 
 from dataclasses import dataclass, replace
 from typing import Self
 
-from node.client.errors import DepositTooSmall
-from node.client.wire import ChannelView
+from node.client.errors import DepositTooSmall, Overcharged
+from node.client.wire import ChannelReport
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A signed request whose receipt is not known. `lost`: nobody waits for it any more, so none will come."""
+    """A signed request without a receipt yet. `lost`: its answer was cut off, so no receipt will come.
+
+    max_fee: in base units. expires_at: unix seconds after which the node can no longer charge it.
+    """
 
     nonce: int
     max_fee: int
@@ -21,16 +24,12 @@ class Promise:
     lost: bool = False
 
 
-class Overcharged(Exception):
-    """The node reports more charged than the wallet ever signed."""
-
-    def __init__(self, charged: int, signed_max: int) -> None:
-        super().__init__(f"it reports {charged} as charged, but shows no voucher above {signed_max}")
-
-
 @dataclass(frozen=True, slots=True)
 class PendingDeposit:
-    """A signed deposit whose fate is not known: `body` is posted again as it is, so that money moves once."""
+    """A signed deposit with an unknown outcome. `body` is posted again unchanged, so that the tokens move only once.
+
+    valid_before: unix seconds after which the chain refuses it.
+    """
 
     body: str
     valid_before: int
@@ -38,9 +37,10 @@ class PendingDeposit:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Amounts in base units.
+    """The payer's knowledge of one channel. Amounts in base units.
 
-    charged: as far as receipts and the node told. balance: what vouchers may promise. signed_max: the highest voucher.
+    charged: the highest cumulative charge that receipts and the node's reports prove. balance: what vouchers may
+    promise. signed_max: the highest voucher. promises: the unfinished requests.
     """
 
     charged: int = 0
@@ -51,21 +51,22 @@ class Account:
 
     @property
     def outstanding(self) -> int:
+        """The most that the unfinished requests may still cost."""
         return sum(promise.max_fee for promise in self.promises)
 
-    def doubtful(self, now: float) -> bool:
-        """True if a promise will never be resolved by a receipt: the node must be asked what it charged."""
+    def needs_refresh(self, now: float) -> bool:
+        """Whether some promise will never get a receipt, so that only the node's report tells what was charged."""
         return any(promise.lost or promise.expires_at <= now for promise in self.promises)
 
     def covering(self, promise: Promise, elsewhere: int = 0) -> int:
-        """The voucher of a promise that was just made: everything charged and outstanding, and no unit more.
+        """The cumulative amount of the voucher for the newest promise: everything charged and outstanding, exactly.
 
-        elsewhere: a proven cumulative amount that this key's requests from other places already take up.
+        elsewhere: a proven cumulative amount that other programs with the same key already use.
         """
         return max(self.charged + self.outstanding, elsewhere + promise.max_fee)
 
     def promise(self, promise: Promise, elsewhere: int = 0) -> Self:
-        """One more request. DepositTooSmall if the channel cannot cover its voucher."""
+        """The account with one more request. DepositTooSmall if the channel cannot cover its voucher."""
         after = replace(self, promises=(*self.promises, promise))
         required = after.covering(promise, elsewhere)
         if required > self.balance:
@@ -73,33 +74,35 @@ class Account:
         return replace(after, signed_max=max(self.signed_max, required))
 
     def settle(self, nonce: int, cumulative: int) -> Self:
-        """A receipt for this request says that the channel had been charged `cumulative` after it.
+        """The request's receipt arrived; it says that the channel is charged `cumulative` in total.
 
-        It is believed up to what was signed here: more is another place's spending, which `refresh` proves.
+        The amount is believed up to what was signed here. More is the spending of other programs, which only
+        `refresh` can prove.
         """
         return replace(self.release(nonce), charged=max(self.charged, min(cumulative, self.signed_max)))
 
     def release(self, nonce: int) -> Self:
-        """The request was refused: it cost nothing."""
+        """The request was refused and cost nothing."""
         return replace(self, promises=tuple(p for p in self.promises if p.nonce != nonce))
 
     def lose(self, nonce: int) -> Self:
-        """The answer was cut off: what it cost is known to the node only."""
+        """The request's answer was cut off; only the node knows what it cost."""
         return replace(self, promises=tuple(replace(p, lost=True) if p.nonce == nonce else p for p in self.promises))
 
-    def refresh(self, view: ChannelView, proven_max: int, now: float) -> Self:
-        """The node's figures, believed as far as vouchers prove them. Lower ones are believed too: they cost nothing.
+    def refresh(self, report: ChannelReport, proven_max: int, now: float) -> Self:
+        """The account with the node's figures, as far as vouchers prove them; lower figures need no proof.
 
-        Promises that nobody waits for are forgotten once the node holds no reservation or their time is over.
+        proven_max: the highest amount for which the node shows a voucher of this wallet. Lost promises are dropped once
+        the node reserves nothing, and expired ones always. Overcharged if no voucher covers the reported charge.
         """
         signed_max = max(self.signed_max, proven_max)
-        if view.charged > signed_max:
-            raise Overcharged(view.charged, signed_max)
-        waiting = tuple(p for p in self.promises if p.expires_at > now and (not p.lost or view.reserved > 0))
+        if report.charged > signed_max:
+            raise Overcharged(report.charged, signed_max)
+        waiting = tuple(p for p in self.promises if p.expires_at > now and (not p.lost or report.reserved > 0))
         return replace(
             self,
-            charged=view.charged,
-            balance=view.available,
+            charged=report.charged,
+            balance=report.available,
             signed_max=signed_max,
             promises=waiting,
         )

@@ -1,72 +1,37 @@
 """The httpx2 auth that makes any OpenAI client pay: `OpenAI(http_client=httpx2.Client(auth=WalletAuth(...)))`."""
 
-import json
 import secrets
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import httpx2
 
-from contracts.crypto import Address
+from contracts.crypto import Address, Signer
 from contracts.encoding import request_hash
-from contracts.structs import InferenceRequest
-from node.client.answer import Transcript, WatchedStream
-from node.client.book import Book
+from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedRequest
+from contracts.structs import MAX_DURATION_S, MAX_REQUEST_LIFETIME_S, InferenceRequest
+from node.client.account_file import AccountFile
 from node.client.channel import Channel
 from node.client.errors import CostAboveLimit, DepositTooSmall, NodeDistrusted, NodeUnusable, ReceiptRefused
-from node.client.flows import Flow, fetch_card, fetch_quote
-from node.client.node import Quote
+from node.client.flows import Flow, FlowAuth, fetch_card, fetch_quote
+from node.client.node import NodeQuote
+from node.client.paid_request import PaidRequest
 from node.client.receipt import Expectation, SignedReceipt, verify
-from node.client.wallet import Signer
-from node.client.wire import OPENLORA_REQUEST, PAYMENT_SIGNATURE, payment_headers
+from node.client.transcript import TranscribedStream, Transcript
+from node.client.wire import payment_headers
 
-PAID_PATHS = ("/v1/chat/completions", "/v1/completions")
-TEMPLATE_TOKENS = 256
-"""What a chat template may add to a prompt beyond one token per byte of the request's body."""
-DEADLINE_S = 240
-LONGEST_ANSWER_S = 3600
-STALE = (402, 409, 410)
-"""Answers that a fresh look at channel and prices may turn into a good one: signed again once, then handed through."""
+DEADLINE_S = MAX_REQUEST_LIFETIME_S - 60
+"""How long a signed request can be presented to the node. The clocks may differ by a minute."""
+STALE_STATUSES = (402, 409, 410)
+"""The client's channel state or prices may be out of date: it refreshes them, signs once more, and then gives up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request that must be paid for, as its bytes go out."""
-
-    method: str
-    path_with_query: str
-    body: bytes
-    model: str
-    max_tokens: int | None
-    choices: int = 1
-
-    @classmethod
-    def of(cls, request: httpx2.Request) -> Self | None:
-        """None for requests that cost nothing, and for bodies that the node will refuse anyway."""
-        if request.method != "POST" or not request.url.path.endswith(PAID_PATHS):
-            return None
-        try:
-            body = json.loads(request.content)
-        except ValueError:
-            return None
-        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-            return None
-        limits = (body.get(name) for name in ("max_completion_tokens", "max_tokens"))
-        limit = next((value for value in limits if isinstance(value, int) and value > 0), None)
-        n = body.get("n")
-        choices = n if isinstance(n, int) and n > 0 else 1
-        path = request.url.raw_path.decode("ascii")
-        return cls(request.method, path, request.content, body["model"], limit, choices)
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """One signed attempt at a request."""
+class SignedAttempt:
+    """A request signed once, and what its receipt must say."""
 
     nonce: int
     headers: dict[str, str]
@@ -75,13 +40,19 @@ class Signed:
 
 
 class WalletAuth(httpx2.Auth):
-    """Signs every inference ahead for the most it may cost, and checks every receipt.
+    """Signs every inference in advance for the most that it can cost, and checks every receipt.
 
-    state: a folder that remembers channels; share it between processes that share the key. deposit: base units put
-    into the channel whenever it runs short, and no more at once (None: never; the node then answers 402). max_cost:
-    the most one request may cost.
-    operator: who must sign receipts, if it is known from elsewhere than the node. Verified receipts are kept in
-    `receipts` and given to `on_receipt`. After a wrong receipt the node is not paid again by this object.
+    signer: the payer's key.
+    state: the folder that stores channel accounts; processes with the same key should share it.
+    deposit: the base units that are deposited whenever a channel runs short, never more at a time. None: no deposits;
+        the node then answers 402.
+    max_cost: the most base units that a request may cost.
+    operator: the address that must sign receipts, if it is known from a better source than the node.
+    on_receipt: called with every verified receipt. `receipts` keeps the newest 1000.
+
+    After a wrong receipt, this object never pays the node again.
+
+    Requests raise the errors of `node.client.errors`.
     """
 
     def __init__(
@@ -99,74 +70,53 @@ class WalletAuth(httpx2.Auth):
         self._signer, self._state, self._deposit, self._max_cost = signer, state, deposit, max_cost
         self._operator, self._on_receipt, self._clock = operator, on_receipt, clock
         self._channels: dict[str, Channel] = {}
-        self._quotes: dict[tuple[str, str, int | None], Quote] = {}
+        self._quotes: dict[tuple[str, str, int | None], NodeQuote] = {}
         self._distrusted: dict[str, ReceiptRefused] = {}
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        request.read()
-        with closing(self._flow(request)) as flow:
-            outgoing = next(flow)
-            while True:
-                # requests of our own are as patient as the caller's
-                outgoing.extensions.setdefault("timeout", request.extensions.get("timeout", {}))
-                response = yield outgoing
-                if outgoing is not request or response.is_error:
-                    response.read()
-                try:
-                    outgoing = flow.send(response)
-                except StopIteration:
-                    return
+        """What a blocking client calls: pays for `request` if it must be paid for."""
+        return FlowAuth(self._pay).sync_auth_flow(request)
 
-    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        await request.aread()
-        with closing(self._flow(request)) as flow:
-            outgoing = next(flow)
-            while True:
-                # requests of our own are as patient as the caller's
-                outgoing.extensions.setdefault("timeout", request.extensions.get("timeout", {}))
-                response = yield outgoing
-                if outgoing is not request or response.is_error:
-                    await response.aread()
-                try:
-                    outgoing = flow.send(response)
-                except StopIteration:
-                    return
+    def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """What an asynchronous client calls: pays for `request` if it must be paid for."""
+        return FlowAuth(self._pay).async_auth_flow(request)
 
-    def _flow(self, request: httpx2.Request) -> Flow[None]:
-        ask = Ask.of(request)
-        if ask is None:
+    def sign(self, request: httpx2.Request) -> Flow[dict[str, str]]:
+        """The payment headers of a request that another program, such as curl, will send within DEADLINE_S.
+
+        Its receipt is not checked. DepositTooSmall if the channel cannot cover it; ValueError if it needs no payment.
+        """
+        paid = PaidRequest.of(request)
+        if paid is None:
+            raise ValueError(f"{request.method} {request.url.path} with this body is not paid for")
+        channel = yield from self._channel(origin(request.url))
+        attempt = yield from self._sign(channel, paid, 0)
+        if attempt is None:
+            raise NodeUnusable(f"it does not serve {paid.model!r}", channel.url)
+        return attempt.headers
+
+    def _pay(self, request: httpx2.Request) -> Flow[None]:
+        """Signs and sends `request`, and a second time if the node finds the first signature out of date."""
+        paid = PaidRequest.of(request)
+        if paid is None:
             yield request
             return
         channel = yield from self._channel(origin(request.url))
-        request.headers["Accept-Encoding"] = "identity"  # the answer is read along as it passes
+        request.headers["Accept-Encoding"] = "identity"  # the transcript reads the answer's bytes uncompressed
         elsewhere = 0
-        for attempt in (1, 2):
+        for attempt_number in (1, 2):
             try:
-                signed = yield from self._sign(channel, ask, elsewhere)
+                attempt = yield from self._sign(channel, paid, elsewhere)
             except DepositTooSmall:
-                signed = None  # the node's 402 tells the numbers to whoever called
-            response = yield from self._send(channel, request, signed)
-            if signed is None or not response.is_error:
+                attempt = None  # the node's 402 shows the caller the figures
+            response = yield from self._send(channel, request, attempt)
+            if attempt is None or not response.is_error:
                 return
-            channel.release(signed.nonce)
-            if attempt == 2 or response.status_code not in STALE:
+            channel.release(attempt.nonce)
+            if attempt_number == 2 or response.status_code not in STALE_STATUSES:
                 return
             self._quotes.clear()
             elsewhere = yield from channel.refresh()
-
-    def sign(self, request: httpx2.Request) -> Flow[dict[str, str]]:
-        """The payment headers of a request that something else will send within minutes, such as curl.
-
-        Its receipt is not seen here. DepositTooSmall if the channel cannot cover it; ValueError if it needs no payment.
-        """
-        ask = Ask.of(request)
-        if ask is None:
-            raise ValueError(f"{request.method} {request.url.path} with this body is not paid for")
-        channel = yield from self._channel(origin(request.url))
-        signed = yield from self._sign(channel, ask, 0)
-        if signed is None:
-            raise NodeUnusable(channel.url, f"it does not serve {ask.model!r}")
-        return signed.headers
 
     def _channel(self, url: str) -> Flow[Channel]:
         if url in self._distrusted:
@@ -175,87 +125,90 @@ class WalletAuth(httpx2.Auth):
             return self._channels[url]
         card = yield from fetch_card(url)
         if self._operator not in (None, card.operator):
-            raise NodeUnusable(url, f"its operator is {card.operator}, expected {self._operator}")
-        book = Book(self._state, card.chain_id, self._signer.address, card.vault)
-        return self._channels.setdefault(url, Channel(url, card, self._signer, book, self._clock))
+            raise NodeUnusable(f"its operator is {card.operator}, expected {self._operator}", url)
+        file = AccountFile(self._state, card.chain_id, self._signer.address, card.vault)
+        return self._channels.setdefault(url, Channel(url, card, self._signer, file, self._clock))
 
-    def _send(self, channel: Channel, request: httpx2.Request, signed: Signed | None) -> Flow[httpx2.Response]:
-        """Without a signature the node is asked all the same: its refusal says what is wrong."""
+    def _send(self, channel: Channel, request: httpx2.Request, attempt: SignedAttempt | None) -> Flow[httpx2.Response]:
+        """The response to `request`. Without a signature it is sent unpaid: the node's refusal says what is wrong."""
         for name in (PAYMENT_SIGNATURE, OPENLORA_REQUEST):
             request.headers.pop(name, None)
-        if signed is None:
+        if attempt is None:
             return (yield request)
-        request.headers.update(signed.headers)
+        request.headers.update(attempt.headers)
         try:
             response = yield request
         except GeneratorExit:
-            channel.lose(signed.nonce)  # the connection broke: the node alone knows whether it served
+            channel.lose(attempt.nonce)  # the connection broke: only the node knows whether it served the request
             raise
         if not response.is_error:
             streamed = response.headers.get("content-type", "").startswith("text/event-stream")
-            response.stream = WatchedStream(
+            response.stream = TranscribedStream(
                 response.stream,
-                Transcript(streamed=streamed, choices=signed.choices),
-                lambda transcript: self._check(channel, signed, transcript),
-                lambda: channel.lose(signed.nonce),
+                Transcript(streamed=streamed, choices=attempt.choices),
+                lambda transcript: self._check(channel, attempt, transcript),
+                lambda: channel.lose(attempt.nonce),
             )
         return response
 
-    def _check(self, channel: Channel, signed: Signed, transcript: Transcript) -> None:
+    def _check(self, channel: Channel, attempt: SignedAttempt, transcript: Transcript) -> None:
+        """Verifies the receipt of an answer and settles its request; ReceiptRefused ends all trust in the node."""
         try:
             receipt = SignedReceipt.parse(transcript.receipt)
-            verify(receipt, signed.expectation, transcript.answer)
+            verify(receipt, attempt.expectation, transcript.received)
         except ReceiptRefused as error:
             self._distrusted[channel.url] = error
-            channel.lose(signed.nonce)
+            channel.lose(attempt.nonce)
             raise
-        channel.settle(signed.nonce, receipt.receipt.cum_before + receipt.receipt.fee)
+        channel.settle(attempt.nonce, receipt.receipt.cum_before + receipt.receipt.fee)
         self.receipts.append(receipt)
         if self._on_receipt is not None:
             self._on_receipt(receipt)
 
-    def _quote(self, channel: Channel, ask: Ask) -> Flow[Quote | None]:
-        key = (channel.url, ask.model, None if channel.card.context_tokens else ask.max_tokens)
+    def _quote(self, channel: Channel, paid: PaidRequest) -> Flow[NodeQuote | None]:
+        key = (channel.url, paid.model, None if channel.card.context_tokens else paid.max_tokens)
         known = self._quotes.get(key)
         if known is not None and known.valid_until > self._clock() + 1:
             return known
-        quote = yield from fetch_quote(channel.url, ask.model, ask.max_tokens)
+        quote = yield from fetch_quote(channel.url, paid.model, paid.max_tokens)
         if quote is not None:
             self._quotes[key] = quote
         return quote
 
-    def _sign(self, channel: Channel, ask: Ask, elsewhere: int) -> Flow[Signed | None]:
+    def _sign(self, channel: Channel, paid: PaidRequest, elsewhere: int) -> Flow[SignedAttempt | None]:
         """None if the node does not serve the model. DepositTooSmall if the channel cannot cover the request."""
-        quote = yield from self._quote(channel, ask)
+        quote = yield from self._quote(channel, paid)
         if quote is None:
             return None
-        max_fee = _max_fee(ask, quote, channel.card.context_tokens)
+        max_fee = paid.max_fee(quote, channel.card.context_tokens)
         if self._max_cost is not None and max_fee > self._max_cost:
             raise CostAboveLimit(max_fee, self._max_cost)
-        account = channel.book.read()
-        if account is None or account.doubtful(self._clock()):
+        account = channel.file.read()
+        if account is None or account.needs_refresh(self._clock()):
             elsewhere = max(elsewhere, (yield from channel.refresh()))
         while True:
             try:
-                return self._signed(channel, ask, quote, max_fee, elsewhere)
+                return self._signed(channel, paid, quote, max_fee, elsewhere)
             except DepositTooSmall as shortfall:
                 if self._deposit is None:
                     raise
                 yield from channel.top_up(shortfall, self._deposit)
 
-    def _signed(self, channel: Channel, ask: Ask, quote: Quote, max_fee: int, elsewhere: int) -> Signed:
+    def _signed(
+        self, channel: Channel, paid: PaidRequest, quote: NodeQuote, max_fee: int, elsewhere: int
+    ) -> SignedAttempt:
         now, card = int(self._clock()), channel.card
         request = InferenceRequest(
             node=card.vault,
             channel_id=channel.id,
             adapter_key=quote.adapter_key,
-            request_hash=request_hash(ask.method, ask.path_with_query, ask.body),
+            request_hash=request_hash(paid.method, paid.path_with_query, paid.body),
             max_fee=max_fee,
             price_hash=quote.price_hash,
             nonce=secrets.randbits(256),
             deadline=now + DEADLINE_S,
         )
-        voucher = channel.promise(request, request.deadline + LONGEST_ANSWER_S, elsewhere)
+        voucher = channel.promise(request, request.deadline + MAX_DURATION_S, elsewhere)
         digest = request.digest(card.domain)
         expectation = Expectation(
             domain=card.domain,
@@ -267,23 +220,12 @@ class WalletAuth(httpx2.Auth):
             price_hash=quote.price_hash,
             prices=quote.prices,
             max_fee=max_fee,
-            prompt=ask.body,
+            prompt=paid.body,
         )
-        headers = payment_headers(card, voucher, request, self._signer.sign(digest))
-        return Signed(request.nonce, headers, expectation, ask.choices)
+        headers = payment_headers(card, voucher, SignedRequest(request, self._signer.sign(digest)))
+        return SignedAttempt(request.nonce, headers, expectation, paid.choices)
 
 
 def origin(url: httpx2.URL) -> str:
-    """Where a node's own paths start: scheme, host and port of any of its URLs."""
+    """The root of a node's paths: the scheme, host and port of any of its URLs."""
     return str(url.copy_with(raw_path=b"/")).rstrip("/")
-
-
-def _max_fee(ask: Ask, quote: Quote, context_tokens: int | None) -> int:
-    """The most this request can cost: a token of the prompt takes at least a byte of the body."""
-    prompt_tokens = len(ask.body) + TEMPLATE_TOKENS
-    if context_tokens is not None:
-        new_tokens = context_tokens if ask.max_tokens is None else min(ask.max_tokens, context_tokens)
-        return quote.prices.bound(min(prompt_tokens, context_tokens), ask.choices * new_tokens)
-    if ask.max_tokens is None:
-        return ask.choices * max(quote.max_fee, quote.prices.bound(prompt_tokens, 0))
-    return quote.prices.bound(prompt_tokens, ask.choices * ask.max_tokens)

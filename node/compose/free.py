@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey
-from contracts.encoding import adapter_key
+from contracts.crypto import Bytes32, PrivateKey
+from contracts.encoding import BASE_KEY, unregistered_key
 from node.compose.engine import running_service
 from node.config import Settings
 from node.metering.checkout import Ask, Call, Receipt, Ticket
@@ -48,8 +48,8 @@ class FreeCheckout:
     def _adapter_key(self, prepared: Prepared) -> Bytes32:
         """Nothing is registered without a chain, so adapters have the id and version 0."""
         if prepared.adapter is None:
-            return ZERO_BYTES32
-        return adapter_key(ZERO_BYTES32, 0, bytes.fromhex(prepared.adapter), bytes.fromhex(self._base_digest))
+            return BASE_KEY
+        return unregistered_key(bytes.fromhex(prepared.adapter), bytes.fromhex(self._base_digest))
 
 
 @asynccontextmanager

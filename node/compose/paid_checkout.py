@@ -2,20 +2,18 @@
 
 import time
 
-from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.payment import PAYMENT_RESPONSE, to_header
 from contracts.structs import UsageReceipt
 from node.metering.checkout import Ask, Call, Receipt, Ticket
 from node.metering.metering import Metering
 from node.metering.payee_labels import Labels
 from node.payments.challenge import payment_response
-from node.payments.document import to_header
 from node.payments.errors import ChannelUnknown, PaymentRequired
 from node.payments.payments import Payments
 from node.payments.registrations import Registrations
-from node.payments.wire import PAYMENT_RESPONSE
 from node.store.channels import Channel
 from serving.service import Service
-from serving.types import AdapterDigest, End, Prepared
+from serving.types import End, Prepared
 
 
 class PaidCheckout:
@@ -29,12 +27,12 @@ class PaidCheckout:
 
     async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
         """A call without payment learns the most it can cost; nothing of it is tokenised."""
-        key = self._adapter_key(self._service.resolve(model))
+        key = self._registrations.adapter_key_of(self._service.resolve(model))
         now = int(time.time())
         try:
             signed = self._payments.authenticate(call.headers, call.method, call.path_with_query, call.body, now)
         except PaymentRequired:
-            raise self._payments.demand(key, *self._bounds(max_new_tokens, choices), now) from None
+            raise self._payments.payment_required(key, *self._bounds(max_new_tokens, choices), now) from None
         return Ask(call, tenant=signed.signer, signed=signed)
 
     async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:
@@ -43,7 +41,7 @@ class PaidCheckout:
             admission = await self._payments.admit(
                 ask.signed,
                 request_id=request_id,
-                adapter_key=self._adapter_key(prepared.adapter),
+                adapter_key=self._registrations.adapter_key_of(prepared.adapter),
                 prompt_tokens=len(prepared.prompt_ids),
                 max_new_tokens=prepared.most_output_tokens,
                 now=int(time.time()),
@@ -69,9 +67,6 @@ class PaidCheckout:
 
     async def release(self, ticket: Ticket) -> None:
         await self._payments.release(ticket.request_id)
-
-    def _adapter_key(self, adapter: AdapterDigest | None) -> Bytes32:
-        return ZERO_BYTES32 if adapter is None else self._registrations.adapter_key_of(adapter)
 
     def _bounds(self, max_new_tokens: int | None, choices: int) -> tuple[int, int]:
         """The most prompt and output tokens of a request that nobody has tokenised."""

@@ -1,7 +1,8 @@
-"""What a request that ended is billed: pure rules."""
+"""What a request that ended is billed. Pure rules."""
 
-from attribution.receipts import Status, price
-from attribution.transition import MAX_DURATION_S
+from attribution.receipts import Status
+from contracts.fees import usage_fee
+from contracts.structs import MAX_DURATION_S
 from node.payments.admission import Sale
 from node.payments.registrations import Registrations
 from serving.types import End, Outcome, Usage
@@ -10,7 +11,7 @@ _STATUS = {Outcome.FINISHED: Status.FINISHED, Outcome.ABORTED: Status.ABORTED, O
 
 
 def status_of(end: End) -> Status:
-    """The `status` of a receipt."""
+    """The receipt's `status` for the way a request ended."""
     return _STATUS[end.outcome]
 
 
@@ -19,14 +20,14 @@ def fee_of(end: End, sale: Sale) -> int:
     if end.outcome is Outcome.FAILED or end.usage.output_tokens == 0:
         return 0
     usage: Usage = end.usage
-    return price(sale.price_list, usage.prompt_tokens, usage.cached_tokens, usage.output_tokens)
+    return usage_fee(sale.price_list, usage.prompt_tokens, usage.cached_tokens, usage.output_tokens)
 
 
 def collectable(sale: Sale, registrations: Registrations, *, started_at: int, finished_at: int) -> bool:
-    """Whether a batch could hold this receipt: short enough, and sold under what is registered for its start.
+    """Whether a batch can contain this receipt: it is short enough, and was sold under the registrations of its start.
 
-    The registries are followed with a small delay, so a first price list or first terms may turn out to have been in
-    force already when a request was let in. Such a request is not billed: no valid receipt exists for it.
+    Times in unix seconds. The node follows the registries with a small delay, so a first price list or first terms may
+    turn out to have been in force when a request was admitted. Such a request is not billed: no valid receipt exists.
     """
     price_list = registrations.price_list_at(sale.adapter_key, started_at)
     terms = registrations.terms_at(sale.adapter_key, started_at)

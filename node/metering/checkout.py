@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node.payments.admission import Admission
-from node.payments.authentication import SignedAsk
+from node.payments.authentication import VerifiedRequest
 from serving.types import End, Prepared
 
 
@@ -27,7 +27,7 @@ class Ask:
 
     call: Call
     tenant: str
-    signed: SignedAsk | None = None
+    signed: VerifiedRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

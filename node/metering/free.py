@@ -1,14 +1,13 @@
-"""Receipts of a node that serves without chain and payment: signed, with usage and commitments, and nothing owed."""
+"""Receipts of a node that serves without chain and payment: signed, with usage and commitments, and a fee of 0."""
 
 import secrets
 
 from attribution.receipts import check_form
-from attribution.transition import REGISTERED_WEIGHTS
-from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.crypto import ZERO_BYTES32, Bytes32, Signer
 from contracts.encoding import commitment
-from contracts.structs import NO_CHAIN, UsageReceipt
+from contracts.structs import NO_CHAIN, REGISTERED_WEIGHTS, UsageReceipt
 from node.metering.bill import status_of
-from node.metering.issued import IssuedReceipt, Signer
+from node.metering.issued import IssuedReceipt
 from node.store import receipts
 from node.store.database import Database
 from node.store.receipts import StoredReceipt
@@ -16,7 +15,7 @@ from serving.types import End
 
 
 class FreeMetering:
-    """The receipts of one free node; its operator key stands in for the vault it does not have."""
+    """The receipts of one free node. It has no vault, so `node` is the operator's address."""
 
     def __init__(self, database: Database, signer: Signer) -> None:
         self._database, self._signer = database, signer
@@ -32,7 +31,10 @@ class FreeMetering:
         started_at: int,
         now: int,
     ) -> IssuedReceipt:
-        """The receipt of a request that ended; on disk when this returns."""
+        """The receipt of a request that ended; it is on disk when this returns.
+
+        prompt: the request's body. output: see `contracts.encoding.outputs`. Times in unix seconds.
+        """
         prompt_salt, output_salt = Bytes32(secrets.token_bytes(32)), Bytes32(secrets.token_bytes(32))
         receipt = UsageReceipt(
             node=self._signer.address,

@@ -1,30 +1,21 @@
-"""A receipt as it is handed to whoever asked for the inference."""
+"""A receipt as the payer of an inference gets it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from attribution.split import Payee
-from contracts.crypto import Address, Bytes32
+from contracts.crypto import Bytes32
+from contracts.encoding import to_hex
 from contracts.structs import UsageReceipt
 from node.store.channels import Channel
 
 
-class Signer(Protocol):
-    """The operator's key; `contracts.crypto.PrivateKey` is one."""
-
-    @property
-    def address(self) -> Address: ...
-
-    def sign(self, digest: bytes) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class IssuedReceipt:
-    """A signed receipt with what only the payer gets: the salts that open its commitments.
+    """A signed receipt, with the salts that open its commitments, which only the payer gets.
 
-    The salts are None for a receipt of an earlier life of this process: they are never stored. lines: what each payee
-    earned, Σ = fee. channel: its state after the charge, None for a free receipt.
+    The salts are None for a receipt that an earlier process issued: they are never stored. lines: what each payee
+    earned, Σ = fee. channel: its state after the charge; None for a free receipt.
     """
 
     receipt: UsageReceipt
@@ -36,28 +27,29 @@ class IssuedReceipt:
 
     @property
     def receipt_id(self) -> Bytes32:
+        """The public id of the receipt: its struct hash."""
         return self.receipt.struct_hash()
 
     def to_json(self) -> dict[str, object]:
         """The `receipt` member of a response."""
         return receipt_json(self.receipt, self.signature, self.lines) | {
-            "promptSalt": _hex(self.prompt_salt),
-            "outputSalt": _hex(self.output_salt),
+            "promptSalt": _hex_or_none(self.prompt_salt),
+            "outputSalt": _hex_or_none(self.output_salt),
         }
 
 
 def receipt_json(receipt: UsageReceipt, signature: bytes, lines: Mapping[Payee, int]) -> dict[str, object]:
-    """What may be shown to anybody: the receipt, its id and signature, and its split."""
+    """The public part: the receipt, its id and signature, and how its fee splits."""
     return {
-        "id": _hex(receipt.struct_hash()),
+        "id": to_hex(receipt.struct_hash()),
         "receipt": receipt.to_json(),
-        "signature": _hex(signature),
+        "signature": to_hex(signature),
         "lines": [
-            {"payeeKind": int(payee.kind), "id": _hex(payee.id), "amount": str(amount)}
+            {"payeeKind": int(payee.kind), "id": to_hex(payee.id), "amount": str(amount)}
             for payee, amount in lines.items()
         ],
     }
 
 
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else "0x" + value.hex()
+def _hex_or_none(value: bytes | None) -> str | None:
+    return None if value is None else to_hex(value)

@@ -1,7 +1,7 @@
-"""Turning an ended request into a receipt: one transaction numbers it, charges the channel, signs and stores it.
+"""Turns an ended request into a receipt: one database transaction numbers, charges, signs and stores it.
 
-Neither prompt nor output is stored, and the salts of their commitments are not either: they live in this process until
-the payer has them (the newest SALTS_KEPT), so that a repeated `record` gives the same answer, and in nobody's backup.
+Prompt, output and the salts of their commitments are never stored. The newest SALTS_KEPT salts stay in memory, so that
+a repeated `record` returns the same receipt with its salts; no backup contains them.
 """
 
 import secrets
@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from attribution.receipts import check_form
 from attribution.split import lines
-from attribution.transition import REGISTERED_WEIGHTS
-from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.crypto import ZERO_BYTES32, Bytes32, Signer
 from contracts.encoding import commitment
-from contracts.structs import UsageReceipt
+from contracts.structs import REGISTERED_WEIGHTS, UsageReceipt
 from node.metering.bill import collectable, fee_of, status_of
-from node.metering.issued import IssuedReceipt, Signer
+from node.metering.issued import IssuedReceipt
 from node.payments.admission import Admission
 from node.payments.receiver import Receiver
 from node.payments.registrations import Registrations
@@ -44,10 +43,10 @@ class Metering:
         self._salts: OrderedDict[str, tuple[Bytes32, Bytes32]] = OrderedDict()
 
     async def record(self, admission: Admission, end: End, *, prompt: bytes, output: bytes, now: int) -> IssuedReceipt:
-        """The receipt of an admitted request that ended; on disk when this returns.
+        """The receipt of an admitted request that ended; it is on disk when this returns. `now` in unix seconds.
 
-        Charges what was used, at most what was reserved, and gives the rest back. A second call for the same request
-        changes nothing and returns the same receipt.
+        Charges the fee, at most what was reserved, and frees the rest of the reservation. A second call for the same
+        request changes nothing and returns the same receipt.
         """
         salts = self._salts_of(admission.request_id)
         commitments = commitment(salts[0], prompt), commitment(salts[1], output)
@@ -77,10 +76,10 @@ class Metering:
     def _record(
         self, session: Session, admission: Admission, end: End, commitments: tuple[Bytes32, Bytes32], now: int
     ) -> tuple[StoredReceipt, Channel]:
-        """Settle the reservation, charge, number, sign and store; or find that this was done before."""
+        """Charges the reservation; numbers, signs and stores the receipt. Returns the known receipt if there is one."""
         known = receipts.of_request(session, admission.request_id)
         if known is not None:
-            return known, channels.get(session, admission.ask.request.channel_id)
+            return known, channels.get(session, admission.verified.request.channel_id)
         held = reservations.take(session, admission.request_id)
         head = ledger.head(session, self._receiver.vault)
         finished_at = max(now, self._registrations.head_time(), admission.started_at, head.last_finished_at)
@@ -100,15 +99,19 @@ class Metering:
             channel = _uncharged(session, admission, held, fee)
         check_form(receipt)
         signature = self._signer.sign(receipt.digest(self._receiver.domain))
-        ask = admission.ask
         stored = StoredReceipt(
-            admission.request_id, receipt, signature, admission.payer, ask.request, ask.request_signature
+            admission.request_id,
+            receipt,
+            signature,
+            admission.payer,
+            admission.verified.request,
+            admission.verified.request_signature,
         )
         receipts.add(session, stored)
         return stored, channel
 
     def _due(self, admission: Admission, end: End, held: Reservation | None, finished_at: int) -> int:
-        """What may be charged: the fee, or 0 where nothing is due or no valid receipt could show it."""
+        """What is charged: the fee, or 0 if nothing is due or no valid receipt could contain the fee."""
         fee = fee_of(end, admission.sale)
         covered = held is not None and fee <= held.amount
         valid = collectable(
@@ -122,7 +125,7 @@ class Metering:
     def _number(
         self, session: Session, admission: Admission, receipt: UsageReceipt, channel: Channel, head: Head
     ) -> None:
-        """The receipt takes its place in the ledger, and what it names is kept as evidence."""
+        """Adds the receipt to the ledger, and keeps the voucher, price list and terms that it names as evidence."""
         vouchers.keep(session, KeptVoucher(channel.channel_id, channel.signed_max, channel.signed_max_signature))
         preimages.keep(session, receipt.price_hash, admission.sale.price_list)
         if admission.sale.terms is not None:
@@ -131,23 +134,23 @@ class Metering:
 
 
 def _uncharged(session: Session, admission: Admission, held: Reservation | None, fee: int) -> Channel:
-    """The channel once it has its reservation back, without a charge."""
-    channel_id = admission.ask.request.channel_id
+    """The channel after its reservation is freed without a charge."""
+    channel_id = admission.verified.request.channel_id
     if held is not None:
         channels.unreserve(session, channel_id, held.amount)
-    if fee:  # the payer withdrew before the node could claim: the operator's risk
+    if fee:  # the payer withdrew before the node could claim, which is the operator's risk
         log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), escrowed=False)
     return channels.get(session, channel_id)
 
 
 def _draft(admission: Admission, end: End, commitments: tuple[Bytes32, Bytes32], finished_at: int) -> UsageReceipt:
-    """The receipt without number and amounts, as it is signed where nothing is charged."""
-    request, sale, usage = admission.ask.request, admission.sale, end.usage
+    """The receipt without number and amounts. Where nothing is charged, it is signed like this."""
+    request, sale, usage = admission.verified.request, admission.sale, end.usage
     return UsageReceipt(
         node=request.node,
         seq=0,
         channel_id=request.channel_id,
-        request_digest=admission.ask.request_digest,
+        request_digest=admission.verified.request_digest,
         adapter_key=sale.adapter_key,
         price_hash=sale.price_hash,
         terms_hash=sale.terms_hash,

@@ -1,4 +1,4 @@
-"""Reading receipts back for whoever asks. Batches read them in the order of their numbers, in `node.settlement`."""
+"""Reads receipts for the API. `node.settlement` reads them for batches, in the order of their numbers."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ from node.store.receipts import StoredReceipt
 
 @dataclass(frozen=True, slots=True)
 class EvidencedReceipt:
-    """A numbered receipt with everything its hashes open to and every signature a judge asks for.
+    """A numbered receipt with the preimages of its hashes and every signature that a judge checks.
 
-    `stored` holds the signed request; voucher_signature is under `Voucher(channelId, voucherMax)`.
+    stored: it has the signed request. voucher_signature: the payer's, over `Voucher(channelId, voucherMax)`.
     """
 
     stored: StoredReceipt
@@ -39,20 +39,24 @@ class Receipts:
         self._database = database
 
     async def by_id(self, receipt_id: Bytes32) -> StoredReceipt | None:
-        """The receipt whose struct hash this is."""
+        """The receipt with this struct hash; None if there is none."""
         return await self._database.read(lambda session: receipts.find(session, receipt_id))
 
     async def of_request(self, request_id: str) -> StoredReceipt | None:
+        """The receipt of a request; None if it has none yet."""
         return await self._database.read(lambda session: receipts.of_request(session, request_id))
 
     async def of_channel(self, channel_id: Bytes32, from_seq: int = 1, limit: int = 100) -> tuple[StoredReceipt, ...]:
-        """A page of a channel's numbered receipts, oldest first; all of them tile [0, charged)."""
+        """A page of a channel's numbered receipts, oldest first. All pages together tile [0, charged)."""
         return await self._database.read(lambda session: receipts.of_channel(session, channel_id, from_seq, limit))
 
     async def latest(
         self, *, payer: Address | None = None, before: tuple[int, Bytes32] | None = None, limit: int = 100
     ) -> tuple[StoredReceipt, ...]:
-        """A page of all receipts, newest first; `before` is (finishedAt, id) of the last one seen."""
+        """A page of all receipts, newest first.
+
+        before: (finishedAt, id) of the last receipt of the previous page; None for the first page.
+        """
         return await self._database.read(
             lambda session: receipts.latest(session, payer=payer, before=before, limit=limit)
         )
@@ -62,7 +66,7 @@ class Receipts:
         return await self._database.read(lambda session: _evidence_of(session, receipt_id))
 
     async def head(self, node: Address) -> Head:
-        """How far the ledger of this vault has come."""
+        """The newest number, time and total of this vault's ledger."""
         return await self._database.read(lambda session: ledger.head(session, node))
 
 

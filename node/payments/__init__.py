@@ -1,1 +1,1 @@
-"""How a request is paid for: channels, vouchers, signed requests and the capacity they give. The wire is x402 v2."""
+"""Payment for requests: channels, vouchers, signed requests, and the capacity they give. The wire format is x402 v2."""

@@ -1,25 +1,24 @@
-"""Who asks, and for exactly what: the signatures of a request, checked before anything costly runs."""
+"""Checks who signed a request, and that they signed exactly this one, before anything costly runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.crypto import Address, Bytes32
-from contracts.encoding import request_hash
-from contracts.structs import InferenceRequest
+from contracts.encoding import request_hash, to_hex
+from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedVoucher
+from contracts.structs import MAX_REQUEST_LIFETIME_S, InferenceRequest
 from node.payments.acceptance import check_voucher, signer_of
 from node.payments.errors import PaymentInvalid, PaymentRequired, RequestExpired
 from node.payments.receiver import Receiver
-from node.payments.wire import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedVoucher, parse_headers
-
-MAX_LIFETIME_S = 300
+from node.payments.wire import parse_headers
 
 
 @dataclass(frozen=True, slots=True)
-class SignedAsk:
-    """A request whose signatures hold.
+class VerifiedRequest:
+    """A signed request whose signatures are valid.
 
-    signer: who signed the request; admission compares it with the channel's key. voucher: what came along, for the
-    same channel and by the same signer; None where the client relies on capacity it has.
+    signer: who signed the request; admission compares it with the channel's key. voucher: the voucher sent with it, for
+    the same channel and by the same signer; None where the client relies on capacity that the channel already has.
     """
 
     request: InferenceRequest
@@ -31,11 +30,11 @@ class SignedAsk:
 
 def authenticate(
     receiver: Receiver, headers: Mapping[str, str], *, method: str, path_with_query: str, body: bytes, now: int
-) -> SignedAsk:
-    """The signed ask of one HTTP request.
+) -> VerifiedRequest:
+    """The verified request behind one HTTP request. `now` in unix seconds.
 
-    PaymentRequired if it carries no payment (without a price, which depends on what is asked); PaymentInvalid,
-    RequestExpired or ChannelRefused if it does but must not be served.
+    PaymentRequired if it carries no payment; its price is not known here. PaymentInvalid, RequestExpired or
+    ChannelRefused if it carries a payment that must not be accepted.
     """
     payment = parse_headers(headers, receiver)
     if payment is None:
@@ -46,32 +45,33 @@ def authenticate(
     signer = signer_of(digest, payment.signed_request.signature, f"{OPENLORA_REQUEST}.signature")
     if payment.signed_voucher is not None:
         _check_pair(request, signer, payment.signed_voucher, receiver)
-    return SignedAsk(request, digest, payment.signed_request.signature, signer, payment.signed_voucher)
+    return VerifiedRequest(request, digest, payment.signed_request.signature, signer, payment.signed_voucher)
 
 
-def _check_consent(request: InferenceRequest, receiver: Receiver, asked: Bytes32, now: int) -> None:
+def _check_consent(request: InferenceRequest, receiver: Receiver, received_hash: Bytes32, now: int) -> None:
+    """The payer signed for this node, for the bytes that were received, and for now."""
     if request.node != receiver.vault:
         raise PaymentInvalid(f"{OPENLORA_REQUEST}.request.node", f"is {request.node}; this node is {receiver.vault}")
     if request.deadline <= now:
         raise RequestExpired(request.deadline, now)
-    if request.deadline > now + MAX_LIFETIME_S:
+    if request.deadline > now + MAX_REQUEST_LIFETIME_S:
         raise PaymentInvalid(
             f"{OPENLORA_REQUEST}.request.deadline",
-            f"is {request.deadline - now} s ahead; at most {MAX_LIFETIME_S} s are allowed (it is {now} here)",
+            f"is {request.deadline - now} s ahead; at most {MAX_REQUEST_LIFETIME_S} s are allowed (it is {now} here)",
         )
-    if request.request_hash != asked:
+    if request.request_hash != received_hash:
         raise PaymentInvalid(
             f"{OPENLORA_REQUEST}.request.requestHash",
-            f"is for another method, path or body; these bytes hash to 0x{asked.hex()}",
+            f"is for another method, path or body; these bytes hash to {to_hex(received_hash)}",
         )
 
 
 def _check_pair(request: InferenceRequest, signer: Address, voucher: SignedVoucher, receiver: Receiver) -> None:
-    """Voucher and request belong to one channel and one key."""
+    """The voucher and the request belong to one channel and one key."""
     channel_id = check_voucher(voucher, receiver, f"{PAYMENT_SIGNATURE}.payload.voucher")
     if request.channel_id != channel_id:
         raise PaymentInvalid(
-            f"{OPENLORA_REQUEST}.request.channelId", f"is not the voucher's channel, 0x{channel_id.hex()}"
+            f"{OPENLORA_REQUEST}.request.channelId", f"is not the voucher's channel, {to_hex(channel_id)}"
         )
     if signer != voucher.config.payer_authorizer:
         raise PaymentInvalid(

@@ -1,17 +1,22 @@
-"""What a client is told about paying: the 402 with its numbers, and the receipt's summary in x402's words.
+"""The two x402 documents that a node answers with: the 402 with its figures, and the settle response.
 
 Source: x402 v2, HTTP transport (`PAYMENT-REQUIRED`, `PAYMENT-RESPONSE`) and scheme `batch-settlement`.
 """
 
+from contracts.encoding import to_hex
+from contracts.payment import X402_VERSION
 from contracts.structs import UsageReceipt
 from node.payments.errors import PaymentRequired
 from node.payments.receiver import Receiver
-from node.payments.wire import X402_VERSION, requirements
+from node.payments.wire import requirements
 from node.store.channels import Channel
 
 
 def payment_required(error: PaymentRequired, resource_url: str) -> dict[str, object]:
-    """The x402 v2 body of a 402; its base64 JSON is the `PAYMENT-REQUIRED` header. Ours are under `extensions`."""
+    """The x402 v2 body of a 402; its base64 JSON is the `PAYMENT-REQUIRED` header.
+
+    The figures that x402 has no name for are under `extensions.openlora`.
+    """
     accept = requirements(error.receiver, error.required or 0)
     if error.channel is not None:
         accept["extra"] = {**_members(accept["extra"]), **_snapshot(error.channel)}
@@ -27,8 +32,8 @@ def payment_required(error: PaymentRequired, resource_url: str) -> dict[str, obj
 def payment_response(receiver: Receiver, channel: Channel, receipt: UsageReceipt | None) -> dict[str, object]:
     """The x402 v2 settle response; its base64 JSON is the `PAYMENT-RESPONSE` header.
 
-    Before the receipt exists (a stream's headers go first) the amount charged is not given. The claim on-chain follows
-    with the batch, so `transaction` is empty.
+    receipt: None before it exists, as when a stream's headers are sent; the amount charged is then left out. Vouchers
+    are claimed on-chain together with a batch, later, so `transaction` is empty.
     """
     charged = {"chargedAmount": str(receipt.fee)} if receipt is not None else {}
     amount = {"amount": str(receipt.fee)} if receipt is not None else {}
@@ -43,7 +48,7 @@ def payment_response(receiver: Receiver, channel: Channel, receipt: UsageReceipt
 
 def _snapshot(channel: Channel) -> dict[str, object]:
     state = {
-        "channelId": "0x" + channel.channel_id.hex(),
+        "channelId": to_hex(channel.channel_id),
         "balance": str(channel.balance),
         "totalClaimed": str(channel.total_claimed),
         "withdrawRequestedAt": 0,
@@ -52,7 +57,7 @@ def _snapshot(channel: Channel) -> dict[str, object]:
     }
     voucher = {"signedMaxClaimable": str(channel.signed_max)}
     if channel.signed_max_signature:
-        voucher["signature"] = "0x" + channel.signed_max_signature.hex()
+        voucher["signature"] = to_hex(channel.signed_max_signature)
     return {"channelState": state, "voucherState": voucher}
 
 

@@ -1,12 +1,13 @@
-"""Opening channels, topping them up, and following what the escrow says about them."""
+"""Opens channels, tops them up, and keeps their balances equal to the escrow's."""
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
+from contracts.encoding import rfc3339, to_hex
+from contracts.payment import SignedDeposit, SignedVoucher
 from contracts.x402 import ChannelConfig
 from node.payments.acceptance import check_config, check_deposit, check_voucher
 from node.payments.admission import capacity
@@ -14,7 +15,7 @@ from node.payments.errors import ChannelUnknown, PaymentInvalid, VoucherStale
 from node.payments.receiver import Receiver
 from node.payments.registrations import Escrow, EscrowBalance
 from node.payments.relay_limit import RelayLimit
-from node.payments.wire import Deposit, SignedVoucher, parse_deposit, parse_voucher
+from node.payments.wire import parse_deposit, parse_voucher
 from node.store import channels
 from node.store.channels import Channel
 from node.store.database import Database
@@ -22,27 +23,21 @@ from node.store.database import Database
 PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelView:
-    """A channel as its payer sees it."""
-
-    channel: Channel
-
-    def to_json(self) -> dict[str, object]:
-        channel = self.channel
-        return {
-            "channelId": "0x" + channel.channel_id.hex(),
-            "channelConfig": channel.config.to_json(),
-            "balance": str(channel.balance),
-            "pendingWithdraw": str(channel.pending_withdraw),
-            "totalClaimed": str(channel.total_claimed),
-            "signedMax": str(channel.signed_max),
-            "charged": str(channel.charged),
-            "reserved": str(channel.reserved),
-            "capacity": str(max(capacity(channel), 0)),
-            "voucherSignature": "0x" + channel.signed_max_signature.hex() if channel.signed_max_signature else None,
-            "openedAt": datetime.fromtimestamp(channel.opened_at, UTC).isoformat().replace("+00:00", "Z"),
-        }
+def channel_json(channel: Channel) -> dict[str, object]:
+    """A channel as the API shows it to its payer: amounts as decimal strings in base units, times as RFC 3339."""
+    return {
+        "channelId": to_hex(channel.channel_id),
+        "channelConfig": channel.config.to_json(),
+        "balance": str(channel.balance),
+        "pendingWithdraw": str(channel.pending_withdraw),
+        "totalClaimed": str(channel.total_claimed),
+        "signedMax": str(channel.signed_max),
+        "charged": str(channel.charged),
+        "reserved": str(channel.reserved),
+        "capacity": str(max(capacity(channel), 0)),
+        "voucherSignature": to_hex(channel.signed_max_signature) if channel.signed_max_signature else None,
+        "openedAt": rfc3339(channel.opened_at),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +57,37 @@ class Channels:
         self._relays: dict[Bytes32, asyncio.Task[Opened]] = {}
 
     async def open(self, document: object, now: int) -> Opened:
-        """Relay an x402 deposit that opens or tops up a channel; returns once it is mined.
+        """Relays an x402 deposit that opens or tops up a channel, and returns once it is mined.
 
-        The same deposit may be posted again at any time: it is sent once. Raises PaymentInvalid, ChannelRefused,
-        RelayLimited, DepositFailed or SettlementUnknown.
+        The same deposit may be posted again at any time; it is sent once. `now` in unix seconds. Raises PaymentInvalid,
+        ChannelRefused, RelayLimited, DepositFailed or SettlementUnknown.
         """
         deposit = parse_deposit(document, self._receiver)
         check_deposit(deposit, self._receiver, now)
-        nonce = deposit.authorization_nonce(self._receiver.chain_id)
+        nonce = deposit.authorization(self._receiver.chain_id).nonce
         relay = self._relays.get(nonce)
         if relay is None:
-            self._limit.take(deposit.signed.config.payer, now)
+            self._limit.take(deposit.voucher.config.payer, now)
             relay = asyncio.create_task(self._relay(deposit, nonce, now))
             self._relays[nonce] = relay
             relay.add_done_callback(lambda done: self._forget(nonce, done))
-        return await asyncio.shield(relay)  # a payer who hangs up does not undo a transaction
+        return await asyncio.shield(relay)  # a payer who disconnects cannot undo a transaction
 
     async def add_voucher(self, channel_id: Bytes32, document: object, now: int) -> Channel:
-        """Take a voucher outside a request; a newer one raises what may be charged, an older one changes nothing."""
+        """Accepts a voucher outside a request: a newer one raises what may be charged, an older one changes nothing.
+
+        VoucherStale if it is not above what is charged already; PaymentInvalid, ChannelRefused or ChannelUnknown.
+        """
         signed = parse_voucher(document, self._receiver)
         if check_voucher(signed, self._receiver, "voucher") != channel_id:
-            raise PaymentInvalid("voucher.channelId", f"is not this channel, 0x{channel_id.hex()}")
+            raise PaymentInvalid("voucher.channelId", f"is not this channel, {to_hex(channel_id)}")
         channel = await self.find(channel_id) or await self.discover(signed.config, now)
         if signed.voucher.max_claimable_amount <= channel.charged:
             raise VoucherStale(channel.charged, channel.reserved, channel.signed_max, required=1)
         return await self._database.write(lambda session: _keep_voucher(session, channel_id, signed))
 
     async def find(self, channel_id: Bytes32) -> Channel | None:
+        """The channel as the database has it; None if it is not known."""
         return await self._database.read(lambda session: channels.find(session, channel_id))
 
     async def get(self, channel_id: Bytes32) -> Channel:
@@ -103,32 +102,32 @@ class Channels:
         return await self._database.read(lambda session: channels.of_payer(session, payer, after, limit))
 
     async def discover(self, config: ChannelConfig, now: int) -> Channel:
-        """Take on a channel that was funded without this node's help; ChannelUnknown if the escrow holds nothing."""
+        """Adds a channel that was funded without this node; ChannelUnknown if the escrow holds nothing for it."""
         check_config(config, self._receiver)
         channel_id = config.channel_id(self._receiver.chain_id)
         held = await self._escrow.balance(channel_id)
         if held.balance == 0:
             raise ChannelUnknown(channel_id)
-        return await self._database.write(lambda session: _take_on(session, channel_id, config, held, now))
+        return await self._database.write(lambda session: _add(session, channel_id, config, held, now))
 
     async def refresh(self, channel_id: Bytes32) -> Channel:
-        """Take over the escrow's present word on a channel: deposits, withdrawals begun and ended, claims."""
+        """Updates a channel from the escrow: deposits, withdrawals started or finished, and claims."""
         held = await self._escrow.balance(channel_id)
-        return await self._database.write(lambda session: _take_over(session, channel_id, held))
+        return await self._database.write(lambda session: _set_escrowed(session, channel_id, held))
 
     async def refresh_all(self) -> int:
-        """Every channel, as after a restart; how many there are."""
+        """Updates every channel from the escrow, as after a restart; returns their number."""
         known = await self._database.read(channels.every)
         for channel in known:
             await self.refresh(channel.channel_id)
         return len(known)
 
     async def close(self) -> None:
-        """Waits for deposits under way."""
+        """Waits for deposits in flight."""
         await asyncio.gather(*self._relays.values(), return_exceptions=True)
 
-    async def _relay(self, deposit: Deposit, nonce: Bytes32, now: int) -> Opened:
-        signed = deposit.signed
+    async def _relay(self, deposit: SignedDeposit, nonce: Bytes32, now: int) -> Opened:
+        signed = deposit.voucher
         transaction = await self._escrow.relay_deposit(signed.config, deposit.amount, deposit.collector_data(), nonce)
         channel = await self.discover(signed.config, now)
         channel = await self._database.write(lambda session: _keep_voucher(session, channel.channel_id, signed))
@@ -137,7 +136,7 @@ class Channels:
     def _forget(self, nonce: Bytes32, relay: "asyncio.Task[Opened]") -> None:
         self._relays.pop(nonce, None)
         if not relay.cancelled():
-            relay.exception()  # whoever waited was told; if nobody waits, the payer posts again
+            relay.exception()  # every waiting caller got it; without one, the payer posts again
 
 
 def _keep_voucher(session: Session, channel_id: Bytes32, signed: SignedVoucher) -> Channel:
@@ -145,7 +144,7 @@ def _keep_voucher(session: Session, channel_id: Bytes32, signed: SignedVoucher) 
     return _present(session, channel_id)
 
 
-def _take_on(session: Session, channel_id: Bytes32, config: ChannelConfig, held: EscrowBalance, now: int) -> Channel:
+def _add(session: Session, channel_id: Bytes32, config: ChannelConfig, held: EscrowBalance, now: int) -> Channel:
     if channels.find(session, channel_id) is None:
         channels.add(
             session,
@@ -163,10 +162,10 @@ def _take_on(session: Session, channel_id: Bytes32, config: ChannelConfig, held:
                 opened_at=now,
             ),
         )
-    return _take_over(session, channel_id, held)
+    return _set_escrowed(session, channel_id, held)
 
 
-def _take_over(session: Session, channel_id: Bytes32, held: EscrowBalance) -> Channel:
+def _set_escrowed(session: Session, channel_id: Bytes32, held: EscrowBalance) -> Channel:
     channels.set_escrowed(
         session,
         channel_id,

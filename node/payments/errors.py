@@ -1,23 +1,24 @@
-"""Everything `node.payments` raises on purpose. Each carries the numbers a client needs to do better next time."""
+"""The errors that `node.payments` raises. Each carries the figures that a client needs to try again correctly."""
 
 from contracts.crypto import Bytes32
+from contracts.encoding import to_hex
 from node.payments.receiver import Receiver
 from node.store.channels import Channel
 
 
 class PaymentError(Exception):
-    """Base of all errors about paying."""
+    """Base of all errors about payment."""
 
     def numbers(self) -> dict[str, str | None]:
-        """The figures of this refusal, as decimal strings; amounts in base units."""
+        """The figures of this refusal for programs: amounts as decimal strings in base units, bytes as hex."""
         return {}
 
 
 class PaymentRequired(PaymentError):
     """The request is not covered: it carries no payment, or its channel lacks capacity.
 
-    required: base units the channel must still have free for this request (None while the price is unknown).
-    channel: its state, where the channel is known. `signed_max_required` is the cumulative amount a voucher must reach.
+    required: the capacity in base units that the request needs (None while its price is unknown).
+    channel: the state of the channel, where it is known.
     """
 
     def __init__(self, problem: str, receiver: Receiver, required: int | None, channel: Channel | None = None) -> None:
@@ -26,11 +27,13 @@ class PaymentRequired(PaymentError):
 
     @property
     def signed_max_required(self) -> int | None:
+        """The cumulative amount that a voucher must reach for this request; None while channel or price is unknown."""
         if self.channel is None or self.required is None:
             return None
         return self.channel.charged + self.channel.reserved + self.required
 
     def numbers(self) -> dict[str, str | None]:
+        """What is required, the channel's state, and where to pay."""
         channel = self.channel
         return {
             "required": _text(self.required),
@@ -38,7 +41,7 @@ class PaymentRequired(PaymentError):
             "pay_to": self.receiver.vault,
             "asset": self.receiver.token,
             "chain_id": str(self.receiver.chain_id),
-            "channel_id": "0x" + channel.channel_id.hex() if channel else None,
+            "channel_id": to_hex(channel.channel_id) if channel else None,
             "charged": _text(channel.charged if channel else None),
             "reserved": _text(channel.reserved if channel else None),
             "signed_max": _text(channel.signed_max if channel else None),
@@ -48,7 +51,7 @@ class PaymentRequired(PaymentError):
 
 
 class FeeAboveMax(PaymentRequired):
-    """The signed `maxFee` is below the most this request can cost, so it could end unpaid."""
+    """The signed `maxFee` is below the most that this request can cost, so the request could end unpaid."""
 
     def __init__(self, receiver: Receiver, required: int, max_fee: int) -> None:
         super().__init__(
@@ -61,7 +64,7 @@ class FeeAboveMax(PaymentRequired):
 
 
 class PaymentInvalid(PaymentError):
-    """A header or payload cannot be what it claims to be. `field` is the path of the offending member."""
+    """A header or payload is malformed or has a wrong signature. `field` is the path of the member at fault."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
@@ -69,7 +72,7 @@ class PaymentInvalid(PaymentError):
 
 
 class VoucherStale(PaymentError):
-    """The voucher gives nothing: no more than `charged` is signed, and a newer one is not known."""
+    """The voucher promises no more than was charged already, and no newer one is known. Amounts in base units."""
 
     def __init__(self, charged: int, reserved: int, signed_max: int, required: int) -> None:
         super().__init__(
@@ -79,20 +82,21 @@ class VoucherStale(PaymentError):
         self.charged, self.reserved, self.signed_max, self.required = charged, reserved, signed_max, required
 
     def numbers(self) -> dict[str, str | None]:
+        """The channel's amounts, and what the request requires."""
         names = ("charged", "reserved", "signed_max", "required")
         return {name: str(getattr(self, name)) for name in names}
 
 
 class NonceUsed(PaymentError):
-    """This signed request was already presented. A request is served once; sign a new one with a fresh nonce."""
+    """This signed request was presented before. A signed request is served once; sign a new one with a fresh nonce."""
 
     def __init__(self, channel_id: Bytes32, nonce: int) -> None:
-        super().__init__(f"The nonce {nonce} was already used on channel 0x{channel_id.hex()}. Sign with a fresh one.")
+        super().__init__(f"The nonce {nonce} was already used on channel {to_hex(channel_id)}. Sign with a fresh one.")
         self.channel_id, self.nonce = channel_id, nonce
 
 
 class RequestExpired(PaymentError):
-    """The deadline of the signed request has passed."""
+    """The deadline of the signed request (unix seconds) has passed."""
 
     def __init__(self, deadline: int, now: int) -> None:
         super().__init__(f"The signed request expired at {deadline}; it is {now} now. Sign again.")
@@ -100,11 +104,11 @@ class RequestExpired(PaymentError):
 
 
 class PriceExpired(PaymentError):
-    """The price list the payer signed is not the one in force. Quote again and sign again."""
+    """The payer signed for another price list than the one in force. Get a new quote and sign again."""
 
     def __init__(self, signed: Bytes32, current: Bytes32) -> None:
         super().__init__(
-            f"The request was signed for price list 0x{signed.hex()}, but 0x{current.hex()} is in force. "
+            f"The request was signed for price list {to_hex(signed)}, but {to_hex(current)} is in force. "
             "GET /nodes/me/quote and sign again."
         )
         self.signed, self.current = signed, current
@@ -114,22 +118,22 @@ class PriceUnknown(PaymentError):
     """The node has no registered price list for this adapter yet, so nothing can be sold."""
 
     def __init__(self, adapter_key: Bytes32) -> None:
-        super().__init__(f"This node has registered no price list for adapter key 0x{adapter_key.hex()}.")
+        super().__init__(f"This node has registered no price list for adapter key {to_hex(adapter_key)}.")
         self.adapter_key = adapter_key
 
 
 class ChannelUnknown(PaymentError):
-    """No channel of this id is known here, nor funded in the escrow."""
+    """This node knows no channel with this id, and the escrow holds nothing for it."""
 
     def __init__(self, channel_id: Bytes32) -> None:
         super().__init__(
-            f"Channel 0x{channel_id.hex()} is not known to this node. Open it with POST /payments/channels."
+            f"Channel {to_hex(channel_id)} is not known to this node. Open it with POST /payments/channels."
         )
         self.channel_id = channel_id
 
 
 class ChannelRefused(PaymentError):
-    """The channel or its deposit does not meet this node's conditions. `field` names what stands in the way."""
+    """The channel or its deposit does not meet this node's conditions. `field` names the member at fault."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
@@ -137,15 +141,15 @@ class ChannelRefused(PaymentError):
 
 
 class RelayLimited(PaymentError):
-    """Too many deposits were relayed lately; each costs the node gas."""
+    """Too many deposits were relayed in the last minute; each costs the node gas."""
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"Too many deposits lately. Try again in {retry_after_s} s.")
+        super().__init__(f"Too many deposits were relayed in the last minute. Try again in {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 
 class DepositFailed(PaymentError):
-    """The chain refused the deposit: nothing moved."""
+    """The chain refused the deposit; no tokens moved."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The deposit was refused by the chain: {reason}")
@@ -153,14 +157,18 @@ class DepositFailed(PaymentError):
 
 
 class SettlementUnknown(PaymentError):
-    """The deposit was sent but is not confirmed. Post the same payload again; it can be taken only once."""
+    """The deposit was sent but is not confirmed. Post the same payload again: its authorization works only once."""
 
     def __init__(self, channel_id: Bytes32, transaction: str) -> None:
         super().__init__(
-            f"The deposit for channel 0x{channel_id.hex()} was sent in {transaction} and is not confirmed yet. "
-            "Post the same payload again to learn its fate; it is never taken twice."
+            f"The deposit for channel {to_hex(channel_id)} was sent in {transaction} and is not confirmed yet. "
+            "Post the same payload again to learn its outcome; it is never charged twice."
         )
         self.channel_id, self.transaction = channel_id, transaction
+
+    def numbers(self) -> dict[str, str | None]:
+        """The channel, and the transaction to look up."""
+        return {"channel_id": to_hex(self.channel_id), "transaction": self.transaction}
 
 
 def _text(amount: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Selling one request: quote, authenticate, admit; then `node.metering` charges, or `release` gives back."""
+"""Sells a request: quote, authenticate, admit. Then `node.metering` charges it, or `release` frees its reservation."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.encoding import to_hex
+from contracts.fees import highest_fee
+from contracts.payment import OPENLORA_REQUEST
 from contracts.structs import PriceList
 from node.payments import admission, authentication
-from node.payments.admission import Admission, Sale, highest_fee
-from node.payments.authentication import SignedAsk
+from node.payments.admission import Admission, Sale
+from node.payments.authentication import VerifiedRequest
 from node.payments.channels import Channels
 from node.payments.errors import (
     ChannelUnknown,
@@ -25,7 +28,6 @@ from node.payments.lookups import Lookups
 from node.payments.receiver import Receiver
 from node.payments.registrations import Escrow, Registrations
 from node.payments.relay_limit import RelayLimit
-from node.payments.wire import OPENLORA_REQUEST
 from node.store import nonces, reservations
 from node.store.channels import Channel
 from node.store.database import Database
@@ -33,13 +35,13 @@ from node.store.reservations import Reservation
 
 QUOTE_LIFETIME_S = 60
 NONCE_MARGIN_S = 3600
-"""How long a nonce is kept beyond its deadline, so that a clock set back revives no request."""
+"""How long a nonce is kept beyond its deadline, so that no request can be replayed after the clock was set back."""
 PRUNE_PAUSE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a request may cost: max_fee base units at most. The price list is in force at least until valid_until."""
+    """The price of a request: at most `max_fee` base units. The price list is in force at least until `valid_until`."""
 
     adapter_key: Bytes32
     price_hash: Bytes32
@@ -50,7 +52,7 @@ class Quote:
 
 
 class Payments:
-    """Everything between a signed request and the right to run it, for one receiver."""
+    """Quotes, authenticates and admits requests for one receiver."""
 
     def __init__(
         self,
@@ -68,11 +70,14 @@ class Payments:
         self._undoing: set[asyncio.Task[None]] = set()
 
     async def recover(self) -> int:
-        """After a start: gives back what requests of the dead process held. How many there were."""
+        """Frees the reservations of requests that a previous process left behind; returns their number."""
         return await self._database.write(reservations.end_all)
 
     def quote(self, adapter_key: Bytes32, prompt_tokens: int, max_new_tokens: int, now: int) -> Quote:
-        """The bound a client must sign as `maxFee`; PriceUnknown if nothing is registered."""
+        """The bound that a client must sign as `maxFee`, with its price list. `now` in unix seconds.
+
+        PriceUnknown if no price is registered.
+        """
         at = max(now, self._registrations.head_time())
         sale = self._sale(adapter_key, at)
         registered = self._registrations.price_list_at(adapter_key, at)
@@ -88,21 +93,25 @@ class Payments:
 
     def authenticate(
         self, headers: Mapping[str, str], method: str, path_with_query: str, body: bytes, now: int
-    ) -> SignedAsk:
-        """Who asks and for what, by signature alone. See `authentication.authenticate`."""
+    ) -> VerifiedRequest:
+        """The request with its signatures verified. See `authentication.authenticate`."""
         return authentication.authenticate(
             self.receiver, headers, method=method, path_with_query=path_with_query, body=body, now=now
         )
 
-    def demand(self, adapter_key: Bytes32, prompt_tokens: int, max_new_tokens: int, now: int) -> PaymentRequired:
-        """The 402 of a call without payment, with what it would cost."""
+    def payment_required(
+        self, adapter_key: Bytes32, prompt_tokens: int, max_new_tokens: int, now: int
+    ) -> PaymentRequired:
+        """The 402 for a request without payment, with what it would cost. PriceUnknown if no price is registered."""
         required = self.quote(adapter_key, prompt_tokens, max_new_tokens, now).max_fee
-        problem = f"This node is paid per request; this one may cost {required}. Open a channel and sign the request."
+        problem = (
+            f"This node is paid per request, and this request may cost {required}. Open a channel and sign the request."
+        )
         return PaymentRequired(problem, self.receiver, required)
 
     async def admit(
         self,
-        ask: SignedAsk,
+        verified: VerifiedRequest,
         *,
         request_id: str,
         adapter_key: Bytes32,
@@ -110,19 +119,19 @@ class Payments:
         max_new_tokens: int,
         now: int,
     ) -> Admission:
-        """Holds the signed `maxFee` back on the channel; every admission ends in exactly one record or release.
+        """Reserves the signed `maxFee` on the channel. Every admission must end in exactly one `record` or `release`.
 
-        `request_id` is the node's own and unique. Raises PaymentInvalid, PriceExpired, FeeAboveMax, ChannelUnknown,
-        NonceUsed, VoucherStale or PaymentRequired.
+        `request_id` is chosen by the node and unique. `now` in unix seconds. Raises PaymentInvalid, PriceUnknown,
+        PriceExpired, FeeAboveMax, ChannelUnknown, NonceUsed, VoucherStale or PaymentRequired.
         """
         started_at = max(now, self._registrations.head_time())
         sale = self._sale(adapter_key, started_at)
-        self._check_bargain(ask, sale, highest_fee(sale.price_list, prompt_tokens, max_new_tokens))
-        reservation = Reservation(request_id, ask.request.channel_id, ask.request.max_fee, started_at)
-        channel = await self._reserve(ask, reservation, now)
+        self._check_agreement(verified, sale, highest_fee(sale.price_list, prompt_tokens, max_new_tokens))
+        reservation = Reservation(request_id, verified.request.channel_id, verified.request.max_fee, started_at)
+        channel = await self._reserve(verified, reservation, now)
         return Admission(
             request_id=request_id,
-            ask=ask,
+            verified=verified,
             payer=channel.config.payer,
             sale=sale,
             reserved=reservation.amount,
@@ -132,11 +141,11 @@ class Payments:
         )
 
     async def release(self, request_id: str) -> None:
-        """Gives back what a request holds that will not be recorded. Harmless if nothing is held."""
+        """Frees the reservation of a request that will not be recorded. Does nothing if there is none."""
         await self._database.write(lambda session: reservations.end(session, request_id))
 
     async def close(self) -> None:
-        """Waits for deposits and releases under way."""
+        """Waits for deposits and releases in flight."""
         await self.channels.close()
         await asyncio.gather(*self._undoing)
 
@@ -153,32 +162,32 @@ class Payments:
             terms_hash=terms.value.struct_hash() if terms is not None else ZERO_BYTES32,
         )
 
-    def _check_bargain(self, ask: SignedAsk, sale: Sale, highest: int) -> None:
+    def _check_agreement(self, verified: VerifiedRequest, sale: Sale, highest: int) -> None:
         """The payer signed for this adapter, at the price in force, and for enough."""
-        request = ask.request
+        request = verified.request
         if request.adapter_key != sale.adapter_key:
             raise PaymentInvalid(
                 f"{OPENLORA_REQUEST}.request.adapterKey",
-                f"is 0x{request.adapter_key.hex()}; the body's model has 0x{sale.adapter_key.hex()}",
+                f"is {to_hex(request.adapter_key)}; the body's model has {to_hex(sale.adapter_key)}",
             )
         if request.price_hash != sale.price_hash:
             raise PriceExpired(request.price_hash, sale.price_hash)
         if request.max_fee < highest:
             raise FeeAboveMax(self.receiver, highest, request.max_fee)
 
-    async def _reserve(self, ask: SignedAsk, reservation: Reservation, now: int) -> Channel:
-        """Reserves; looks at the escrow first where that may help."""
-        outcome = await self._try_reserve(ask, reservation, now)
-        if isinstance(outcome, PaymentError) and await self._look_again(ask, outcome, now):
-            outcome = await self._try_reserve(ask, reservation, now)
+    async def _reserve(self, verified: VerifiedRequest, reservation: Reservation, now: int) -> Channel:
+        """Reserves the fee. If it fails and the escrow may hold more than the database knows, refreshes and retries."""
+        outcome = await self._try_reserve(verified, reservation, now)
+        if isinstance(outcome, PaymentError) and await self._refreshed(verified, outcome, now):
+            outcome = await self._try_reserve(verified, reservation, now)
         if isinstance(outcome, PaymentError):
             raise outcome
         return outcome
 
-    async def _look_again(self, ask: SignedAsk, refusal: PaymentError, now: int) -> bool:
-        """Whether the escrow may hold more than is known here: an unknown channel, or one that seems underfunded."""
-        channel_id = ask.request.channel_id
-        unknown = isinstance(refusal, ChannelUnknown) and ask.voucher is not None
+    async def _refreshed(self, verified: VerifiedRequest, refusal: PaymentError, now: int) -> bool:
+        """Updates an unknown or underfunded channel from the escrow, within the limit of lookups. Whether it did so."""
+        channel_id = verified.request.channel_id
+        unknown = isinstance(refusal, ChannelUnknown) and verified.voucher is not None
         needed = refusal.signed_max_required if isinstance(refusal, PaymentRequired) else None
         channel = refusal.channel if isinstance(refusal, PaymentRequired) else None
         underfunded = channel is not None and needed is not None and channel.signed_max >= needed
@@ -186,13 +195,15 @@ class Payments:
             return False
         if not self._lookups.take(channel_id, now):
             return False
-        if unknown and ask.voucher is not None:
-            await self.channels.discover(ask.voucher.config, now)
+        if unknown and verified.voucher is not None:
+            await self.channels.discover(verified.voucher.config, now)
         else:
             await self.channels.refresh(channel_id)
         return True
 
-    async def _try_reserve(self, ask: SignedAsk, reservation: Reservation, now: int) -> Channel | PaymentError:
+    async def _try_reserve(
+        self, verified: VerifiedRequest, reservation: Reservation, now: int
+    ) -> Channel | PaymentError:
         prune = now - self._pruned_at >= PRUNE_PAUSE_S
         if prune:
             self._pruned_at = now
@@ -200,12 +211,12 @@ class Payments:
         def change(session: Session) -> Channel | PaymentError:
             if prune:
                 nonces.forget(session, now - NONCE_MARGIN_S)
-            return admission.reserve(session, ask, self.receiver, reservation)
+            return admission.reserve(session, verified, self.receiver, reservation)
 
         try:
             return await self._database.write(change)
         except asyncio.CancelledError:
-            # the reservation may have been made although nobody heard of it; the writer keeps the order
+            # the reservation may exist although its caller is gone; the writer runs this release after it
             undo = asyncio.create_task(self.release(reservation.request_id))
             self._undoing.add(undo)
             undo.add_done_callback(self._undoing.discard)

@@ -1,4 +1,4 @@
-"""What is registered on-chain about prices and terms, and what the escrow holds: two seams with a shipped fake each."""
+"""Two interfaces to the chain, each with an in-memory implementation: registered prices and terms, and the escrow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from attribution.transition import Registered
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, keccak
+from contracts.encoding import BASE_KEY, to_hex
 from contracts.structs import PriceList, Terms
 from contracts.x402 import ChannelConfig
 from node.payments.errors import DepositFailed
@@ -14,22 +15,25 @@ _V = TypeVar("_V", PriceList, Terms)
 
 
 class Registrations(Protocol):
-    """The node's view of the registries. Answers from memory: it stands in the path of every request."""
+    """The node's view of the registries. It answers from memory, because every request calls it."""
 
     def price_list_at(self, adapter_key: Bytes32, at: int) -> Registered[PriceList] | None:
-        """The list in force for this adapter at `at`: its own, else the node's default (adapter key 0)."""
+        """The price list in force for this adapter at `at` (unix seconds): its own, else the node's default (key 0)."""
         ...
 
     def terms_at(self, adapter_key: Bytes32, at: int) -> Registered[Terms] | None:
-        """The terms in force, None for the base (key 0) and for adapters nobody has registered."""
+        """The terms in force at `at` (unix seconds); None for the base model (key 0) and for unregistered adapters."""
         ...
 
-    def adapter_key_of(self, adapter_digest: str) -> Bytes32:
-        """The key of a served adapter version on this node's base; `adapter_digest` is 64 hex digits."""
+    def adapter_key_of(self, adapter_digest: str | None) -> Bytes32:
+        """The key of a served adapter version on this node's base model; `BASE_KEY` for None, the base model alone.
+
+        adapter_digest: 64 hex digits.
+        """
         ...
 
     def head_time(self) -> int:
-        """The newest block's timestamp; receipts are never dated before it."""
+        """The newest block's timestamp (unix seconds); receipts are never dated before it."""
         ...
 
 
@@ -47,26 +51,26 @@ class EscrowBalance:
 
 
 class Escrow(Protocol):
-    """The escrow contract, as far as payments need it."""
+    """The calls to the escrow contract that payments need."""
 
     async def balance(self, channel_id: Bytes32) -> EscrowBalance:
-        """The channel's state at the newest block; zeros for a channel nobody funded."""
+        """The channel's state at the newest block; zeros for a channel that was never funded."""
         ...
 
     async def relay_deposit(
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
     ) -> str:
-        """Send the payer's ERC-3009 deposit and wait until it is mined; the transaction hash.
+        """Sends the payer's ERC-3009 deposit, waits until it is mined, and returns the transaction hash.
 
-        `authorization_nonce` can be used once on-chain: a second call with it finds the first transaction. Raises
-        DepositFailed if the chain refuses, SettlementUnknown if it was sent but not seen mined in time.
+        `authorization_nonce` works once on-chain: a second call with it returns the first transaction. Raises
+        DepositFailed if the chain refuses, SettlementUnknown if it was sent but not mined in time.
         """
         ...
 
 
 @dataclass(slots=True)
 class MemoryRegistrations:
-    """Registrations held in memory, for tests and for nodes whose prices are given by hand."""
+    """Registrations in memory, for tests."""
 
     prices: list[Registered[PriceList]] = field(default_factory=list)
     owned: list[Registered[Terms]] = field(default_factory=list)
@@ -74,25 +78,29 @@ class MemoryRegistrations:
     now: int = 0
 
     def register_price(self, price_list: PriceList, from_: int = 0) -> Bytes32:
-        """Opens a window at `from_` and closes the one before it."""
+        """Opens a window at `from_` and closes the previous window of the same adapter key."""
         _succeed(self.prices, price_list, from_)
         return price_list.struct_hash()
 
     def register_terms(self, terms: Terms, from_: int = 0) -> Bytes32:
-        """Opens a window at `from_` and closes the one before it."""
+        """Opens a window at `from_` and closes the previous window of the same adapter key."""
         _succeed(self.owned, terms, from_)
         return terms.struct_hash()
 
     def price_list_at(self, adapter_key: Bytes32, at: int) -> Registered[PriceList] | None:
+        """As in `Registrations`."""
         return _in_force(self.prices, adapter_key, at) or _in_force(self.prices, ZERO_BYTES32, at)
 
     def terms_at(self, adapter_key: Bytes32, at: int) -> Registered[Terms] | None:
+        """As in `Registrations`."""
         return _in_force(self.owned, adapter_key, at)
 
-    def adapter_key_of(self, adapter_digest: str) -> Bytes32:
-        return self.adapter_keys[adapter_digest]
+    def adapter_key_of(self, adapter_digest: str | None) -> Bytes32:
+        """The key that a test gave to this digest."""
+        return BASE_KEY if adapter_digest is None else self.adapter_keys[adapter_digest]
 
     def head_time(self) -> int:
+        """As in `Registrations`; set `now` to move it."""
         return self.now
 
 
@@ -109,7 +117,10 @@ def _in_force(windows: Sequence[Registered[_V]], adapter_key: Bytes32, at: int) 
 
 @dataclass(slots=True)
 class MemoryEscrow:
-    """An escrow without a chain, with the contract's arithmetic. Deposits draw on `funds`, each authorisation once."""
+    """The escrow contract's arithmetic without a chain, for tests. `funds`: the tokens of each payer.
+
+    Each authorization works once.
+    """
 
     chain_id: int
     funds: dict[Address, int] = field(default_factory=dict)
@@ -118,11 +129,13 @@ class MemoryEscrow:
     block: int = 0
 
     async def balance(self, channel_id: Bytes32) -> EscrowBalance:
+        """As in `Escrow`."""
         return replace(self._held(channel_id), at_block=self.block)
 
     async def relay_deposit(
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
     ) -> str:
+        """As in `Escrow`; DepositFailed if the payer's funds do not suffice."""
         if authorization_nonce in self.used:
             return self.used[authorization_nonce]
         if self.funds.get(config.payer, 0) < amount:
@@ -130,11 +143,11 @@ class MemoryEscrow:
         self.funds[config.payer] -= amount
         channel_id = config.channel_id(self.chain_id)
         self.deposit(channel_id, amount)
-        self.used[authorization_nonce] = "0x" + keccak(authorization_nonce + collector_data).hex()
+        self.used[authorization_nonce] = to_hex(keccak(authorization_nonce + collector_data))
         return self.used[authorization_nonce]
 
     def deposit(self, channel_id: Bytes32, amount: int) -> None:
-        """Adds to the balance; a withdrawal under way is off, as in the contract."""
+        """Adds to the balance and cancels a pending withdrawal, as the contract does."""
         held = self._held(channel_id)
         self._mine(channel_id, replace(held, balance=held.balance + amount, pending_withdraw=0))
 
@@ -145,11 +158,11 @@ class MemoryEscrow:
         self._mine(channel_id, replace(held, total_claimed=total_claimed))
 
     def initiate_withdraw(self, channel_id: Bytes32, amount: int) -> None:
-        """The payer asks for `amount` back; it is paid after the delay."""
+        """The payer requests `amount` back."""
         self._mine(channel_id, replace(self._held(channel_id), pending_withdraw=amount))
 
     def finalize_withdraw(self, channel_id: Bytes32) -> int:
-        """Pays out what was asked, but never what the receiver has claimed."""
+        """Pays out the requested amount, but nothing that the receiver has claimed; returns the amount paid."""
         held = self._held(channel_id)
         paid = min(held.pending_withdraw, held.balance - held.total_claimed)
         self._mine(channel_id, replace(held, balance=held.balance - paid, pending_withdraw=0))

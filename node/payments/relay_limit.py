@@ -1,4 +1,4 @@
-"""How often the node pays gas to relay deposits."""
+"""Limits how often the node pays gas to relay deposits."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ class RelayLimit:
     _taken: deque[tuple[int, Address]] = field(default_factory=deque)
 
     def take(self, payer: Address, now: int) -> None:
-        """Counts one relay; RelayLimited if there were too many."""
+        """Counts one relay at `now` (unix seconds); RelayLimited if the limit is reached."""
         while self._taken and self._taken[0][0] <= now - WINDOW_S:
             self._taken.popleft()
-        mine = [at for at, who in self._taken if who == payer]
-        if len(mine) >= self.per_payer:
-            raise RelayLimited(mine[-self.per_payer] + WINDOW_S - now)
+        of_payer = [at for at, who in self._taken if who == payer]
+        if len(of_payer) >= self.per_payer:
+            raise RelayLimited(of_payer[-self.per_payer] + WINDOW_S - now)
         if len(self._taken) >= self.in_all:
             raise RelayLimited(self._taken[0][0] + WINDOW_S - now)
         self._taken.append((now, payer))

@@ -4,10 +4,11 @@ import random
 from dataclasses import dataclass, field, replace
 
 from attribution.batch import ChainTip, Item
-from attribution.receipts import Status, price
+from attribution.receipts import Status
 from attribution.transition import Evidence, Ledger, LedgerState, Registered
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, keccak
 from contracts.encoding import adapter_key
+from contracts.fees import usage_fee
 from contracts.structs import DatanetLink, InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
 from contracts.x402 import ChannelConfig, Voucher, x402_domain
 
@@ -75,7 +76,7 @@ class HonestNode:
         config = channel(payer, self.ledger.node, self.ledger.token)
         channel_id = config.channel_id(self.ledger.domain.chain_id)
         before = self.charged.get(channel_id, 0)
-        fee = price(self.price_list.value, *tokens)
+        fee = usage_fee(self.price_list.value, *tokens)
         self.charged[channel_id] = before + fee
         agreed = registered_terms or (Registered(terms(adapter), 0) if adapter is not None else None)
         voucher = Voucher(channel_id, before + 2 * fee if signed_request else before + fee)

@@ -16,9 +16,7 @@ from attribution.datanets import (
     contribution_commit,
     share,
 )
-from attribution.manifest import AdapterManifest
 from contracts.crypto import Address, Bytes32, address_bytes, keccak
-from contracts.structs import DatanetLink
 from tests.attribution.ledgers import OWNERS, key, word
 
 WEIGHTS = st.lists(st.integers(1, 2**40), min_size=1, max_size=20).map(
@@ -123,19 +121,3 @@ def test_a_commitment_opens_to_the_canonical_text() -> None:
 
     assert contribution_commit(salt, "cafe\u0301\r\n") == keccak(salt + "caf\u00e9\n".encode())
     assert canonical_bytes("a\rb") == b"a\nb"
-
-
-def test_a_manifest_digest_binds_every_part() -> None:
-    link = DatanetLink(word("net"), 1, 1_000_000)
-    manifest = AdapterManifest(word("base"), word("adapter"), OWNERS[0], 500_000, datanets=(link,))
-
-    others = [
-        AdapterManifest(word("base 2"), word("adapter"), OWNERS[0], 500_000, datanets=(link,)),
-        AdapterManifest(word("base"), word("adapter 2"), OWNERS[0], 500_000, datanets=(link,)),
-        AdapterManifest(word("base"), word("adapter"), OWNERS[1], 500_000, datanets=(link,)),
-        AdapterManifest(word("base"), word("adapter"), OWNERS[0], 500_001, datanets=(link,)),
-        AdapterManifest(word("base"), word("adapter"), OWNERS[0], 500_000),
-    ]
-
-    assert len({manifest.struct_hash(), *(other.struct_hash() for other in others)}) == 6
-    assert AdapterManifest.from_json(manifest.to_json()) == manifest

@@ -1,14 +1,12 @@
 """Prices and splits: every base unit of a fee goes to exactly one payee."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.receipts import MILLION, MalformedReceipt, check_form, price
 from attribution.split import TREASURY, InvalidSplit, Payee, lines
 from contracts.crypto import ZERO_BYTES32
+from contracts.fees import MILLION, usage_fee
 from contracts.structs import DatanetLink, PriceList, Terms
 from tests.attribution.ledgers import (
     ADAPTERS,
@@ -16,8 +14,6 @@ from tests.attribution.ledgers import (
     OPEN,
     OPERATOR,
     OWNERS,
-    PAYERS,
-    HonestNode,
     price_list,
     terms,
     word,
@@ -69,14 +65,14 @@ def test_a_price_is_the_exact_cost_rounded_up_once(p: int, c: int, o: int, least
     prices = PriceList(NODE, ZERO_BYTES32, p, c, o, least, OPERATOR, 0)
     exact = i * p + k * c + n * o
 
-    fee = price(prices, i, k, n)
+    fee = usage_fee(prices, i, k, n)
 
     assert fee >= least
     assert fee == least or (fee - 1) * MILLION < exact <= fee * MILLION
 
 
 def test_a_request_of_the_dermatology_adapter_pays_everybody_its_part() -> None:
-    fee = price(price_list(), 120, 0, 80)
+    fee = usage_fee(price_list(), 120, 0, 80)
 
     made = lines(fee, price_list(), terms(0))
 
@@ -113,29 +109,3 @@ def test_an_address_payee_knows_its_address_and_a_datanet_has_none() -> None:
     assert Payee.of_address(OPERATOR).address == OPERATOR
     with pytest.raises(ValueError, match="no address"):
         _ = Payee.of_datanet(word("net"), 1).address
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"status": 3}, "unknown"),
-        ({"status": 2}, "failed request"),
-        ({"seq": 0}, "no number"),
-        ({"fee": 0}, "no fee"),
-        ({"fee": 0, "seq": 0}, "amounts"),
-        ({"voucher_max": 5}, "above the voucher"),
-        ({"started_at": 99_999}, "after it finished"),
-    ],
-)
-def test_a_receipt_that_contradicts_itself_is_refused(change: dict[str, int], complaint: str) -> None:
-    receipt = replace(HonestNode().serve(PAYERS[0], 0).receipt, **change)
-
-    with pytest.raises(MalformedReceipt, match=complaint):
-        check_form(receipt)
-
-
-def test_charged_and_free_receipts_are_well_formed() -> None:
-    charged = HonestNode().serve(PAYERS[0], 0).receipt
-
-    check_form(charged)
-    check_form(replace(charged, seq=0, fee=0, cum_before=0, voucher_max=0, status=2))

@@ -9,7 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.crypto import Bytes32, keccak
-from contracts.encoding import adapter_key, commitment, datanet_payee, outputs, request_hash, tagged_hash, uint_word
+from contracts.encoding import (
+    BASE_KEY,
+    abi_encode,
+    adapter_key,
+    commitment,
+    datanet_payee,
+    from_hex,
+    outputs,
+    request_hash,
+    rfc3339,
+    tagged_hash,
+    to_hex,
+    uint_word,
+    unregistered_key,
+)
 
 WORDS = st.binary(min_size=32, max_size=32).map(Bytes32)
 VERSIONS = st.integers(0, 2**32 - 1)
@@ -69,3 +83,37 @@ def test_a_commitment_to_several_outputs_tells_them_apart(texts: list[str], othe
 def test_one_output_is_committed_to_as_it_is() -> None:
     assert outputs(['a "b"\n']) == b'a "b"\n'
     assert outputs(["é", '"\n']) == '["é","\\"\\n"]'.encode()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2**256 - 1) | st.binary(max_size=100), max_size=5))
+def test_integers_and_bytes_are_encoded_as_solidity_does(values: list[int | bytes]) -> None:
+    kinds = ["uint256" if isinstance(value, int) else "bytes" for value in values]
+
+    assert abi_encode(*values) == encode(kinds, values)
+
+
+def test_an_unregistered_adapter_has_id_and_version_zero() -> None:
+    digest, base = keccak(b"adapter"), keccak(b"base")
+
+    assert unregistered_key(digest, base) == keccak(bytes(64) + digest + base)
+    assert bytes(32) == BASE_KEY
+
+
+@given(st.binary())
+def test_hex_comes_back_as_bytes_in_any_case(value: bytes) -> None:
+    text = to_hex(value)
+
+    assert text == "0x" + value.hex()
+    assert from_hex(text) == from_hex("0x" + value.hex().upper()) == value
+
+
+@pytest.mark.parametrize("text", ["", "0x1", "12", "0xzz", "0X12", "0x12\n"])
+def test_what_is_not_hex_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="pairs of hex digits"):
+        from_hex(text)
+
+
+def test_times_are_utc() -> None:
+    assert rfc3339(0) == "1970-01-01T00:00:00Z"
+    assert rfc3339(1_800_000_000) == "2027-01-15T08:00:00Z"

@@ -12,12 +12,13 @@ import httpx2
 
 from contracts.crypto import Bytes32, PrivateKey
 from contracts.encoding import request_hash
+from contracts.payment import SignedRequest, SignedVoucher
 from contracts.structs import InferenceRequest, UsageReceipt
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
 from node.client.flows import fetch_card, fetch_quote, run
-from node.client.node import NodeCard, Quote
-from node.client.wire import SignedVoucher, channel_config, payment_headers
+from node.client.node import NodeCard, NodeQuote
+from node.client.wire import channel_config, payment_headers
 
 OPEN = 10**18
 PAYER = dev_accounts()[2]
@@ -38,7 +39,7 @@ class Bench:
 
     url: str
     card: NodeCard
-    quote: Quote
+    quote: NodeQuote
     channel: dict[str, Any]
 
     @classmethod
@@ -71,7 +72,8 @@ class Bench:
         config = channel_config(PAYER.address, self.card)
         covers = int(self.channel["charged"]) + int(self.channel["reserved"]) + request.max_fee
         voucher = SignedVoucher.sign(PAYER, config, self.card.chain_id, covers if signed_max is None else signed_max)
-        headers = payment_headers(self.card, voucher, request, key.sign(request.digest(self.card.domain))) | more
+        signed = SignedRequest(request, key.sign(request.digest(self.card.domain)))
+        headers = payment_headers(self.card, voucher, signed) | more
         answer = httpx2.post(self.url + CHAT, content=json.dumps(BODY).encode(), headers=headers, timeout=60)
         document: dict[str, Any] = answer.json()
         return answer.status_code, document.get("error", document)

@@ -13,9 +13,10 @@ import pytest
 
 from attribution.receipts_file import ReceiptsFile
 from contracts.crypto import keccak
+from contracts.payment import SignedDeposit, SignedVoucher, payment_payload
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
-from node.client.wire import SignedVoucher, channel_config, deposit_payload, payment
+from node.client.wire import channel_config
 from tests.node.api.paid import BODY, CHAT, OPEN, PAYER, Bench, altered, receipts_of
 from tests.node.running import NodeThread
 
@@ -237,8 +238,9 @@ def deposit_body(bench: Bench, folder: Path) -> str:
     """A deposit as the shipped client would send it."""
     config = channel_config(PAYER.address, bench.card)
     voucher = SignedVoucher.sign(PAYER, config, bench.card.chain_id, 0)
-    payload = deposit_payload(PAYER, bench.card, voucher, amount=OPEN, salt=1, valid_before=1 << 40)
-    return json.dumps(payment(bench.card, payload, OPEN))
+    token = bench.card.token_domain
+    deposit = SignedDeposit.sign(PAYER, voucher, token, amount=OPEN, salt=1, valid_before=1 << 40)
+    return json.dumps(payment_payload(deposit.to_payload(), bench.card.accepted(OPEN)))
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"payload": 5}'])
@@ -261,7 +263,7 @@ def test_a_voucher_may_be_handed_in_without_a_request(client: httpx2.Client, ben
     signed_max = int(bench.channel["signedMax"]) + 5
     voucher = SignedVoucher.sign(PAYER, channel_config(PAYER.address, bench.card), bench.card.chain_id, signed_max)
 
-    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.payload())
+    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.to_payload())
 
     assert answer.json()["signedMax"] == str(signed_max)
 

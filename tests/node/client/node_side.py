@@ -15,9 +15,10 @@ import httpx2
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, keccak, recover
 from contracts.encoding import commitment, request_hash
+from contracts.payment import SignedDeposit, SignedVoucher
 from contracts.structs import InferenceRequest, PriceList, UsageReceipt
-from contracts.x402 import ERC3009_COLLECTOR, ESCROW, ChannelConfig, ReceiveWithAuthorization
-from node.payments.wire import Deposit, SignedVoucher, parse_deposit, parse_headers, requirements
+from contracts.x402 import ERC3009_COLLECTOR, ESCROW, ChannelConfig, ReceiveWithAuthorization, deposit_nonce
+from node.payments.wire import parse_deposit, parse_headers, requirements
 from tests.node.client.answers import (
     OPEN,
     OPERATOR,
@@ -166,20 +167,21 @@ class NodeSide(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     def _deposit(self, request: httpx2.Request) -> httpx2.Response:
         deposit = parse_deposit(json.loads(request.content), RECEIVER)
-        config, nonce = deposit.signed.config, deposit.authorization_nonce(31337)
+        config = deposit.voucher.config
+        nonce = deposit_nonce(config.channel_id(31337), deposit.salt)
         authorization = ReceiveWithAuthorization(
             config.payer, ERC3009_COLLECTOR, deposit.amount, deposit.valid_after, deposit.valid_before, nonce
         )
         self._check_config(config)
         assert recover(authorization.digest(RECEIVER.token_domain), deposit.signature) == config.payer
-        self._check_voucher(deposit.signed)
+        self._check_voucher(deposit.voucher)
         if self.refuse:
             raise self.refuse.pop(0)
         self._fund(deposit, request.content)
         return httpx2.Response(201, json=self._view(self.lines[config.channel_id(31337)]))
 
-    def _fund(self, deposit: Deposit, body: bytes) -> None:
-        config = deposit.signed.config
+    def _fund(self, deposit: SignedDeposit, body: bytes) -> None:
+        config = deposit.voucher.config
         line = self.lines.setdefault(config.channel_id(31337), Line(config, 0))
         if body not in self.deposits:  # the token takes one authorisation once
             self.deposits.append(body)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.crypto import ZERO_BYTES32
-from node.client.account import Account, Overcharged, Promise
-from node.client.errors import DepositTooSmall
-from node.client.wire import ChannelView
+from node.client.account import Account, Promise
+from node.client.errors import DepositTooSmall, Overcharged
+from node.client.wire import ChannelReport
 
 ACTIONS = ("sign", "sign", "refresh", "arrive", "refuse", "finish", "lose", "learn")
 STAGE_OF = {"arrive": "signed", "refuse": "signed", "finish": "running", "lose": "running", "learn": "finished"}
@@ -37,8 +37,8 @@ class Ledger:
         self.charged += fee
         return self.charged
 
-    def view(self) -> ChannelView:
-        return ChannelView(
+    def view(self) -> ChannelReport:
+        return ChannelReport(
             ZERO_BYTES32, self.balance, self.charged, sum(self.reserved.values()), self.signed_max, 0, None
         )
 
@@ -164,7 +164,7 @@ def test_a_receipt_is_believed_up_to_what_was_signed_here() -> None:
 
 
 def test_charges_beyond_every_known_voucher_are_not_believed() -> None:
-    view = ChannelView(ZERO_BYTES32, 100, 50, 0, 50, 0, None)
+    view = ChannelReport(ZERO_BYTES32, 100, 50, 0, 50, 0, None)
 
     with pytest.raises(Overcharged, match="50"):
         Account(balance=100, signed_max=49).refresh(view, proven_max=0, now=0)
@@ -173,9 +173,9 @@ def test_charges_beyond_every_known_voucher_are_not_believed() -> None:
 
 def test_a_lost_promise_is_kept_while_the_node_may_still_bill_it() -> None:
     account = Account(balance=100).promise(Promise(1, 10, expires_at=500)).lose(1)
-    busy = ChannelView(ZERO_BYTES32, 100, 0, 10, 10, 0, None)
+    busy = ChannelReport(ZERO_BYTES32, 100, 0, 10, 10, 0, None)
 
-    assert account.doubtful(now=0)
+    assert account.needs_refresh(now=0)
     assert account.refresh(busy, 10, now=0).outstanding == 10
     assert account.refresh(busy, 10, now=500).outstanding == 0
     assert account.refresh(replace(busy, reserved=0, charged=7), 10, now=0) == Account(7, 100, 10)

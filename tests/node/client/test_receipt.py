@@ -9,8 +9,8 @@ from contracts.crypto import ZERO_BYTES32, PrivateKey, keccak
 from contracts.encoding import commitment
 from contracts.structs import UsageReceipt, openlora_domain
 from node.client.errors import ReceiptRefused
-from node.client.node import Prices
-from node.client.receipt import Answer, Expectation, SignedReceipt, verify, verify_signed
+from node.client.node import QuotedPrices
+from node.client.receipt import Expectation, ReceivedOutput, SignedReceipt, verify, verify_signed
 from tests.node.client.answers import OPERATOR, RECEIVER, SETTLEMENT, VAULT, receipt_json, signed_again
 
 SALTS = keccak(b"prompt salt"), keccak(b"output salt")
@@ -23,11 +23,11 @@ EXPECTED = Expectation(
     request_digest=keccak(b"request"),
     adapter_key=keccak(b"adapter"),
     price_hash=keccak(b"prices"),
-    prices=Prices(prompt_per_m=2_000_000, cached_per_m=1_000_000, output_per_m=8_000_001, min_fee=50),
+    prices=QuotedPrices(prompt_per_m=2_000_000, cached_per_m=1_000_000, output_per_m=8_000_001, min_fee=50),
     max_fee=100,
     prompt=PROMPT,
 )
-ANSWER = Answer(OUTPUT, prompt_tokens=12, completion_tokens=5)
+ANSWER = ReceivedOutput(OUTPUT, prompt_tokens=12, completion_tokens=5)
 RECEIPT = UsageReceipt(
     node=VAULT,
     seq=3,
@@ -56,7 +56,7 @@ def document(receipt: UsageReceipt = RECEIPT) -> dict[str, Any]:
     return receipt_json(receipt, SALTS)
 
 
-def refused_field(changed: dict[str, Any], expected: Expectation = EXPECTED, answer: Answer = ANSWER) -> str:
+def refused_field(changed: dict[str, Any], expected: Expectation = EXPECTED, answer: ReceivedOutput = ANSWER) -> str:
     with pytest.raises(ReceiptRefused) as refused:
         verify(SignedReceipt.parse(changed), expected, answer)
     return refused.value.field
@@ -159,7 +159,7 @@ def test_an_unbatched_receipt_of_nothing_is_accepted() -> None:
         RECEIPT, seq=0, fee=0, cum_before=0, voucher_max=0, tokens_in=0, tokens_cached=0, tokens_out=0, status=2
     )
 
-    verify(SignedReceipt.parse(document(nothing)), EXPECTED, Answer(OUTPUT))
+    verify(SignedReceipt.parse(document(nothing)), EXPECTED, ReceivedOutput(OUTPUT))
 
 
 def test_anybody_can_check_signature_and_sum_without_the_salts() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from contracts.crypto import ZERO_BYTES32
+from contracts.fees import highest_fee
 from contracts.structs import PriceList
 from node.compose.paid_checkout import PaidCheckout
 from node.metering.checkout import Call, Ticket
 from node.metering.payee_labels import Labels
-from node.payments.admission import highest_fee
 from node.payments.errors import FeeAboveMax
 from serving.types import Prepared
 from tests.node.payments.payer import BODY, NOW, PATH, Payer, key

@@ -8,12 +8,12 @@ import json
 import os
 import sys
 
-from attribution.receipts import price
+from contracts.fees import usage_fee
 from node.payments.errors import ChannelUnknown
 from tests.node.payments.payer import NOW, Payer
 from tests.node.payments.shop import PRICES, RECEIVER, Shop, ended, open_shop
 
-FEE = price(PRICES, 10, 0, 10)
+FEE = usage_fee(PRICES, 10, 0, 10)
 FUNDS = 10**30
 
 

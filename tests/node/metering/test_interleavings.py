@@ -18,16 +18,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from attribution.receipts import price
-from attribution.transition import Evidence, Ledger, LedgerState, Registered, apply
+from attribution.transition import Ledger, LedgerState, apply
 from contracts.crypto import Bytes32
+from contracts.fees import usage_fee
 from contracts.structs import UsageReceipt
 from node.payments.admission import Admission
 from node.payments.errors import ChannelUnknown, PaymentRequired, VoucherStale
 from node.settlement.records import reading
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, NOW, PATH, Payer
-from tests.node.payments.shop import PRICES, RECEIVER, TERMS, Shop, ended, open_shop
+from tests.node.payments.shop import PRICES, RECEIVER, TERMS, Shop, ended, evidence_of, open_shop
 
 UNIT = PRICES.min_fee
 amounts = st.integers(0, 60).map(lambda units: units * UNIT)
@@ -78,7 +78,7 @@ class Books(RuleBasedStateMachine):
     def admit(self, payer: Payer, max_fee: int, signed_max: int | None, spare: int) -> object:
         self.count += 1
         request_id = f"r{self.count}"
-        max_fee = max(max_fee, price(PRICES, spare, 0, spare))
+        max_fee = max(max_fee, usage_fee(PRICES, spare, 0, spare))
         if signed_max is not None:
             self._sign(payer, signed_max)
         fits = max_fee <= self._capacity(payer)
@@ -111,7 +111,7 @@ class Books(RuleBasedStateMachine):
         used = min(tokens[0], admission.granted_tokens)
         end = ended(outcome, prompt_tokens=admission.granted_tokens, output_tokens=used)
         receipt = self._record(admission, end)
-        channel_id = admission.ask.request.channel_id
+        channel_id = admission.verified.request.channel_id
         if self.held[channel_id].pop(admission.request_id, None) is None:
             assert receipt.fee == 0, "a reservation that a restart released is not charged"
         assert receipt.fee <= admission.reserved
@@ -126,7 +126,7 @@ class Books(RuleBasedStateMachine):
     @rule(admission=consumes(running))
     def release(self, admission: Admission) -> None:
         self.runner.run(self.shop.payments.release(admission.request_id))
-        self.held[admission.ask.request.channel_id].pop(admission.request_id, None)
+        self.held[admission.verified.request.channel_id].pop(admission.request_id, None)
 
     @rule(payer=payers, amount=amounts)
     def begin_withdrawal(self, payer: Payer, amount: int) -> None:
@@ -168,16 +168,8 @@ class Books(RuleBasedStateMachine):
     def _judge(self) -> None:
         """Every numbered receipt is a valid transition, from the first to the last: they tile, in order, gap-free."""
         state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-        for one in self.runner.run(self.shop.database.read(reading(1, 10_000))):
-            evidence = Evidence(
-                config=one.config,
-                voucher_signature=one.voucher_signature,
-                price_list=Registered(one.price_list, 0),
-                terms=Registered(one.terms, 0) if one.terms else None,
-                request=one.stored.request,
-                request_signature=one.stored.request_signature,
-            )
-            state = apply(state, one.stored.receipt, evidence)
+        for evidenced in self.runner.run(self.shop.database.read(reading(1, 10_000))):
+            state = apply(state, evidenced.stored.receipt, evidence_of(evidenced))
         assert state.cum_total == sum(map(sum, self.fees.values()))
         assert self.runner.run(self.shop.receipts.head(RECEIVER.vault)).last_seq == state.seq
 

@@ -1,21 +1,22 @@
 """A payer who signs what it is told to sign, right or wrong."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak
 from contracts.encoding import request_hash
-from contracts.structs import InferenceRequest
-from contracts.x402 import ERC3009_COLLECTOR, ChannelConfig, ReceiveWithAuthorization, Voucher
-from node.payments.document import to_header
-from node.payments.receiver import Receiver
-from node.payments.wire import (
+from contracts.payment import (
     OPENLORA_REQUEST,
     PAYMENT_SIGNATURE,
-    Deposit,
+    SignedDeposit,
     SignedRequest,
     SignedVoucher,
     payment_payload,
+    to_header,
 )
+from contracts.structs import InferenceRequest
+from contracts.x402 import ChannelConfig, Voucher
+from node.payments.receiver import Receiver
+from node.payments.wire import requirements
 
 NOW = 1_800_000_000
 PATH = "/v1/chat/completions"
@@ -62,18 +63,9 @@ class Payer:
 
     def deposit(
         self, amount: int, *, salt: int = 1, voucher: SignedVoucher | None = None, until: int = NOW + 300
-    ) -> Deposit:
-        signed = voucher or self.voucher(0)
-        unsigned = Deposit(signed, amount, 0, until, salt, b"")
-        authorization = ReceiveWithAuthorization(
-            from_=self.wallet.address,
-            to=ERC3009_COLLECTOR,
-            value=amount,
-            valid_after=0,
-            valid_before=until,
-            nonce=unsigned.authorization_nonce(self.receiver.chain_id),
-        )
-        return replace(unsigned, signature=self.wallet.sign(authorization.digest(self.receiver.token_domain)))
+    ) -> SignedDeposit:
+        signed, token = voucher or self.voucher(0), self.receiver.token_domain
+        return SignedDeposit.sign(self.wallet, signed, token, amount=amount, salt=salt, valid_before=until)
 
     def request(
         self,
@@ -107,5 +99,7 @@ class Payer:
         """What goes over the wire."""
         made = {OPENLORA_REQUEST: self.sign(request).to_header()}
         if voucher is not None:
-            made[PAYMENT_SIGNATURE] = to_header(payment_payload(voucher.to_payload(), self.receiver, request.max_fee))
+            made[PAYMENT_SIGNATURE] = to_header(
+                payment_payload(voucher.to_payload(), requirements(self.receiver, request.max_fee))
+            )
         return made

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from attribution.transition import Evidence, Registered
 from contracts.crypto import Address, Bytes32, keccak, to_address
 from contracts.structs import DatanetLink, PriceList, Terms
 from node.metering.metering import Metering
-from node.metering.receipts import Receipts
+from node.metering.receipts import EvidencedReceipt, Receipts
 from node.payments.admission import Admission
-from node.payments.authentication import SignedAsk
+from node.payments.authentication import VerifiedRequest
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.payments.registrations import MemoryEscrow, MemoryRegistrations
@@ -74,7 +75,7 @@ class Shop:
 
     def ask(
         self, payer: Payer, *, max_fee: int, signed_max: int | None = None, adapter: Bytes32 = ADAPTER
-    ) -> SignedAsk:
+    ) -> VerifiedRequest:
         """A well-formed ask that came over the wire."""
         price_list = self.registrations.price_list_at(adapter, NOW)
         assert price_list is not None
@@ -83,7 +84,13 @@ class Shop:
         return self.payments.authenticate(payer.headers(request, voucher), "POST", PATH, BODY, NOW)
 
     async def admit(
-        self, ask: SignedAsk, request_id: str, *, prompt_tokens: int = 10, max_new_tokens: int = 10, now: int = NOW
+        self,
+        ask: VerifiedRequest,
+        request_id: str,
+        *,
+        prompt_tokens: int = 10,
+        max_new_tokens: int = 10,
+        now: int = NOW,
     ) -> Admission:
         return await self.payments.admit(
             ask,
@@ -122,6 +129,18 @@ def ended(
     reasons = {Outcome.FINISHED: "stop", Outcome.ABORTED: "abort", Outcome.FAILED: "error"}
     usage = Usage(prompt_tokens, cached_tokens, output_tokens)
     return End(outcome, reasons[outcome], usage, None)  # type: ignore[arg-type]  # one literal per outcome
+
+
+def evidence_of(evidenced: EvidencedReceipt) -> Evidence:
+    """What the ledger's judge asks for, with registrations that were always in force."""
+    return Evidence(
+        config=evidenced.config,
+        voucher_signature=evidenced.voucher_signature,
+        price_list=Registered(evidenced.price_list, 0),
+        terms=Registered(evidenced.terms, 0) if evidenced.terms else None,
+        request=evidenced.stored.request,
+        request_signature=evidenced.stored.request_signature,
+    )
 
 
 def address(name: str) -> Address:

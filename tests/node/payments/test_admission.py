@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution.receipts import price
+from contracts.fees import usage_fee
 from node.payments.admission import capacity
 from node.payments.errors import (
     ChannelUnknown,
@@ -136,7 +136,7 @@ async def test_a_voucher_is_kept_although_its_request_is_refused(shop: Shop, pay
 
 async def test_an_old_voucher_on_an_exhausted_channel_is_stale(shop: Shop, payer: Payer) -> None:
     await shop.funded(payer, 10 * FEE)
-    fee = price(PRICES, 10, 0, 10)
+    fee = usage_fee(PRICES, 10, 0, 10)
     admission = await shop.admit(shop.ask(payer, max_fee=fee, signed_max=fee), "one")
     await shop.metering.record(admission, ended(), prompt=b"", output=b"", now=NOW)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32
-from contracts.structs import InferenceRequest
+from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedRequest, SignedVoucher
+from contracts.structs import MAX_REQUEST_LIFETIME_S, InferenceRequest
 from contracts.x402 import ChannelConfig, Voucher
-from node.payments.authentication import MAX_LIFETIME_S, SignedAsk, authenticate
+from node.payments.authentication import VerifiedRequest, authenticate
 from node.payments.errors import ChannelRefused, PaymentInvalid, PaymentRequired, RequestExpired
-from node.payments.wire import OPENLORA_REQUEST, PAYMENT_SIGNATURE, SignedRequest, SignedVoucher
 from tests.node.payments.payer import BODY, NOW, PATH, Payer, key
 from tests.node.payments.shop import ADAPTER, PRICES, RECEIVER
 
@@ -22,7 +22,7 @@ def request(payer: Payer) -> InferenceRequest:
     return payer.request(max_fee=10**15, price_hash=PRICES.struct_hash(), adapter_key=ADAPTER)
 
 
-def ask(headers: dict[str, str], *, method: str = "POST", path: str = PATH, body: bytes = BODY) -> SignedAsk:
+def ask(headers: dict[str, str], *, method: str = "POST", path: str = PATH, body: bytes = BODY) -> VerifiedRequest:
     return authenticate(RECEIVER, headers, method=method, path_with_query=path, body=body, now=NOW)
 
 
@@ -77,10 +77,10 @@ def test_an_expired_request_is_refused(payer: Payer, deadline: int) -> None:
 
 
 def test_a_request_may_live_five_minutes_and_no_longer(payer: Payer) -> None:
-    ask(payer.headers(replace(request(payer), deadline=NOW + MAX_LIFETIME_S), None))
+    ask(payer.headers(replace(request(payer), deadline=NOW + MAX_REQUEST_LIFETIME_S), None))
 
     with pytest.raises(PaymentInvalid, match="301 s ahead"):
-        ask(payer.headers(replace(request(payer), deadline=NOW + MAX_LIFETIME_S + 1), None))
+        ask(payer.headers(replace(request(payer), deadline=NOW + MAX_REQUEST_LIFETIME_S + 1), None))
 
 
 def test_a_request_for_another_node_is_refused(payer: Payer) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from contracts.crypto import Bytes32, keccak
-from node.payments.channels import ChannelView
+from contracts.payment import SignedDeposit, payment_payload
+from node.payments.channels import channel_json
 from node.payments.errors import (
     ChannelRefused,
     ChannelUnknown,
@@ -14,15 +15,15 @@ from node.payments.errors import (
     RelayLimited,
     VoucherStale,
 )
-from node.payments.wire import Deposit, payment_payload
+from node.payments.wire import requirements
 from tests.node.payments.payer import NOW, Payer, key
 from tests.node.payments.shop import RECEIVER, Shop, open_shop
 
 FUNDS = 10**24
 
 
-def document(deposit: Deposit) -> dict[str, object]:
-    return payment_payload(deposit.to_payload(), RECEIVER, deposit.amount)
+def document(deposit: SignedDeposit) -> dict[str, object]:
+    return payment_payload(deposit.to_payload(), requirements(RECEIVER, deposit.amount))
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ async def test_a_deposit_into_a_channel_that_does_not_pay_this_node_is_refused(
 
 async def test_a_deposit_signed_by_somebody_else_is_refused_before_gas_is_spent(shop: Shop, payer: Payer) -> None:
     thief = Payer(RECEIVER, wallet=key("thief"), session=payer.session)
-    forged = replace(thief.deposit(10**18), signed=payer.voucher(0))
+    forged = replace(thief.deposit(10**18), voucher=payer.voucher(0))
 
     with pytest.raises(PaymentInvalid, match="not by the payer"):
         await shop.payments.channels.open(document(forged), NOW)
@@ -214,7 +215,7 @@ async def test_all_channels_are_refreshed_after_a_restart(tmp_path: Path) -> Non
 async def test_a_channel_is_shown_with_decimal_strings_and_its_capacity(shop: Shop, payer: Payer) -> None:
     opened = await shop.payments.channels.open(document(payer.deposit(10**18, voucher=payer.voucher(10**15))), NOW)
 
-    shown = ChannelView(opened.channel).to_json()
+    shown = channel_json(opened.channel)
 
     assert shown["capacity"] == str(10**15)
     assert shown["balance"] == str(10**18)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.crypto import Bytes32
+from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, payment_payload, to_header
 from node.payments import wire
-from node.payments.document import MAX_HEADER_BYTES, to_header
 from node.payments.errors import PaymentInvalid
-from node.payments.wire import OPENLORA_REQUEST, PAYMENT_SIGNATURE, parse_headers
+from node.payments.wire import MAX_HEADER_BYTES, parse_headers, requirements
 from tests.node.payments.payer import Payer, key
 from tests.node.payments.shop import ADAPTER, PRICES, RECEIVER
 
@@ -43,7 +43,7 @@ def test_a_signed_request_survives_the_wire(max_fee: int, nonce: int, deadline: 
 @given(amount=uint128, salt=st.binary(min_size=32, max_size=32))
 def test_a_voucher_survives_the_wire_with_and_without_its_envelope(amount: int, salt: bytes) -> None:
     signed = Payer(RECEIVER, salt=Bytes32(salt)).voucher(amount)
-    envelope = wire.payment_payload(signed.to_payload(), RECEIVER, amount)
+    envelope = payment_payload(signed.to_payload(), requirements(RECEIVER, amount))
 
     assert wire.parse_payment_signature(to_header(envelope), RECEIVER) == signed
     assert wire.parse_voucher(json.loads(json.dumps(envelope)), RECEIVER) == signed
@@ -53,7 +53,7 @@ def test_a_voucher_survives_the_wire_with_and_without_its_envelope(amount: int, 
 @given(amount=uint128, salt=uint256, until=uint256)
 def test_a_deposit_survives_the_wire(amount: int, salt: int, until: int) -> None:
     deposit = PAYER.deposit(amount, salt=salt, until=until)
-    envelope = wire.payment_payload(deposit.to_payload(), RECEIVER, amount)
+    envelope = payment_payload(deposit.to_payload(), requirements(RECEIVER, amount))
 
     assert wire.parse_deposit(json.loads(json.dumps(envelope)), RECEIVER) == deposit
     assert wire.parse_deposit(json.loads(json.dumps(deposit.to_payload())), RECEIVER) == deposit

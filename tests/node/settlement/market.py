@@ -10,6 +10,7 @@ from pathlib import Path
 from web3 import Web3
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
+from contracts.payment import payment_payload
 from local_chain.accounts import dev_accounts
 from local_chain.backend import Engine
 from local_chain.launcher import RunningChain, start_chain
@@ -23,7 +24,7 @@ from node.metering.issued import IssuedReceipt
 from node.metering.metering import Metering
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
-from node.payments.wire import payment_payload
+from node.payments.wire import requirements
 from node.settlement.datanets import DatanetFiles
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.side import ChainSide, SidePolicy, Venue
@@ -184,5 +185,5 @@ async def open_market(
 async def fund(market: Market) -> None:
     """Opens and funds the payer's channel through the node's relay."""
     deposit = market.payer.deposit(DEPOSIT, salt=next(_fresh), until=market.now + 300)
-    document = payment_payload(deposit.to_payload(), market.payer.receiver, DEPOSIT)
+    document = payment_payload(deposit.to_payload(), requirements(market.payer.receiver, DEPOSIT))
     await market.payments.channels.open(document, market.now)

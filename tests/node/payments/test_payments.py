@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.receipts import price
 from contracts.crypto import ZERO_BYTES32, keccak
-from node.payments.admission import highest_fee
+from contracts.fees import highest_fee, usage_fee
 from node.payments.errors import (
     FeeAboveMax,
     PaymentInvalid,
@@ -55,7 +54,7 @@ async def test_the_chains_clock_decides_when_it_is_ahead(shop: Shop, payer: Paye
 
 async def test_a_max_fee_that_might_not_suffice_is_refused_with_the_bound(shop: Shop, payer: Payer) -> None:
     await shop.funded(payer, 9 * FEE)
-    bound = price(PRICES, 10, 0, 10)
+    bound = usage_fee(PRICES, 10, 0, 10)
 
     with pytest.raises(FeeAboveMax) as above:
         await shop.admit(shop.ask(payer, max_fee=bound - 1, signed_max=FEE), "one")
@@ -104,11 +103,11 @@ def test_no_way_to_serve_a_request_costs_more_than_its_highest_fee(
     )
     produced = data.draw(st.integers(0, output))
 
-    assert price(price_list, prompt, cached, produced) <= highest_fee(price_list, prompt + cached, output)
+    assert usage_fee(price_list, prompt, cached, produced) <= highest_fee(price_list, prompt + cached, output)
 
 
 def test_the_demand_of_an_unpaid_call_carries_the_price(shop: Shop) -> None:
-    demand = shop.payments.demand(ADAPTER, 10, 10, NOW)
+    demand = shop.payments.payment_required(ADAPTER, 10, 10, NOW)
 
-    assert demand.numbers()["required"] == str(price(PRICES, 10, 0, 10))
+    assert demand.numbers()["required"] == str(usage_fee(PRICES, 10, 0, 10))
     assert isinstance(demand, PaymentRequired)

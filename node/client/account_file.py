@@ -1,4 +1,4 @@
-"""The file that remembers a channel between calls and processes."""
+"""The file that stores a channel's account between calls, shared by the processes of one payer."""
 
 import fcntl
 import json
@@ -14,11 +14,11 @@ from node.client.errors import StateUnusable
 FORMAT = 1
 
 
-class Book:
-    """One account in `<folder>/<chain>-<payer>-<vault>.json`; processes and threads take turns by a lock file.
+class AccountFile:
+    """One account in `<folder>/<chain>-<payer>-<vault>.json`. A lock file serialises threads and processes.
 
-    The file is replaced whole, so a crash leaves the old or the new account. Losing it loses no money: the node's
-    newest voucher proves what was signed, and the next request asks for it.
+    Each update replaces the whole file, so a crash leaves the old or the new account. Losing the file loses no money:
+    the node's newest voucher proves what was signed, and the next request asks the node for it.
     """
 
     def __init__(self, folder: Path, chain_id: int, payer: Address, vault: Address) -> None:
@@ -27,7 +27,7 @@ class Book:
         self._lock = self.path.with_suffix(".lock")
 
     def read(self) -> Account | None:
-        """The account; None before the first update."""
+        """The account; None before the first update. StateUnusable if the file is damaged or from another version."""
         try:
             text = self.path.read_text()
         except FileNotFoundError:
@@ -38,7 +38,7 @@ class Book:
             raise StateUnusable(str(self.path), f"cannot be read ({error})") from error
 
     def update(self, change: Callable[[Account], Account]) -> Account:
-        """Applies `change` to the newest account while nobody else may, and returns the result."""
+        """Applies `change` to the newest account under the lock, and returns the result."""
         with open(self._lock, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             account = change(self.read() or Account())

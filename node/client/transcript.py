@@ -1,19 +1,23 @@
-"""Reading along while an answer passes: its text, its usage and its receipt, from JSON or from server-sent events."""
+"""Reads an answer while it passes to the caller: its text, usage and receipt, from JSON or from server-sent events."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
 
+from contracts.document import parse_json
 from contracts.encoding import outputs
-from node.client.receipt import Answer
+from node.client.errors import DecodingError
+from node.client.receipt import ReceivedOutput
 
 MAX_PLAIN_BYTES = 64 << 20
-"""A JSON answer larger than this is no answer of a language model."""
+"""A larger JSON answer is refused: it is no answer of a language model."""
 
 
 class Transcript:
-    """What has been read so far of one response, which has one choice unless more were asked for."""
+    """What was read of one response so far. `choices`: how many the request asked for (OpenAI's `n`).
+
+    receipt, error: the JSON members of these names, None until they arrive.
+    """
 
     def __init__(self, *, streamed: bool, choices: int = 1) -> None:
         self.receipt: object = None
@@ -24,39 +28,41 @@ class Transcript:
         self._usage: dict[str, object] = {}
 
     @property
-    def answer(self) -> Answer:
+    def received(self) -> ReceivedOutput:
+        """The output and token counts so far."""
+
         def count(name: str) -> int | None:
             value = self._usage.get(name)
             return value if isinstance(value, int) else None
 
         output = outputs(["".join(pieces) for pieces in self._texts])
-        return Answer(output, count("prompt_tokens"), count("completion_tokens"))
+        return ReceivedOutput(output, count("prompt_tokens"), count("completion_tokens"))
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes of the response's body."""
+        """Takes the next bytes of the response's body. DecodingError if they are not what OpenAI's API sends."""
         self._pending += chunk
         if not self._streamed:
             if len(self._pending) > MAX_PLAIN_BYTES:
-                raise httpx2.DecodingError("the answer is too large")
+                raise DecodingError("the answer is too large")
             return
         *lines, self._pending = self._pending.split(b"\n")
         for line in lines:
-            # one event is one `data:` line in OpenAI's streams; comments and `[DONE]` carry nothing
+            # in OpenAI's streams every event is a single `data:` line; comments and `[DONE]` carry no JSON
             if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
                 self._take(data)
 
     def finish(self) -> None:
-        """The body is complete."""
+        """Call this at the end of the body: JSON is parsed only now. DecodingError as for `feed`."""
         if not self._streamed:
             self._take(self._pending)
 
     def _take(self, data: bytes) -> None:
         try:
-            document = json.loads(data)
+            document = parse_json(data)
         except ValueError as error:
-            raise httpx2.DecodingError("the node sent something that is not JSON") from error
+            raise DecodingError("the node sent something that is not JSON") from error
         if not isinstance(document, dict):
-            raise httpx2.DecodingError("the node sent JSON that is not an object")
+            raise DecodingError("the node sent JSON that is not an object")
         for choice in document.get("choices") or []:
             if isinstance(choice, dict):
                 self._texts[self._index(choice)].append(_text(choice))
@@ -68,7 +74,7 @@ class Transcript:
     def _index(self, choice: dict[str, object]) -> int:
         index = choice.get("index", 0)
         if not isinstance(index, int) or not 0 <= index < len(self._texts):
-            raise httpx2.DecodingError(f"the node sent choice {index!r:.20}; {len(self._texts)} were asked for")
+            raise DecodingError(f"the node sent choice {index!r:.20}; {len(self._texts)} were asked for")
         return index
 
 
@@ -79,12 +85,12 @@ def _text(choice: dict[str, object]) -> str:
     return text if isinstance(text, str) else ""
 
 
-class WatchedStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A response's body that is handed on unchanged, after `on_receipt` or `on_end` had a look.
+class TranscribedStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A response's body that passes unchanged while a transcript is written.
 
-    on_receipt(transcript) runs once, before the chunk with the receipt is handed on, or at the end of a body that has
-    none: an error it raises reaches the reader in place of that chunk. on_lost() runs instead if the reader leaves
-    early or the node reports an error.
+    on_receipt(transcript) runs once: before the chunk with the receipt passes, or at the end of a body without a
+    receipt. An error that it raises reaches the reader instead of that chunk. on_lost() runs instead of it if the
+    reader stops early or the node reports an error.
     """
 
     def __init__(
@@ -113,11 +119,13 @@ class WatchedStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         self._finish()
 
     def close(self) -> None:
+        """Closes the body; the receipt is lost if it was not read yet."""
         assert isinstance(self._stream, httpx2.SyncByteStream)
         self._lose()
         self._stream.close()
 
     async def aclose(self) -> None:
+        """Closes the body; the receipt is lost if it was not read yet."""
         assert isinstance(self._stream, httpx2.AsyncByteStream)
         self._lose()
         await self._stream.aclose()
