@@ -162,14 +162,14 @@ class Service:
     def extend(self, request_id: str, granted_tokens: int) -> None:
         """Raises the total of output tokens that each choice may produce; a parked one goes on."""
         if stream := self._streams.get(request_id):
-            for each in stream.grant(granted_tokens):
-                self._put_unless_stopped(Extend(each, granted_tokens))
+            for choice in stream.grant(granted_tokens):
+                self._put_unless_stopped(Extend(request_id, choice, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
         if stream := self._streams.get(request_id):
-            for each in stream.give_up():
-                self._put_unless_stopped(Abort(each))
+            for choice in stream.give_up():
+                self._put_unless_stopped(Abort(request_id, choice))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

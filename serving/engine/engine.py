@@ -30,7 +30,6 @@ from serving.engine.scheduler import Scheduler
 from serving.engine.sequence import Sequence, Stage
 from serving.engine.statistics import Counted, snapshot
 from serving.errors import DeadlinePassed, NotReady, ServingError
-from serving.frontend.choices import request_of
 from serving.sampling.draw import Draw
 from serving.sampling.logprobs import logprobs_of
 from serving.sampling.sampling import sample
@@ -151,7 +150,7 @@ class Engine:
         parked = sequence.output_len == sequence.granted_tokens
         if parked:
             self.scheduler.park(sequence)
-        return TokenEvent(sequence.request_id, (token,), text, parked=parked)
+        return TokenEvent(sequence.request_id, (token,), text, parked=parked, choice=sequence.choice)
 
     def _finish(self, sequence: Sequence, token: int, text: str, *, stopped: bool, complete: bool) -> TokenEvent:
         if not stopped:
@@ -160,7 +159,7 @@ class Engine:
         self.scheduler.end(sequence)
         reason: Literal["stop", "length"] = "stop" if stopped or complete else "length"
         end = End(Outcome.FINISHED, reason, sequence.usage, queued_s=sequence.queued_s)
-        return TokenEvent(sequence.request_id, (token,), text, end=end)
+        return TokenEvent(sequence.request_id, (token,), text, end=end, choice=sequence.choice)
 
     def _end(
         self, sequence: Sequence, outcome: Outcome, error: str | None = None, cause: ServingError | None = None
@@ -170,7 +169,7 @@ class Engine:
             self.scheduler.end(sequence)
         reason: Literal["abort", "error"] = "abort" if error is None else "error"
         end = End(outcome, reason, sequence.usage, error, cause, queued_s=sequence.queued_s)
-        return TokenEvent(sequence.request_id, (), "", end=end)
+        return TokenEvent(sequence.request_id, (), "", end=end, choice=sequence.choice)
 
     def _run(self) -> None:
         try:
@@ -198,8 +197,10 @@ class Engine:
         """Ends what has waited or run too long: as failed if it has never run, else as aborted."""
         events = []
         for sequence in self.scheduler.deadlines.passed(now):
-            is_first = request_of(sequence.request_id) == sequence.request_id  # others wait until it has begun
-            cause = DeadlinePassed(now - sequence.arrived_at) if is_first and not sequence.has_begun else None
+            # only the first choice can be late to begin: the others wait until it has drawn a token
+            cause = (
+                DeadlinePassed(now - sequence.arrived_at) if sequence.choice == 0 and not sequence.has_begun else None
+            )
             outcome = Outcome.ABORTED if cause is None else Outcome.FAILED
             events.append(self._end(sequence, outcome, None if cause is None else str(cause), cause))
         return events
@@ -213,10 +214,10 @@ class Engine:
                 except ServingError as refusal:
                     sequence.stage = Stage.ENDED
                     return [self._end(sequence, Outcome.FAILED, str(refusal))]
-            case Extend(request_id, granted_tokens):
-                self.scheduler.extend(request_id, granted_tokens)
-            case Abort(request_id):
-                sequence_or_none = self.scheduler.find(request_id)
+            case Extend(request_id, choice, granted_tokens):
+                self.scheduler.extend(request_id, granted_tokens, choice)
+            case Abort(request_id, choice):
+                sequence_or_none = self.scheduler.find(request_id, choice)
                 return [self._end(sequence_or_none, Outcome.ABORTED)] if sequence_or_none else []
             case Expect(adapter, nbytes):
                 self.scheduler.loading.expect(adapter, nbytes)

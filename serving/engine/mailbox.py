@@ -21,12 +21,14 @@ class Submit:
 @dataclass(frozen=True, slots=True)
 class Extend:
     request_id: str
+    choice: int
     granted_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
     request_id: str
+    choice: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from serving.engine.deadlines import Deadlines
 from serving.engine.load_queue import PATIENCE_S, LoadQueue
 from serving.engine.ready_queue import ReadyQueue
 from serving.engine.seniority import by_claim, flows, seniority, youngest_holder
-from serving.engine.sequence import Sequence, Stage
+from serving.engine.sequence import Sequence, SequenceId, Stage
 from serving.errors import InvalidRequest
 from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
 from serving.lora.slot import Slot
@@ -44,21 +44,21 @@ class Scheduler:
         self._ready = ReadyQueue()
         self._running: list[Sequence] = []
         self._parked: list[Sequence] = []
-        self._by_id: dict[str, Sequence] = {}
+        self._by_id: dict[SequenceId, Sequence] = {}
         self.deadlines = Deadlines()
         self.admitted = self.preemptions = 0
         self.prompt_tokens_asked = self.prompt_tokens_reused = 0
 
     def submit(self, sequence: Sequence) -> None:
         """Takes in a sequence. Raises InvalidRequest if its id is in use or it could never fit."""
-        if sequence.request_id in self._by_id:
+        if sequence.id in self._by_id:
             raise InvalidRequest("request_id", f"{sequence.request_id!r} is in flight already")
         if pages_for(sequence.longest_len) > self.pages.num_pages:
             raise InvalidRequest("max_new_tokens", "prompt and output do not fit the key-value cache")
         adapter = sequence.adapter
         if adapter is not None:
             self.loading.check(adapter, sequence.adapter_bytes)
-        self._by_id[sequence.request_id] = sequence
+        self._by_id[sequence.id] = sequence
         self.deadlines.add(sequence)
         if adapter is None or self.loading.asked(adapter, sequence.adapter_bytes, sequence.arrived_at):
             self._make_ready(sequence)
@@ -113,9 +113,9 @@ class Scheduler:
         self._parked.append(sequence)
         sequence.stage = Stage.PARKED
 
-    def extend(self, request_id: str, granted_tokens: int) -> None:
-        """Raises the total of granted tokens. An ended or unknown request needs none."""
-        sequence = self._by_id.get(request_id)
+    def extend(self, request_id: str, granted_tokens: int, choice: int = 0) -> None:
+        """Raises the total of granted tokens. An ended or unknown sequence needs none."""
+        sequence = self._by_id.get((request_id, choice))
         if sequence is None:
             return
         sequence.granted_tokens = max(sequence.granted_tokens, min(granted_tokens, sequence.max_new_tokens))
@@ -146,10 +146,11 @@ class Scheduler:
         else:
             self._leave_memory(sequence)
         sequence.stage = Stage.ENDED
-        del self._by_id[sequence.request_id]
+        del self._by_id[sequence.id]
 
-    def find(self, request_id: str) -> Sequence | None:
-        return self._by_id.get(request_id)
+    def find(self, request_id: str, choice: int = 0) -> Sequence | None:
+        """The sequence of one choice of a request, unless it has ended."""
+        return self._by_id.get((request_id, choice))
 
     @property
     def sequences(self) -> list[Sequence]:

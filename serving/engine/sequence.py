@@ -10,6 +10,10 @@ from serving.prompts.detokenize import OutputText
 from serving.types import AdapterDigest, GenerationRequest, Matcher, Usage
 
 
+SequenceId = tuple[str, int]
+"""A request's id and the number of one of its choices."""
+
+
 class Stage(Enum):
     """Where a sequence is. It moves down this list; READY, RUNNING and PARKED alternate."""
 
@@ -42,6 +46,7 @@ class Sequence:
     arrived_at: float
     adapter_bytes: int = 0
     page_keys: PageKeys = field(kw_only=True)
+    choice: int = field(default=0, kw_only=True)
     matcher: Matcher | None = field(default=None, kw_only=True)
     began_at: float | None = field(default=None, init=False)
     start_by: float = inf
@@ -66,6 +71,10 @@ class Sequence:
     @property
     def request_id(self) -> str:
         return self.request.request_id
+
+    @property
+    def id(self) -> SequenceId:
+        return self.request.request_id, self.choice
 
     @property
     def adapter(self) -> AdapterDigest | None:
@@ -130,13 +139,6 @@ class Sequence:
         """Each prompt token once, as computed or cached when it was first reached, whatever was lost since."""
         computed_prompt = min(self.reached_len, self.prompt_len) - self.cached_len
         return Usage(prompt_tokens=computed_prompt, cached_tokens=self.cached_len, output_tokens=self.output_len)
-
-    @property
-    def no_token_reason(self) -> str:
-        """Why none could be drawn, when none could."""
-        if self.matcher is not None and self.matcher.error is not None:
-            return self.matcher.error
-        return "The model computed numbers that are not finite."
 
     def begin_with(self, pages: int) -> None:
         """Its table will begin with so many pages that are full of its tokens already."""

@@ -14,7 +14,6 @@ from serving.types import BaseDigest, End, FinishReason, GenerationRequest, Outc
 
 MAX_CHOICES = 16
 MAX_OUTPUT_TOKENS = 1 << 16
-_MARK = "#"
 
 
 def check_choices(choices: int, max_new_tokens: int) -> None:
@@ -27,16 +26,6 @@ def check_choices(choices: int, max_new_tokens: int) -> None:
             f"{choices} choices of up to {max_new_tokens} tokens each are more than {MAX_OUTPUT_TOKENS} in all: lower "
             "n, or give a lower max_tokens",
         )
-
-
-def check_request_id(request_id: str) -> None:
-    if _MARK in request_id:
-        raise InvalidRequest("request_id", f"must not hold {_MARK!r}")
-
-
-def request_of(sequence_id: str) -> str:
-    """The request that a sequence belongs to."""
-    return sequence_id.partition(_MARK)[0]
 
 
 def sequences_of(
@@ -57,12 +46,13 @@ def sequences_of(
     seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
     return [
         Sequence(
-            replace(request, request_id=f"{request.request_id}{_MARK}{choice}") if choice else request,
+            request,
             seed=seed + choice,
             text=OutputText(vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=arrived_at,
             adapter_bytes=adapter_bytes,
             page_keys=PageKeys(base, prepared.adapter, _reader(request), prepared.active_from),
+            choice=choice,
             matcher=prepared.grammar.matcher() if prepared.grammar else None,
             start_by=inf if choice else start_by,
             end_by=end_by,

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from serving.engine.sequence import Sequence
 from serving.errors import InvalidRequest, Overloaded
-from serving.frontend.choices import check_request_id, request_of
 from serving.frontend.streams import TokenStream
 from serving.types import AdapterDigest, TokenEvent
 
@@ -29,7 +28,6 @@ class OpenStreams:
 
     def check(self, request_id: str) -> None:
         """Raises InvalidRequest if the id is in use; Overloaded, with the time those who wait will need, if full."""
-        check_request_id(request_id)
         if request_id in self._open:
             raise InvalidRequest("request_id", f"{request_id!r} is in flight already")
         waiting = sum(not stream.started for stream in self._open.values())
@@ -42,7 +40,7 @@ class OpenStreams:
 
     def dispatch(self, events: list[TokenEvent]) -> None:
         for event in events:
-            stream = self.get(request_of(event.request_id))
+            stream = self.get(event.request_id)
             if stream is None:
                 continue
             for sequence in stream.put(event):

@@ -34,7 +34,7 @@ class TokenStream(AsyncIterator[TokenEvent]):
         self._ended_at = 0.0
         self._abort = abort
         self.model = sequences[0].request.prepared.model
-        self._choices = {sequence.request_id: choice for choice, sequence in enumerate(sequences)}
+        self._choices = range(len(sequences))
         self._waiting = sequences[1:]
         self._ends: dict[int, End] = {}
         self._events: asyncio.Queue[TokenEvent] = asyncio.Queue()
@@ -50,11 +50,10 @@ class TokenStream(AsyncIterator[TokenEvent]):
             return []
         self._ended_at = time.monotonic()
         self._started_at = self._started_at or self._ended_at
-        choice = self._choices[event.request_id]
         if event.end is not None:
-            self._end(choice, event, event.end)
+            self._end(event, event.end)
         else:
-            self._tell(choice, event)
+            self._events.put_nowait(event)
         following, self._waiting = self._waiting, []
         return following
 
@@ -68,17 +67,16 @@ class TokenStream(AsyncIterator[TokenEvent]):
         """From the first event to the last so far."""
         return 0.0 if self._started_at is None else self._ended_at - self._started_at
 
-    def give_up(self) -> list[str]:
-        """Choices that still wait never run; the ids of those that the engine has to end."""
+    def give_up(self) -> list[int]:
+        """Ends the choices that have not been submitted yet; returns those that the engine has to end."""
         for sequence in self._waiting:
-            choice = self._choices[sequence.request_id]
-            self._ends[choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
-            self._tell(choice, TokenEvent(self.request_id, (), "", finish_reason="abort"))
+            self._ends[sequence.choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
+            self._events.put_nowait(TokenEvent(self.request_id, (), "", choice=sequence.choice, finish_reason="abort"))
         self._waiting = []
         return self._running
 
-    def grant(self, granted_tokens: int) -> list[str]:
-        """Each choice that still waits may produce so many tokens; the ids of those that the engine has to tell."""
+    def grant(self, granted_tokens: int) -> list[int]:
+        """Raises the granted total of the choices not submitted yet; returns those that the engine has to extend."""
         for sequence in self._waiting:
             granted = min(granted_tokens, sequence.max_new_tokens)
             sequence.granted_tokens = max(sequence.granted_tokens, granted)
@@ -87,10 +85,10 @@ class TokenStream(AsyncIterator[TokenEvent]):
     def fail(self, error: str) -> None:
         """Ends the stream for an engine that can no longer do it."""
         end = End(Outcome.FAILED, "error", Usage(0, 0, 0), error)
-        left = [choice for choice in self._choices.values() if choice not in self._ends]
+        left = [choice for choice in self._choices if choice not in self._ends]
         self._ends |= dict.fromkeys(left, end)
         if left and self.end is None:
-            self._end(left[-1], TokenEvent(self.request_id, (), ""), end)
+            self._end(TokenEvent(self.request_id, (), "", choice=left[-1]), end)
 
     def __aiter__(self) -> "TokenStream":
         return self
@@ -113,22 +111,17 @@ class TokenStream(AsyncIterator[TokenEvent]):
         await self._ended.wait()
 
     @property
-    def _running(self) -> list[str]:
-        """The ids of the sequences that the engine has and has not ended."""
-        waiting = {sequence.request_id for sequence in self._waiting}
-        return [each for each, choice in self._choices.items() if choice not in self._ends and each not in waiting]
+    def _running(self) -> list[int]:
+        """The choices that the engine has and has not ended."""
+        waiting = {sequence.choice for sequence in self._waiting}
+        return [choice for choice in self._choices if choice not in self._ends and choice not in waiting]
 
-    def _end(self, choice: int, event: TokenEvent, end: End) -> None:
-        """`event` is the last one of a choice; the last one of all carries the request's End."""
-        self._ends[choice] = end
+    def _end(self, event: TokenEvent, end: End) -> None:
+        """Handles the last event of a choice; the last event of the last choice carries the request's End."""
+        self._ends[event.choice] = end
         if end.outcome is not Outcome.FINISHED and len(self._ends) < len(self._choices):
             self._abort()
         if len(self._ends) == len(self._choices):
             self.end = end_of(self._ends)
             self._ended.set()
-        self._tell(choice, replace(event, finish_reason=end.finish_reason, end=self.end))
-
-    def _tell(self, choice: int, event: TokenEvent) -> None:
-        if choice:
-            event = replace(event, request_id=self.request_id, choice=choice)
-        self._events.put_nowait(event)
+        self._events.put_nowait(replace(event, finish_reason=end.finish_reason, end=self.end))

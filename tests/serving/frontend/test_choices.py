@@ -98,7 +98,7 @@ async def test_one_choice_that_fails_fails_the_request(service: Service, monkeyp
     engine = service._engine
 
     def fail_one() -> None:
-        victim = engine.scheduler.find("many#2")
+        victim = engine.scheduler.find("many", 2)
         assert victim is not None
         engine._deliver([engine._append(victim, None)])
 
