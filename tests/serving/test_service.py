@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from serving.engine.backbone import Backbone
 from serving.errors import AdapterBusy, ContextTooLong, InvalidRequest, ModelNotFound, NotReady, Overloaded
 from serving.service import Service
 from serving.types import Outcome, Residency, SamplingParams, Usage
@@ -28,11 +29,11 @@ async def test_usage_counts_prompt_and_output_tokens(service: Service) -> None:
 
 
 async def test_an_adapter_is_found_by_name_digest_and_base_prefix(service: Service) -> None:
-    digest = service.resolve("a0")
+    digest = service.resolve("a0").adapter
 
     assert digest is not None
-    assert service.resolve(f"a0@{digest}") == service.resolve(f"{service.base_name}:a0") == digest
-    assert service.resolve(service.base_name) is None
+    assert service.resolve(f"a0@{digest}").adapter == service.resolve(f"{service.base_name}:a0").adapter == digest
+    assert service.resolve(service.base_name).adapter is None
 
 
 async def test_one_model_is_told_as_in_the_list_of_all(service: Service) -> None:
@@ -134,7 +135,7 @@ async def test_closing_a_stream_aborts_the_request(service: Service) -> None:
     assert stream.end is not None
     assert stream.end.outcome is Outcome.ABORTED
     await idle(service)
-    service._engine.scheduler.check_integrity()
+    await service.check_integrity()
 
 
 async def test_a_full_queue_refuses_before_anything_starts(start_service: StartService) -> None:
@@ -165,10 +166,10 @@ async def test_a_crash_of_the_engine_ends_every_request_and_is_reported(
     parked = await start(service, "a2", new_tokens=9, granted=1)
     await anext(streams[0])
 
-    def broken(batch: object) -> None:
+    def broken(backbone: object, batch: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(service._base.backbone, "forward", broken)
+    monkeypatch.setattr(Backbone, "forward", broken)
     service.extend(parked.request_id, 9)
     answers = await asyncio.gather(*map(collect, [*streams, parked]))
 
@@ -256,9 +257,7 @@ async def test_adapters_that_do_not_fit_together_are_all_served(start_service: S
     service = await start_service()
     cards = [await service.add_adapter(name, f"file:{folder}") for name, folder in folders.adapters.items()]
     together = {card.name: (await ask(service, card.name)).tokens for card in cards}
-    small = await start_service(
-        adapters_home=service._config.adapters_home, adapter_device_bytes=max(card.adapter_bytes for card in cards)
-    )
+    small = await start_service(adapter_device_bytes=max(card.adapter_bytes for card in cards))
 
     answers = await asyncio.gather(*(ask(small, name) for name in [*together] * 3))
 
@@ -275,7 +274,7 @@ async def test_concurrent_requests_for_a_cold_adapter_load_it_once(service: Serv
 async def test_a_new_version_serves_new_requests_and_the_old_one_stays_reachable(
     service: Service, folders: Folders
 ) -> None:
-    old = service.resolve("a0")
+    old = service.resolve("a0").adapter
     before = await ask(service, "a0")
     other = await ask(service, "a1")
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.engine.load_queue import PATIENCE_S
-from serving.engine.scheduler import PREFILL_TOKENS, Scheduler
+from serving.engine.pace import PREFILL_TOKENS
+from serving.engine.scheduler import Scheduler
 from serving.engine.sequence import Sequence, Stage
 from serving.errors import InvalidRequest
 from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
@@ -16,7 +17,7 @@ from serving.kv.prefix import PageKeys
 from serving.lora.slot import LoraModule, Slot
 from serving.prompts.detokenize import OutputText, StopStrings
 from serving.tiers.slots import Slots
-from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, SamplingParams
+from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, ResolvedModel
 from tests.serving.prompts.test_detokenize import VOCABULARY
 
 ADAPTER_BYTES = 2 * 4 * 4 * 4
@@ -46,12 +47,11 @@ class World:
         digest = AdapterDigest(adapter) if adapter else None
         if digest:
             self.nbytes[digest] = nbytes
-        request = GenerationRequest(
-            f"r{self.count}", Prepared("m", digest, (token,) * prompt, output), SamplingParams(), tenant, output
-        )
+        model = ResolvedModel("m", digest, nbytes if digest else 0)
+        request = GenerationRequest(f"r{self.count}", Prepared(model, (token,) * prompt, output), tenant, output)
         text = OutputText(VOCABULARY.incremental_text(), StopStrings(()))
         keys = PageKeys(BaseDigest("base"), digest, tenant)
-        sequence = Sequence(request, 0, text, self.now, nbytes if digest else 0, page_keys=keys)
+        sequence = Sequence(request, 0, text, self.now, page_keys=keys)
         self.scheduler.submit(sequence)
         return sequence
 
