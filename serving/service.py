@@ -14,9 +14,10 @@ from serving.config import ServingConfig
 from serving.engine.engine import Engine
 from serving.engine.mailbox import Abort, Expect, Extend, Run, Stop, Submit, Unload
 from serving.engine.scheduler import Scheduler
-from serving.errors import InvalidRequest, NotReady
+from serving.errors import NotReady
 from serving.frontend.catalog import Catalog, Usage
 from serving.frontend.choices import sequences_of
+from serving.frontend.limits import check_admission
 from serving.frontend.open_streams import OpenStreams
 from serving.frontend.requests import Preparer, resolved
 from serving.frontend.streams import TokenStream
@@ -44,10 +45,6 @@ _STOPPING = "The engine is stopping or has stopped."
 _DEFAULT_SAMPLING = SamplingParams()
 
 
-def _silent(what: str, fraction: float) -> None:
-    """The default progress callback."""
-
-
 class Service:
     """Turns prompts into tokens and usage. Use it from one event loop; `start` makes it and `close` ends it.
 
@@ -55,7 +52,7 @@ class Service:
     """
 
     @classmethod
-    async def start(cls, config: ServingConfig, on_progress: Progress = _silent) -> "Service":
+    async def start(cls, config: ServingConfig, on_progress: Progress = lambda what, fraction: None) -> "Service":
         """Loads the base and starts the engine. on_progress(what, fraction) may be called from any thread.
 
         Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
@@ -64,15 +61,12 @@ class Service:
         return cls(config, base, store)
 
     def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
-        self.base_name = base.name
-        self.base_digest = base.digest
-        self.tokenizer_digest = base.tokenizer_digest
+        self.base_name, self.base_digest, self.tokenizer_digest = base.name, base.digest, base.tokenizer_digest
         self.context_tokens = base.context_tokens
         self.device_name = str(base.device)
         self.step_threads = base.step_threads
         self.dtype_name = {"torch.bfloat16": "bf16", "torch.float32": "fp32"}[str(base.dtype)]
-        self._config = config
-        self._base = base
+        self._config, self._base = config, base
         self._loop = asyncio.get_running_loop()
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
@@ -83,10 +77,9 @@ class Service:
         self._streams = OpenStreams(config.max_queue, lambda sequence: self._engine.mailbox.offer(Submit(sequence)))
         self._accepting, self._closed = True, False
         self._stopped = asyncio.Event()
-        slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
-            Scheduler(PagePool(base.kv_pages), slots),
+            Scheduler(PagePool(base.kv_pages), Slots(base.adapter_bytes)),
             eos_ids=base.eos_ids,
             page_bytes=base.page_bytes,
             deliver=self._deliver,
@@ -158,10 +151,7 @@ class Service:
         """
         if self._closed or self._engine.mailbox.is_closed:
             raise NotReady(_STOPPING)
-        if request.granted_tokens < 1:
-            raise InvalidRequest("granted_tokens", "must be at least 1")
-        if request.deadline_s is not None and not request.deadline_s > 0:
-            raise InvalidRequest("deadline_s", "must be above 0")
+        check_admission(request)
         self._streams.check(request.request_id)
         self._catalog.check_served(request.prepared.model)
         self._catalog.expect_load(request.prepared.model)
@@ -234,7 +224,7 @@ class Service:
         return self._catalog.activity(self._usage(), self._streams.all)
 
     def busy(self, others: int) -> list[ModelCard]:
-        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        """The base, the adapters in memory, pinned or in flight, and `others` of the rest, last used first."""
         return self._catalog.busy(self._usage(), others)
 
     def has(self, name: str) -> bool:

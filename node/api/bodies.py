@@ -4,6 +4,7 @@ A field outside these models is refused by name. A field of the OpenAI API that 
 only with a value that switches it off: then ignoring it is correct.
 """
 
+import json
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -261,7 +262,9 @@ def _refusal(errors: list[ErrorDetails]) -> ApiError:
     param = ".".join(str(part) for part in first["loc"]) or None
     if param and first["type"] == "extra_forbidden":
         off = _OFF.get(param, ())
-        return UnsupportedField(param, f"this node supports only {off[0]}" if off else "this node does not support it")
+        return UnsupportedField(
+            param, f"this node supports only {json.dumps(off[0])}" if off else "this node does not support it"
+        )
     if param and first["type"] == "unsupported":
         return UnsupportedField(param, first["msg"], has_default=False)
     return InvalidBody(param or (first["type"] if first["loc"] == () else None), first["msg"])

@@ -71,7 +71,9 @@ def response_format(value: object) -> str | None:
         case {"type": "json_schema", "json_schema": dict(named), **rest} if not rest:
             return _schema(named)
         case {"type": "text" | "json_object" | "json_schema"}:
-            problem = 'give {"type": "json_schema", "json_schema": {"name", "schema"}} or {"type": "json_object"}'
+            problem = (
+                'give {"type": "json_object"}, or the type json_schema and a json_schema object with name and schema'
+            )
             raise PydanticCustomError("response_format", problem)
         case {"type": str()}:
             raise PydanticCustomError("unsupported", "text, json_object and json_schema are supported")

@@ -1,16 +1,24 @@
-"""The limits of what a request may ask of its sampling."""
+"""The limits of what a request may ask for."""
 
 from collections.abc import Collection
 
 from serving.errors import InvalidRequest
 from serving.sampling.logprobs import MAX_TOP_LOGPROBS
-from serving.types import SamplingParams
+from serving.types import GenerationRequest, SamplingParams
 
 MAX_STOPS = 16
 MAX_STOP_CHARS = 256
 MAX_STOP_TOKEN_IDS = 64
 MAX_BIASES = 300
 REPETITION_PENALTY = (0.1, 10.0)
+
+
+def check_admission(request: GenerationRequest) -> None:
+    """Raises InvalidRequest for values that were added after the request was prepared."""
+    if request.granted_tokens < 1:
+        raise InvalidRequest("granted_tokens", "must be at least 1")
+    if request.deadline_s is not None and not request.deadline_s > 0:
+        raise InvalidRequest("deadline_s", "must be above 0")
 
 
 def check_sampling(

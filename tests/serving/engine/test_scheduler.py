@@ -1,6 +1,7 @@
 """Who runs when: conservation, fairness between adapters that compete for memory, no starvation."""
 
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ class World:
         self.count = 0
         self.nbytes: dict[AdapterDigest, int] = {}
 
-    def submit(
+    def sequence(
         self,
         adapter: str | None = None,
         prompt: int = 4,
@@ -43,6 +44,7 @@ class World:
         nbytes: int = ADAPTER_BYTES,
         token: int = 5,
     ) -> Sequence:
+        """A sequence that is not submitted yet."""
         self.count += 1
         digest = AdapterDigest(adapter) if adapter else None
         if digest:
@@ -51,9 +53,13 @@ class World:
         request = GenerationRequest(f"r{self.count}", Prepared(model, (token,) * prompt, output), tenant, output)
         text = OutputText(VOCABULARY.incremental_text(), StopStrings(()))
         keys = PageKeys(BaseDigest("base"), digest, tenant)
-        sequence = Sequence(request, 0, text, self.now, page_keys=keys)
-        self.scheduler.submit(sequence)
-        return sequence
+        return Sequence(request, 0, text, self.now, page_keys=keys)
+
+    def submit(self, *args: Any, **more: Any) -> Sequence:
+        """The same, submitted to the scheduler."""
+        made = self.sequence(*args, **more)
+        self.scheduler.submit(made)
+        return made
 
     def step(self, *, finish_loads: bool = True, prefill_tokens: int = PREFILL_TOKENS) -> list[Sequence]:
         """One engine turn; returns the sequences that computed something."""
