@@ -101,13 +101,16 @@ class Engine:
         self.scheduler.loading.forget(adapter)
 
     def _run(self) -> None:
+        commands: list[Command] = []
         try:
             while True:
                 commands = self.mailbox.take(self._idle_s())
                 if any(isinstance(command, Stop) for command in commands):
                     self._close(commands, "The node is stopping.", outcome=Outcome.ABORTED)
                     return
-                events = [event for command in commands for event in self._apply(command)]
+                events = []
+                while commands:
+                    events += self._apply(commands.pop(0))
                 events += self._end_late(time.monotonic())
                 self._start_loads()
                 events += self.step()
@@ -116,7 +119,7 @@ class Engine:
                 self._publish(events)
         except BaseException:
             log.exception("engine_crashed in_flight=%d", len(self.scheduler.sequences))
-            self._close([], "The engine stopped because of an internal error.", outcome=Outcome.FAILED)
+            self._close(commands, "The engine stopped because of an internal error.", outcome=Outcome.FAILED)
 
     def _idle_s(self) -> float:
         """How long the engine may sleep if no command comes."""
@@ -191,12 +194,13 @@ class Engine:
         """Runs `action`; `done` is completed when the published statistics show the effect."""
         if not done.set_running_or_notify_cancel():
             return
-        refusal = None
+        refusal: ServingError | None = None
         try:
             action()
         except ServingError as error:
             refusal = error
-        self._answers.append((done, refusal))
+        finally:  # also if the action crashes the engine: then closing it answers
+            self._answers.append((done, refusal))
 
     def _close(self, taken: list[Command], reason: str, *, outcome: Outcome) -> None:
         """Ends everything in flight, also what is still in the mailbox, and accepts nothing more."""

@@ -22,10 +22,11 @@ class Constant:
     """A model that always prefers token 5. It waits before a step while the test holds it, and crashes if told to."""
 
     def __init__(self) -> None:
-        self.go, self.broken = threading.Event(), False
+        self.go, self.entered, self.broken = threading.Event(), threading.Event(), False
         self.go.set()
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        self.entered.set()
         assert self.go.wait(WAIT_S)
         if self.broken:
             raise RuntimeError("out of memory")
@@ -126,6 +127,23 @@ def test_a_crash_fails_what_is_in_flight_without_its_reason(running: Running) ->
     assert running.stopped.wait(WAIT_S)
 
 
+def test_a_crash_answers_every_caller_that_waits(running: Running) -> None:
+    def crash() -> None:
+        raise RuntimeError("out of memory")
+
+    running.model.go.clear()
+    running.submit()
+    assert running.model.entered.wait(WAIT_S)
+    waiting = [running.run(crash), running.run(lambda: None)]
+    unloaded: Future[None] = Future()
+    running.engine.mailbox.put(Unload(AdapterDigest("a"), unloaded))
+    running.model.go.set()
+
+    for done in (*waiting, unloaded):
+        with pytest.raises(NotReady):
+            done.result(WAIT_S)
+
+
 def test_an_abort_ends_the_request_it_names_and_no_other(running: Running) -> None:
     aborted, other = running.submit(output=200), running.submit(output=3)
 
@@ -164,6 +182,7 @@ def test_a_request_waits_for_its_adapter_and_fails_with_the_load(running: Runnin
 def test_unloading_waits_until_nothing_uses_the_adapter(running: Running) -> None:
     running.model.go.clear()
     using = running.submit(output=20, adapter="a")
+    running.run(lambda: None).result(WAIT_S)
     pair = LoraModule(torch.zeros(4, 4), torch.zeros(4, 4))
     running.engine.mailbox.put(AdapterLoaded(Slot(AdapterDigest("a"), {"m": pair}, ADAPTER_BYTES), {}))
     unloaded: Future[None] = Future()

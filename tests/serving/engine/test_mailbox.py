@@ -3,10 +3,11 @@
 import threading
 
 import pytest
+import torch
 
 from serving.engine.mailbox import Abort, AdapterLoaded, Command, Mailbox
 from serving.errors import NotReady
-from serving.lora.slot import Slot
+from serving.lora.slot import LoraModule, Slot
 from serving.types import AdapterDigest
 
 
@@ -69,6 +70,7 @@ def test_every_command_is_either_refused_or_handed_over_while_the_mailbox_closes
 
 
 def test_the_time_of_a_load_excludes_the_wait_for_a_thread() -> None:
-    loaded = AdapterLoaded(Slot(AdapterDigest("a"), {}, 1), {"wait": 5.0, "read": 1.0, "copy": 0.5})
+    pair = LoraModule(torch.zeros(1, 1), torch.zeros(1, 1))
+    loaded = AdapterLoaded(Slot(AdapterDigest("a"), {"m": pair}, 1), {"wait": 5.0, "read": 1.0, "copy": 0.5})
 
     assert loaded.took_s == 1.5

@@ -22,7 +22,7 @@ class Bench:
     def __init__(self, output: int = 8, granted: int = 8, sampling: SamplingParams = PLAIN) -> None:
         self.world, self.counters = World(), Counters()
         self.sequence: Sequence = self.world.submit(output=output)
-        self.sequence.granted_tokens = granted
+        self.sequence.granted_tokens = min(granted, output)
         request = self.sequence.request
         self.sequence.request = replace(request, prepared=replace(request.prepared, sampling=sampling))
         self.outputs = Outputs(self.world.scheduler, Sampler(frozenset({EOS})), self.counters)
