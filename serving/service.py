@@ -1,11 +1,10 @@
-"""The one object the node talks to: asyncio on this side, the engine thread on the other."""
+"""The one object that the node talks to. Its callers use asyncio; the engine runs on a thread of its own."""
 
 import asyncio
-import logging
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from math import inf
 
 from serving.adapters.store import AdapterStore
@@ -13,13 +12,14 @@ from serving.base.loader import BaseModel, Progress
 from serving.base.opening import open_base
 from serving.config import ServingConfig
 from serving.engine.engine import Engine
-from serving.engine.mailbox import Abort, Call, Expect, Extend, Stop, Submit, Unload
+from serving.engine.mailbox import Abort, Expect, Extend, Run, Stop, Submit, Unload
 from serving.engine.scheduler import Scheduler
-from serving.errors import InvalidRequest, NotReady
+from serving.errors import NotReady
 from serving.frontend.catalog import Catalog, Usage
 from serving.frontend.choices import sequences_of
+from serving.frontend.limits import check_admission
 from serving.frontend.open_streams import OpenStreams
-from serving.frontend.requests import Preparer, check_request
+from serving.frontend.requests import Preparer, resolved
 from serving.frontend.streams import TokenStream
 from serving.kv.pages import PagePool
 from serving.loading import AdapterLoader
@@ -34,25 +34,26 @@ from serving.types import (
     ModelCard,
     Prepared,
     Prompt,
+    ResolvedModel,
     SamplingParams,
     TokenEvent,
     TokenText,
 )
 
-log = logging.getLogger("serving.service")
 _JOIN_S = 60.0
-
-
-def _silent(what: str, fraction: float) -> None:
-    """The default progress: nobody watches."""
+_STOPPING = "The engine is stopping or has stopped."
+_DEFAULT_SAMPLING = SamplingParams()
 
 
 class Service:
-    """Prompts in, tokens and usage out. Use from one event loop; made by `start`, ended by `close`."""
+    """Turns prompts into tokens and usage. Use it from one event loop; `start` makes it and `close` ends it.
+
+    A request takes three calls: `resolve` names its adapter, `prepare` decides everything else, `generate` runs it.
+    """
 
     @classmethod
-    async def start(cls, config: ServingConfig, on_progress: Progress = _silent) -> "Service":
-        """Loads the base and starts the engine. on_progress(what, fraction) may be called from another thread.
+    async def start(cls, config: ServingConfig, on_progress: Progress = lambda what, fraction: None) -> "Service":
+        """Loads the base and starts the engine. on_progress(what, fraction) may be called from any thread.
 
         Raises BaseModelUnusable, SourceRefused, SourceUnavailable.
         """
@@ -60,116 +61,126 @@ class Service:
         return cls(config, base, store)
 
     def __init__(self, config: ServingConfig, base: BaseModel, store: AdapterStore) -> None:
-        self.base_name = base.name
-        self.base_digest = base.digest
-        self.tokenizer_digest = base.tokenizer_digest
+        self.base_name, self.base_digest, self.tokenizer_digest = base.name, base.digest, base.tokenizer_digest
         self.context_tokens = base.context_tokens
         self.device_name = str(base.device)
         self.step_threads = base.step_threads
         self.dtype_name = {"torch.bfloat16": "bf16", "torch.float32": "fp32"}[str(base.dtype)]
-        self._config = config
-        self._base = base
+        self._config, self._base = config, base
         self._loop = asyncio.get_running_loop()
         self._renderer = TemplateRenderer()
         self._renderer.start_soon()
-        self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._grammars = Grammars(base.vocabulary, base.eos_ids)
+        self._preparer = Preparer(base.vocabulary, self._renderer, self._grammars, base.context_tokens)
         self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
         self._loader = AdapterLoader.beside(base.device, self._catalog.open_blob, config.adapter_host_bytes)
-        self._streams = OpenStreams(config.max_queue, lambda each: self._put_unless_stopped(Submit(each)))
-        self._accepting = True
+        self._streams = OpenStreams(config.max_queue, lambda sequence: self._engine.mailbox.offer(Submit(sequence)))
+        self._accepting, self._closed = True, False
         self._stopped = asyncio.Event()
-        slots = Slots(base.adapter_bytes)
         self._engine = Engine(
             base.backbone,
-            Scheduler(PagePool(base.kv_pages), slots),
+            Scheduler(PagePool(base.kv_pages), Slots(base.adapter_bytes)),
             eos_ids=base.eos_ids,
             page_bytes=base.page_bytes,
             deliver=self._deliver,
             load=lambda adapter: self._loader.start(adapter, self._engine.mailbox.put),
-            stopped=self._tell_stopped,
+            stopped=self._announce_stopped,
         )
         self._engine.start()
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def resolve(self, model: str) -> AdapterDigest | None:
-        """The adapter that a name or a sum of names means, None for the base. Raises ModelNotFound and as `prepare`."""
-        version = self._catalog.resolve(model)
-        return version.digest if version else None
+    def resolve(self, model: str) -> ResolvedModel:
+        """What a name, or a sum of names, means now. Later steps of the request take the value instead of the name.
+
+        Raises ModelNotFound; for a composition also InvalidRequest, AdapterIncompatible.
+        """
+        return resolved(model, self._catalog.resolve(model))
 
     async def prepare(
         self,
-        model: str,
+        model: str | ResolvedModel,
         prompt: Prompt,
         max_new_tokens: int | None,
+        sampling: SamplingParams = _DEFAULT_SAMPLING,
         *,
         choices: int = 1,
         json_schema: str | None = None,
     ) -> Prepared:
-        """Everything about a request that can be known before it runs. json_schema: what its outputs must satisfy.
+        """Decides everything about a request that can be known before it runs. A name is resolved first.
 
-        Raises ModelNotFound, InvalidRequest, AdapterIncompatible, ContextTooLong, ChatTemplateFailed.
+        json_schema: what every output must satisfy, as JSON.
+
+        Raises ModelNotFound, InvalidRequest, AdapterIncompatible, ContextTooLong, ChatTemplateFailed, NotReady.
         """
-        version = self._catalog.resolve(model)
-        if version is not None and version.digest not in self._engine.resident:
-            self._put_unless_stopped(Expect(*self._catalog.expected(version)))  # the prompt is read meanwhile
-        template = await self._catalog.chat_template(version) if version else None
-        prepared = await self._preparer.prepare(model, version, prompt, max_new_tokens, template)
-        grammar = None if json_schema is None else await self._grammars.compile(json_schema)
-        return replace(prepared, choices=choices, grammar=grammar)
-
-    def check(self, prepared: Prepared, sampling: SamplingParams) -> None:
-        """Raises InvalidRequest if `generate` would refuse to draw tokens like this."""
-        check_request(prepared, sampling, self._base.vocabulary.size)
+        if not self.is_ready:
+            raise NotReady(_STOPPING)
+        with self._streams.preparing():
+            found = self.resolve(model) if isinstance(model, str) else model
+            if found.adapter is not None and found.adapter not in self._engine.resident:
+                self._catalog.expect_load(found)
+                # the engine loads the adapter while the prompt is tokenised
+                self._engine.mailbox.offer(Expect(found.adapter, found.adapter_bytes))
+            return await self._preparer.prepare(
+                found,
+                prompt,
+                max_new_tokens,
+                sampling,
+                choices=choices,
+                json_schema=json_schema,
+                chat_template=await self._catalog.chat_template(found),
+            )
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
+        """The text of some tokens."""
         return self._base.vocabulary.decode(token_ids)
 
     def token_text(self, token_id: int) -> TokenText:
+        """The bytes of one token."""
         return self._base.vocabulary.token_text(token_id)
 
-    def generate(self, request: GenerationRequest) -> TokenStream:
-        """Accepts the request and returns its events. Closing the stream (`aclose`) aborts.
+    def generate(
+        self, request: GenerationRequest, observe: Callable[[TokenEvent], None] = lambda event: None
+    ) -> TokenStream:
+        """Accepts the request and returns its events. Closing the stream (`aclose`) aborts the request.
+
+        observe: called on the event loop with every event when it arrives, even if nobody reads the stream; it must not
+        raise. A request that was prepared before a drain began is still accepted while the drain lasts.
 
         Raises ModelNotFound, InvalidRequest, Overloaded, NotReady, and then nothing was accepted.
         """
-        self._check_accepting()
-        self.check(request.prepared, request.sampling)
-        if request.granted_tokens < 1:
-            raise InvalidRequest("granted_tokens", "must be at least 1")
-        if request.deadline_s is not None and not request.deadline_s > 0:
-            raise InvalidRequest("deadline_s", "must be above 0")
-        adapter = request.prepared.adapter
+        if self._closed or self._engine.mailbox.is_closed:
+            raise NotReady(_STOPPING)
+        check_admission(request)
         self._streams.check(request.request_id)
-        nbytes = self._catalog.accepted(request.prepared)
+        self._catalog.check_served(request.prepared.model)
+        self._catalog.expect_load(request.prepared.model)
         now = time.monotonic()
         sequences = sequences_of(
             request,
             self._base.vocabulary,
             self.base_digest,
             arrived_at=now,
-            adapter_bytes=nbytes,
             start_by=now + (self._config.request_timeout_s or inf),
             end_by=now + (request.deadline_s or inf),
         )
         self._engine.mailbox.put(Submit(sequences[0]))
-        stream = TokenStream(request.request_id, adapter, lambda: self.abort(request.request_id), sequences)
+        stream = TokenStream(sequences, lambda: self.abort(request.request_id), observe)
         self._streams.add(stream)
-        self._catalog.used(adapter)
+        self._catalog.used(request.prepared.adapter)
         return stream
 
     def extend(self, request_id: str, granted_tokens: int) -> None:
-        """Raises the total of output tokens that each choice may produce; a parked one goes on."""
+        """Raises the total of output tokens that each choice may produce; a parked choice continues."""
         if stream := self._streams.get(request_id):
-            for each in stream.grant(granted_tokens):
-                self._put_unless_stopped(Extend(each, granted_tokens))
+            for choice in stream.grant(granted_tokens):
+                self._engine.mailbox.offer(Extend(request_id, choice, granted_tokens))
 
     def abort(self, request_id: str) -> None:
         """Ends the request within one step; its stream still gets an End. Unknown ids are ignored."""
         if stream := self._streams.get(request_id):
-            for each in stream.give_up():
-                self._put_unless_stopped(Abort(each))
+            for choice in stream.give_up():
+                self._engine.mailbox.offer(Abort(request_id, choice))
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,16 +200,16 @@ class Service:
     async def pin(self, name: str) -> None:
         """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
         version = self._catalog.adapter(name)
-        await self._on_engine(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
+        await self._on_engine_thread(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
 
     async def unpin(self, name: str) -> None:
         digest = self._catalog.adapter(name).digest
-        await self._on_engine(lambda: self._engine.scheduler.slots.unpin(digest))
+        await self._on_engine_thread(lambda: self._engine.scheduler.slots.unpin(digest))
 
     async def evict(self, name: str) -> None:
         """Frees the adapter's device memory now; it is loaded again when asked for. Raises AdapterBusy."""
         digest = self._catalog.adapter(name).digest
-        await self._on_engine(lambda: self._engine.evict(digest))
+        await self._on_engine_thread(lambda: self._engine.evict(digest))
 
     def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
         """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
@@ -213,7 +224,7 @@ class Service:
         return self._catalog.activity(self._usage(), self._streams.all)
 
     def busy(self, others: int) -> list[ModelCard]:
-        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        """The base, the adapters in memory, pinned or in flight, and `others` of the rest, last used first."""
         return self._catalog.busy(self._usage(), others)
 
     def has(self, name: str) -> bool:
@@ -227,19 +238,24 @@ class Service:
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def drain(self, timeout_s: float) -> None:
-        """Takes no new requests and waits for those in flight; what is left after `timeout_s` is aborted."""
+        """Accepts no new requests and waits for those accepted before, also those that are still being prepared.
+
+        What is left after `timeout_s` is aborted; returns when that has ended too.
+        """
         self._accepting = False
-        open_streams = [asyncio.ensure_future(stream.ended()) for stream in self._streams.all]
-        if open_streams:
-            await asyncio.wait(open_streams, timeout=timeout_s)
-        for stream in self._streams.all:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._streams.quiet()
+        self._closed = True
+        left = self._streams.all
+        for stream in left:
             self.abort(stream.request_id)
-        await asyncio.gather(*open_streams)
+        await asyncio.gather(*(stream.ended() for stream in left))
 
     async def close(self) -> None:
         """Aborts what is in flight and ends the engine, its threads and its child process."""
-        self._accepting = False
-        self._put_unless_stopped(Stop())
+        self._accepting, self._closed = False, True
+        self._engine.mailbox.offer(Stop())
         await self._stopped.wait()
         await asyncio.to_thread(self._engine.join, _JOIN_S)
         await asyncio.to_thread(self._loader.close)
@@ -249,16 +265,22 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
+        """Whether new requests are accepted."""
         return self._accepting and not self._engine.mailbox.is_closed
+
+    async def check_integrity(self) -> None:
+        """Asserts that every page and slot is accounted for. A failed assertion stops the engine."""
+        await self._on_engine_thread(self._engine.scheduler.check_integrity)
 
     # ── between the threads ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _deliver(self, events: list[TokenEvent]) -> None:
-        """On the engine thread: one wake-up of the event loop per step."""
+        """Called on the engine thread: wakes the event loop once per step."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._streams.dispatch, events)
 
-    def _tell_stopped(self) -> None:
+    def _announce_stopped(self) -> None:
+        """Called on the engine thread when no event will follow."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._dispatch_stopped)
 
@@ -266,23 +288,12 @@ class Service:
         self._streams.fail("The engine stopped because of an internal error.")
         self._stopped.set()
 
-    def _check_accepting(self) -> None:
-        if not self.is_ready:
-            raise NotReady("The engine is stopping or has stopped.")
-
-    def _put_unless_stopped(self, command: Submit | Extend | Abort | Expect | Stop) -> None:
-        if not self._engine.mailbox.is_closed:
-            try:
-                self._engine.mailbox.put(command)
-            except NotReady:
-                return  # it stopped between the two lines: then everything has got its End
-
     def _usage(self) -> Usage:
         host = self._loader.host
         in_host = frozenset() if host is None else host.adapters
         return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)
 
-    async def _on_engine(self, action: Callable[[], None]) -> None:
+    async def _on_engine_thread(self, action: Callable[[], None]) -> None:
         done: Future[None] = Future()
-        self._engine.mailbox.put(Call(action, done))
+        self._engine.mailbox.put(Run(action, done))
         await asyncio.wrap_future(done)

@@ -97,8 +97,8 @@ AfterAnswer = Callable[[Answer], Awaitable[None]]
 async def ask_once(service: Service, ask: Ask, due_s: float | None = None, sampling: SamplingParams = GREEDY) -> Answer:
     """Asks and waits for the last token. Whatever the service raises, but Overloaded, is the caller's to see."""
     due_s = time.perf_counter() if due_s is None else due_s
-    prepared = await service.prepare(ask.model, TokenPrompt(ask.prompt_ids), ask.new_tokens)
-    request = GenerationRequest(f"bench-{next(_numbers)}", prepared, sampling, ask.tenant, ask.new_tokens)
+    prepared = await service.prepare(ask.model, TokenPrompt(ask.prompt_ids), ask.new_tokens, sampling)
+    request = GenerationRequest(f"bench-{next(_numbers)}", prepared, ask.tenant, ask.new_tokens)
     try:
         stream = service.generate(request)
     except Overloaded:

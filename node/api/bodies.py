@@ -1,9 +1,10 @@
-"""The OpenAI request bodies this node understands, and how each becomes a prompt and sampling parameters.
+"""The OpenAI request bodies that this node understands, and how each becomes a prompt and sampling parameters.
 
 A field outside these models is refused by name. A field of the OpenAI API that this node does not implement is accepted
-only with the value that means "off": leaving that out is honouring it.
+only with a value that switches it off: then ignoring it is correct.
 """
 
+import json
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -23,7 +24,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 from node.api import fields
 from node.api.errors import ApiError, InvalidBody, UnsupportedField
 from serving.frontend.choices import MAX_CHOICES
-from serving.frontend.requests import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
+from serving.frontend.limits import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
 from serving.sampling.logprobs import MAX_TOP_LOGPROBS
 from serving.types import ChatMessage, ChatPrompt, Prompt, SamplingParams, TextPrompt, TokenPrompt
 
@@ -52,11 +53,13 @@ _OFF: dict[str, tuple[object, ...]] = {
     "chat_template": (),
     "chat_template_kwargs": (),
 }
-"""What switches off each field that is known but not implemented; null always does."""
+"""The values that switch off each field that is known but not implemented; null always does."""
 _OFF_IN_MESSAGE = ("name", "refusal", "audio", "annotations", "tool_calls", "function_call")
 
 
 class StreamOptions(BaseModel):
+    """What a stream carries besides the output."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     include_usage: bool = False
@@ -70,7 +73,7 @@ class StreamOptions(BaseModel):
 
 
 class Generation(BaseModel, ABC):
-    """What chat and plain completions have in common."""
+    """The fields that chat and plain completions share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -107,23 +110,26 @@ class Generation(BaseModel, ABC):
 
     @property
     def include_usage(self) -> bool:
+        """Whether the stream ends with a chunk of usage."""
         return self.stream_options is not None and self.stream_options.include_usage
 
     @property
     def continuous_usage(self) -> bool:
+        """Whether every chunk carries the usage so far."""
         return self.stream_options is not None and self.stream_options.continuous_usage_stats
 
     @property
     def max_new_tokens(self) -> int | None:
-        """Of each choice."""
+        """The most output tokens of each choice; None takes what fits the context."""
         return self.max_tokens
 
     @property
     @abstractmethod
     def wanted_logprobs(self) -> int | None:
-        """How many likeliest tokens to report beside each one of the output; None reports nothing."""
+        """How many of the likeliest tokens to report for each output token; None reports nothing."""
 
     def sampling(self) -> SamplingParams:
+        """The sampling parameters as serving takes them."""
         return SamplingParams(
             temperature=self.temperature,
             top_p=self.top_p,
@@ -143,12 +149,15 @@ class Generation(BaseModel, ABC):
 
 
 class Message(BaseModel):
+    """One message of a conversation."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[str, PlainValidator(fields.content), WithJsonSchema({"type": ["string", "array"]})]
 
     def value(self) -> ChatMessage:
+        """The message as serving takes it; chat templates know `developer` as `system`."""
         return ChatMessage("system" if self.role == "developer" else self.role, self.content)
 
 
@@ -183,9 +192,11 @@ class ChatBody(Generation):
 
     @property
     def echo(self) -> bool:
+        """Chat never echoes its prompt."""
         return False
 
     def as_prompt(self) -> Prompt:
+        """The prompt as serving takes it."""
         return ChatPrompt(tuple(message.value() for message in self.messages))
 
 
@@ -211,11 +222,12 @@ class CompletionBody(Generation):
         return self.logprobs
 
     def as_prompt(self) -> Prompt:
+        """The prompt as serving takes it."""
         return self.prompt
 
 
 def parse(model: type[_Body], raw: bytes) -> _Body:
-    """The body as a value, or what is wrong with it first: UnsupportedField or InvalidBody."""
+    """Parses a body. Raises UnsupportedField or InvalidBody for the first thing that is wrong with it."""
     try:
         document = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
@@ -250,7 +262,9 @@ def _refusal(errors: list[ErrorDetails]) -> ApiError:
     param = ".".join(str(part) for part in first["loc"]) or None
     if param and first["type"] == "extra_forbidden":
         off = _OFF.get(param, ())
-        return UnsupportedField(param, f"this node supports only {off[0]}" if off else "this node does not support it")
+        return UnsupportedField(
+            param, f"this node supports only {json.dumps(off[0])}" if off else "this node does not support it"
+        )
     if param and first["type"] == "unsupported":
-        return UnsupportedField(param, first["msg"])
+        return UnsupportedField(param, first["msg"], has_default=False)
     return InvalidBody(param or (first["type"] if first["loc"] == () else None), first["msg"])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from node.api.errors import GenerationFailed, answer, openai_body
+from node.api.errors import INTERNAL, GenerationFailed, answer, fault_of, openai_body
 from node.api.inference import Inference, Settled
 from node.api.logprobs_shape import LogprobsWriter
 from serving.types import Outcome, TokenEvent, Usage
@@ -16,9 +16,9 @@ Kind = Literal["chat", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one endpoint writes down an inference. `logprobs`: one writer per choice; None unless they were asked for.
+    """How one endpoint writes an inference. logprobs: one writer per choice; None if the request asks for none.
 
-    continuous_usage: every chunk tells the tokens so far, as vLLM does it.
+    continuous_usage: every chunk carries the usage so far, as in vLLM.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class Shape:
 
     @property
     def choices(self) -> range:
+        """The indices of the choices."""
         return range(self.inference.ticket.prepared.choices)
 
     def whole(self, events: Sequence[TokenEvent], settled: Settled) -> Json:
@@ -38,7 +39,7 @@ class Shape:
         return {**self._head(streamed=False), "choices": choices, "usage": usage, "receipt": settled.receipt.document}
 
     def opening(self) -> list[Json]:
-        """What comes before the first token: chat announces the role, a plain completion echoes if asked to."""
+        """The chunks before the first token: chat announces the role, and `echo` repeats the prompt of a completion."""
         if self.kind == "chat":
             role: Json = {"role": "assistant", "content": "", "refusal": None}
             return [self._chunk(choice, role) for choice in self.choices]
@@ -46,18 +47,18 @@ class Shape:
         return [self._chunk(choice, echo) for choice in self.choices] if echo else []
 
     def pieces(self, event: TokenEvent, tokens: int) -> list[Json]:
-        """The chunks of an event that is not the last; `tokens` is how many all choices have with it."""
+        """The chunks of an event, except the one that closes the last choice. tokens: of all choices so far."""
         chunks = []
         if event.text or event.logprobs:
-            told = self.logprobs[event.choice](event.logprobs) if self.logprobs and event.logprobs else None
+            logprobs = self.logprobs[event.choice](event.logprobs) if self.logprobs and event.logprobs else None
             text: Json | str = {"content": event.text} if self.kind == "chat" else event.text
-            chunks.append(self._chunk(event.choice, text, logprobs=told, tokens=tokens))
+            chunks.append(self._chunk(event.choice, text, logprobs=logprobs, tokens=tokens))
         if event.finish_reason is not None and event.end is None:
             chunks.append(self._closing_chunk(event, tokens))
         return chunks
 
     def closing(self, settled: Settled, last: TokenEvent) -> list[Json]:
-        """The last choice's finish reason, then the usage if asked for. The last of these chunks has the receipt."""
+        """The chunk that closes the last choice, then the usage if asked for. The last chunk carries the receipt."""
         chunk = self._closing_chunk(last, settled.end.usage.output_tokens)
         if not self.include_usage:
             return [{**chunk, "receipt": settled.receipt.document}]
@@ -70,15 +71,15 @@ class Shape:
             "id": f"{prefix}-{self.inference.ticket.request_id}",
             "object": f"{name}.chunk" if streamed and self.kind == "chat" else name,
             "created": self.inference.created,
-            "model": self.inference.ticket.prepared.model,
+            "model": self.inference.ticket.prepared.model.name,
         }
 
     def _whole_choice(self, index: int, events: Sequence[TokenEvent]) -> Json:
         text = self.inference.echo + "".join(event.text for event in events)
-        told = None
+        logprobs = None
         if self.logprobs is not None:
-            told = self.logprobs[index]([each for event in events for each in event.logprobs])
-        choice: Json = {"index": index, "logprobs": told, "finish_reason": events[-1].finish_reason}
+            logprobs = self.logprobs[index]([each for event in events for each in event.logprobs])
+        choice: Json = {"index": index, "logprobs": logprobs, "finish_reason": events[-1].finish_reason}
         if self.kind == "chat":
             return {**choice, "message": {"role": "assistant", "content": text, "refusal": None}}
         return {**choice, "text": text}
@@ -114,40 +115,49 @@ def _usage_so_far(prompt: int, output: int) -> Json:
 
 
 async def collect(inference: Inference) -> tuple[list[TokenEvent], Settled]:
-    """The whole output. GenerationFailed if the engine could not finish."""
-    events: list[TokenEvent] = []
-    while True:
-        item = await inference.next()
-        if isinstance(item, Settled):
-            _raise_if_failed(item)
-            return events, item
-        events.append(item)
+    """The whole output. Raises GenerationFailed, or the cause, if the engine could not finish."""
+    events = [await inference.next()]
+    while events[-1].end is None:
+        events.append(await inference.next())
+    return events, await _success(inference)
 
 
-async def lines(shape: Shape, first: TokenEvent | Settled) -> AsyncIterator[bytes]:
+async def lines(shape: Shape, first: TokenEvent) -> AsyncIterator[bytes]:
     """The server-sent events of a stream. An error ends it as one data line, without [DONE]."""
+    inference, event, tokens = shape.inference, first, 0
     try:
         for chunk in shape.opening():
             yield _line(chunk)
-        tokens, last = 0, None
-        async for item in shape.inference.rest(first):
-            if isinstance(item, TokenEvent):
-                tokens, last = tokens + len(item.token_ids), item
-                chunks = shape.pieces(item, tokens)
-            else:
-                _raise_if_failed(item)
-                assert last is not None, "the end of an inference follows its last event"
-                chunks = shape.closing(item, last)
-            for chunk in chunks:
+        while True:
+            tokens += len(event.token_ids)
+            for chunk in shape.pieces(event, tokens):
                 yield _line(chunk)
+            if event.end is not None:
+                break
+            event = await inference.next()
+        for chunk in shape.closing(await _success(inference), event):
+            yield _line(chunk)
         yield b"data: [DONE]\n\n"
-    except Exception as error:  # the status line is long gone: the body has to tell
+    except Exception as error:  # the status line has been sent, so the body has to carry the error
+        _log_failure(inference, error)
         yield _line(openai_body(answer(error)))
 
 
-def _raise_if_failed(settled: Settled) -> None:
+async def _success(inference: Inference) -> Settled:
+    """The end and the receipt of a generation that did not fail."""
+    settled = await inference.settled()
     if settled.end.outcome is Outcome.FAILED:
         raise settled.end.cause or GenerationFailed(settled.end.error or "The engine failed.")
+    return settled
+
+
+def _log_failure(inference: Inference, error: Exception) -> None:
+    """Logs an error that ends a stream. The envelope logs those of whole answers by the same rule."""
+    fault = fault_of(error)
+    if fault is INTERNAL:
+        inference.log.error("stream_failed", code=fault.code, exc_info=error)
+    elif fault.status >= 500:
+        inference.log.warning("stream_failed", code=fault.code, reason=str(error))
 
 
 def _line(document: Json) -> bytes:

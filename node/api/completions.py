@@ -6,7 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from node.api.bodies import ChatBody, CompletionBody, parse
 from node.api.completion_shape import Kind, Shape, collect, lines
-from node.api.inference import ClientGone, Settled, admit, unless_gone
+from node.api.inference import ClientGone, admit, unless_gone
 from node.api.logprobs_shape import writer
 from node.api.reading import read_body
 from node.world import TheWorld, World
@@ -17,9 +17,9 @@ _CLIENT_CLOSED_REQUEST = 499
 
 
 class InferenceStream(StreamingResponse):
-    """Server-sent events of one inference. However the sending ends, the generation does not outlive it."""
+    """Server-sent events of one inference. The generation ends when the sending does, for whatever reason."""
 
-    def __init__(self, shape: Shape, first: TokenEvent | Settled) -> None:
+    def __init__(self, shape: Shape, first: TokenEvent) -> None:
         headers = {**shape.inference.ticket.headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(lines(shape, first), media_type="text/event-stream", headers=headers)
         self._inference = shape.inference
@@ -38,7 +38,7 @@ def _schema(model: type[ChatBody] | type[CompletionBody]) -> dict[str, object]:
 
 @router.post("/v1/chat/completions", openapi_extra=_schema(ChatBody))
 async def chat(request: Request, world: TheWorld) -> Response:
-    """Answer a conversation. Streams when `stream` is true; the last chunk carries the signed receipt."""
+    """Answer a conversation. Streams if `stream` is true; the last chunk carries the signed receipt."""
     raw = await read_body(request, world.settings.max_body_bytes)
     return await _run(world, request, "chat", parse(ChatBody, raw), raw)
 

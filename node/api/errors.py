@@ -19,10 +19,13 @@ class ApiError(Exception):
 
 
 class UnsupportedField(ApiError):
-    """A field that this node does not implement. Refused, because ignoring it would answer another question."""
+    """A field, or a value of a field, that this node does not implement. Ignoring it would answer another question.
 
-    def __init__(self, param: str, reason: str = "this node does not support it") -> None:
-        super().__init__(f"{param}: {reason}. Leave it out.")
+    has_default: whether the request is complete without the field.
+    """
+
+    def __init__(self, param: str, reason: str = "this node does not support it", *, has_default: bool = True) -> None:
+        super().__init__(f"{param}: {reason}." + (" Leave it out." if has_default else ""))
         self.param = param
 
 

@@ -1,11 +1,11 @@
-"""Fields of request bodies whose values take more than one form, and what each becomes."""
+"""Validators of the request fields that take more than one form; each returns one form."""
 
 import json
 import re
 
 from pydantic_core import PydanticCustomError
 
-from serving.frontend.requests import MAX_BIASES
+from serving.frontend.limits import MAX_BIASES
 from serving.types import TextPrompt, TokenPrompt
 
 _TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
@@ -14,17 +14,17 @@ _ANY_OBJECT = json.dumps({"type": "object"})
 
 
 def stops(value: object) -> tuple[str, ...]:
-    """One stop string or up to four; null and "" mean none."""
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list) or not all(isinstance(stop, str) for stop in found):
+    """One stop string, or a list of up to four. Empty strings are dropped."""
+    strings = [value] if isinstance(value, str) else value
+    if not isinstance(strings, list) or not all(isinstance(stop, str) for stop in strings):
         raise PydanticCustomError("stop", "give a string or a list of strings")
-    if len(found) > 4:
+    if len(strings) > 4:
         raise PydanticCustomError("stop", "at most 4 stop strings")
-    return tuple(stop for stop in found if stop)
+    return tuple(stop for stop in strings if stop)
 
 
 def logit_bias(value: object) -> tuple[tuple[int, float], ...]:
-    """Token id, in decimal → what is added to its logit."""
+    """An object of token ids in decimal and the amount added to the logit of each, as pairs."""
     if not isinstance(value, dict) or len(value) > MAX_BIASES:
         raise PydanticCustomError("logit_bias", "give an object of at most {most} token ids", {"most": MAX_BIASES})
     biases = []
@@ -38,19 +38,19 @@ def logit_bias(value: object) -> tuple[tuple[int, float], ...]:
 
 
 def content(value: object) -> str:
-    """A message's text: a string, or a list of text parts, which are joined."""
+    """The text of a message: a string, or the joined texts of a list of text parts."""
     if isinstance(value, str):
         return value
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         raise PydanticCustomError("content", "give a string or a list of text parts")
     for part in value:
         if part.get("type") != "text" or set(part) != {"type", "text"} or not isinstance(part["text"], str):
-            raise PydanticCustomError("unsupported", 'only parts {{"type": "text", "text": …}} are supported')
+            raise PydanticCustomError("unsupported", 'only parts {"type": "text", "text": …} are supported')
     return "".join(part["text"] for part in value)
 
 
 def prompt(value: object) -> TextPrompt | TokenPrompt:
-    """One prompt: text, token ids, or a list with one of these."""
+    """One prompt: a text, token ids, or a list that holds one of these."""
     match value:
         case str(text) | [str(text)]:
             return TextPrompt(text)
@@ -71,7 +71,9 @@ def response_format(value: object) -> str | None:
         case {"type": "json_schema", "json_schema": dict(named), **rest} if not rest:
             return _schema(named)
         case {"type": "text" | "json_object" | "json_schema"}:
-            problem = 'give {{"type": "json_schema", "json_schema": {{"name", "schema"}}}} or {{"type": "json_object"}}'
+            problem = (
+                'give {"type": "json_object"}, or the type json_schema and a json_schema object with name and schema'
+            )
             raise PydanticCustomError("response_format", problem)
         case {"type": str()}:
             raise PydanticCustomError("unsupported", "text, json_object and json_schema are supported")
@@ -79,14 +81,14 @@ def response_format(value: object) -> str | None:
 
 
 def _schema(named: dict[str, object]) -> str:
-    """`strict` makes no difference: every schema is kept to the letter, or refused."""
+    """The schema of a `json_schema` object. `strict` changes nothing: a schema is enforced exactly or refused."""
     name, schema = named.get("name"), named.get("schema")
     if not isinstance(name, str) or not _FORMAT_NAME.fullmatch(name):
         raise PydanticCustomError("response_format", "its json_schema needs a name of letters, digits, '_' and '-'")
     if not isinstance(schema, dict):
         raise PydanticCustomError("response_format", "its json_schema needs a schema, which is an object")
     if not isinstance(named.get("strict"), bool | None) or not isinstance(named.get("description"), str | None):
-        raise PydanticCustomError("response_format", "strict is true or false, and description a text")
+        raise PydanticCustomError("response_format", "strict must be true or false, and description a string")
     if unknown := sorted(set(named) - {"name", "schema", "strict", "description"}):
         raise PydanticCustomError("response_format", "json_schema has no {field}", {"field": unknown[0]})
     return json.dumps(schema)

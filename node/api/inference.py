@@ -1,22 +1,25 @@
-"""One inference from admission to receipt. Chat and plain completions differ only in how they write it down."""
+"""One inference from admission to receipt. Chat and plain completions differ only in how they are written."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
 from starlette.requests import Request
 
 from contracts.encoding import outputs
 from node.api.bodies import ChatBody, CompletionBody
-from node.metering.checkout import Call, Checkout, Receipt, Ticket
+from node.metering.checkout import HttpCall, Receipt, Ticket
 from node.metrics.metrics import Watch
 from node.world import World
+from serving.frontend.streams import TokenStream
 from serving.service import Service
 from serving.types import End, GenerationRequest, Prepared, Prompt, TextPrompt, TokenEvent
 
+_log = structlog.get_logger("node.inference")
 _T = TypeVar("_T")
 
 
@@ -26,7 +29,7 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The last word on a request: how it ended, and its durable receipt."""
+    """How a request ended, and its durable receipt."""
 
     end: End
     receipt: Receipt
@@ -35,89 +38,116 @@ class Settled:
 class Inference:
     """An admitted request while it runs.
 
-    A task of its own reads the engine's events, so a client that leaves cannot stop the bookkeeping: `leave` ends the
-    generation within a step, the engine answers with its last event, and the receipt bills what was produced.
+    The client reads the engine's stream directly. The bookkeeping does not depend on it: every event is observed when
+    it arrives, and a task of its own waits for the End and records the receipt. A client that leaves calls `leave`: the
+    generation ends within a step, and the receipt bills what was produced.
     """
 
-    def __init__(self, service: Service, checkout: Checkout, ticket: Ticket, body: bytes, echo: str) -> None:
+    def __init__(
+        self, world: World, ticket: Ticket, *, body: bytes, echo: str, watch: Watch, http_request_id: str
+    ) -> None:
+        """echo: the text of each choice begins with it. http_request_id: the `X-Request-Id` of the HTTP request."""
         self.ticket = ticket
         self.echo = echo
-        """What each choice's text begins with, ahead of the output."""
         self.created = int(time.time())
-        self._service, self._checkout, self._body = service, checkout, body
-        self._ended = False
-        self._events: asyncio.Queue[TokenEvent | Settled | Exception] = asyncio.Queue()
+        self.log = _log.bind(request_id=http_request_id, generation_id=ticket.request_id)
+        self._service, self._checkout = world.service, world.checkout
+        self._body, self._watch = body, watch
+        self._stream: TokenStream
+        self._texts: list[list[str]] = [[echo] for _ in range(ticket.prepared.choices)]
+        self._settled: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
 
-    async def run(self, request: GenerationRequest, watch: Watch) -> None:
-        """Engine events → the client's queue, the last one only once its receipt is durable."""
-        texts = [[self.echo] for _ in range(self.ticket.prepared.choices)]
+    async def start(self, request: GenerationRequest) -> None:
+        """Starts the generation. Releases the reservation and raises if the engine refuses the request."""
         try:
-            async for event in self._service.generate(request):
-                watch.tokens(event.choice, len(event.token_ids))
-                texts[event.choice].append(event.text)
-                if event.end is None:
-                    self._events.put_nowait(event)
-                    continue
-                output = outputs(["".join(pieces) for pieces in texts])
-                receipt = await self._checkout.record(self.ticket, event.end, self._body, output)
-                watch.ended(event.end)
-                self._events.put_nowait(event)
-                self._events.put_nowait(Settled(event.end, receipt))
-        except Exception as error:  # whatever it was, the client must hear it and the reservation must go
-            self._events.put_nowait(error)
-            await self._checkout.release(self.ticket)
-        finally:
-            self._ended = True
+            self._stream = self._service.generate(request, self._observe)
+        except Exception:
+            await self._release()
+            raise
 
-    async def next(self) -> TokenEvent | Settled:
-        """The next event. What the run could not do is raised here."""
-        item = await self._events.get()
-        if isinstance(item, Exception):
-            raise item
-        return item
+    async def settle(self) -> None:
+        """Waits for the end of the generation and makes its receipt durable, whether or not the client still reads."""
+        try:
+            end = await self._stream.ended()
+            output = outputs(["".join(pieces) for pieces in self._texts])
+            receipt = await self._checkout.record(self.ticket, end, self._body, output)
+        except Exception as error:  # whatever it was: the client must learn of it, and the reservation must be released
+            self.log.error("receipt_failed", exc_info=error)
+            self._settled.set_exception(error)
+            self._settled.exception()  # a client that has left never asks for it
+            await self._release()
+        else:
+            self._watch.ended(end)
+            self._settled.set_result(Settled(end, receipt))
 
-    async def rest(self, item: TokenEvent | Settled) -> AsyncIterator[TokenEvent | Settled]:
-        """`item` and everything after it, `Settled` last."""
-        while not isinstance(item, Settled):
-            yield item
-            item = await self.next()
-        yield item
+    async def next(self) -> TokenEvent:
+        """The next event. Returns the last one when the receipt is durable; raises the error that prevented it."""
+        event = await anext(self._stream)
+        if event.end is not None:
+            await self.settled()
+        return event
+
+    async def settled(self) -> Settled:
+        """The end and the receipt, when they are there."""
+        return await asyncio.shield(self._settled)  # a reader that is cancelled must not cancel the bookkeeping
 
     def leave(self) -> None:
-        """Nobody reads on: stop generating. Nothing happens to a request that has ended."""
-        if not self._ended:
-            self._service.abort(self.ticket.request_id)
+        """Stops the generation, because nobody reads it. A request that has ended is not affected."""
+        self._service.abort(self.ticket.request_id)
+
+    def _observe(self, event: TokenEvent) -> None:
+        self._watch.tokens(event.choice, len(event.token_ids))
+        self._texts[event.choice].append(event.text)
+
+    async def _release(self) -> None:
+        try:
+            await self._checkout.release(self.ticket)
+        except Exception as error:  # the next start releases it; what led here is the error that counts
+            self.log.error("release_failed", exc_info=error)
 
 
 async def admit(world: World, request: Request, body: ChatBody | CompletionBody, raw: bytes) -> Inference:
-    """Parse is done; authenticate, prepare, reserve and start. Refusals are raised before anything runs."""
-    world.runs.check_open()
-    watch = Watch(world.metrics)
-    call = Call(request.method, _path_with_query(request), str(request.url), request.headers, raw, _client(request))
-    ask = await world.checkout.authenticate(call, body.model, body.max_new_tokens, body.n)
-    prepared = await world.service.prepare(
-        body.model, body.as_prompt(), body.max_new_tokens, choices=body.n, json_schema=body.response_format
-    )
-    sampling = body.sampling()
-    world.service.check(prepared, sampling)
-    request_id = uuid.uuid4().hex
-    ticket = await world.checkout.admit(ask, request_id, prepared)
-    echo = _prompt_text(world.service, body.as_prompt(), prepared) if body.echo else ""
-    inference = Inference(world.service, world.checkout, ticket, raw, echo)
-    generation = GenerationRequest(
-        request_id, prepared, sampling, ticket.tenant, ticket.granted_tokens, cache_salt=body.cache_salt or ""
-    )
-    world.runs.start(request_id, inference.run(generation, watch.named(prepared.model)))
-    return inference
+    """Authenticates, prepares, reserves and starts a parsed request. Refusals are raised before anything runs."""
+    with world.runs.admitting():
+        watch = Watch(world.metrics)
+        model = world.service.resolve(body.model)
+        call = HttpCall(request.method, _path_with_query(request), request.headers, raw, _client(request))
+        caller = await world.checkout.authenticate(call, model.adapter, body.max_new_tokens, body.n)
+        prepared = await world.service.prepare(
+            model,
+            body.as_prompt(),
+            body.max_new_tokens,
+            body.sampling(),
+            choices=body.n,
+            json_schema=body.response_format,
+        )
+        request_id = uuid.uuid4().hex
+        ticket = await world.checkout.admit(caller, request_id, prepared)
+        echo = _prompt_text(world.service, body.as_prompt(), prepared) if body.echo else ""
+        inference = Inference(
+            world,
+            ticket,
+            body=raw,
+            echo=echo,
+            watch=watch.named(model.name),
+            http_request_id=request.state.request_id,
+        )
+        await inference.start(
+            GenerationRequest(
+                request_id, prepared, ticket.tenant, ticket.granted_tokens, cache_salt=body.cache_salt or ""
+            )
+        )
+        world.runs.start(request_id, inference.settle())
+        return inference
 
 
 def _prompt_text(service: Service, prompt: Prompt, prepared: Prepared) -> str:
-    """A plain prompt as its sender wrote it, token ids as the vocabulary spells them."""
+    """A text prompt as its sender wrote it; token ids as the vocabulary decodes them."""
     return prompt.text if isinstance(prompt, TextPrompt) else service.decode(prepared.prompt_ids)
 
 
 async def unless_gone(request: Request, inference: Inference, work: Coroutine[None, None, _T]) -> _T:
-    """`work`'s result. If the client leaves first, the generation is aborted and ClientGone raised."""
+    """Returns the result of `work`. If the client leaves first, aborts the generation and raises ClientGone."""
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)

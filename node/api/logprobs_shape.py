@@ -8,13 +8,13 @@ from serving.types import TokenLogprobs, TokenText
 Json = dict[str, object]
 TextOf = Callable[[int], TokenText]
 LogprobsWriter = Callable[[Sequence[TokenLogprobs]], Json]
-"""Writes down the next tokens of one answer, which is what a chunk of a stream or a whole answer holds."""
+"""Writes the next tokens of one answer: those of a stream's chunk, or all of them."""
 _LEAST = -9999.0
-"""JSON has no infinity; this is what vLLM writes."""
+"""vLLM's value for minus infinity, which JSON does not have."""
 
 
 def writer(kind: Literal["chat", "text"], text_of: TextOf) -> LogprobsWriter:
-    """For one answer: plain completions count their text's characters from its start."""
+    """Returns a writer for one answer. It is stateful: plain completions count the characters of the text so far."""
     return _ChatLogprobs(text_of) if kind == "chat" else _TextLogprobs(text_of)
 
 
@@ -24,10 +24,10 @@ class _ChatLogprobs:
     def __init__(self, text_of: TextOf) -> None:
         self._text_of = text_of
 
-    def __call__(self, told: Sequence[TokenLogprobs]) -> Json:
+    def __call__(self, logprobs: Sequence[TokenLogprobs]) -> Json:
         content = [
-            self._token(each.token_id, each.logprob) | {"top_logprobs": [self._token(*one) for one in each.top]}
-            for each in told
+            self._token(each.token_id, each.logprob) | {"top_logprobs": [self._token(*token) for token in each.top]}
+            for each in logprobs
         ]
         return {"content": content, "refusal": None}
 
@@ -39,25 +39,25 @@ class _ChatLogprobs:
 class _TextLogprobs:
     """{"tokens", "token_logprobs", "top_logprobs": [{token: logprob}], "text_offset"}, each with one entry per token.
 
-    As OpenAI does it, the drawn token is among the top ones even if it is not that likely. Of two tokens with the same
-    spelling the likelier one is told.
+    As in OpenAI's API, the sampled token is among the top ones even if it is less likely than they are. Of two tokens
+    with the same spelling, the likelier one is reported.
     """
 
     def __init__(self, text_of: TextOf) -> None:
         self._text_of = text_of
         self._characters = 0
 
-    def __call__(self, told: Sequence[TokenLogprobs]) -> Json:
+    def __call__(self, logprobs: Sequence[TokenLogprobs]) -> Json:
         offsets = []
-        for each in told:
+        for each in logprobs:
             offsets.append(self._characters)
             text = self._text_of(each.token_id)
             if text.visible:  # a character is counted with the first of its bytes
                 self._characters += sum(byte & 0xC0 != 0x80 for byte in text.content)
         return {
-            "tokens": [self._name(each.token_id) for each in told],
-            "token_logprobs": [max(each.logprob, _LEAST) for each in told],
-            "top_logprobs": [self._top(each) for each in told],
+            "tokens": [self._name(each.token_id) for each in logprobs],
+            "token_logprobs": [max(each.logprob, _LEAST) for each in logprobs],
+            "top_logprobs": [self._top(each) for each in logprobs],
             "text_offset": offsets,
         }
 
@@ -72,7 +72,7 @@ class _TextLogprobs:
 
 
 def _spelled(content: bytes) -> str:
-    """A token as text; bytes that are no whole characters are written as OpenAI does: bytes:\\xe6\\xbc."""
+    """A token as text. Bytes that are not whole characters are written as in OpenAI's API: bytes:\\xe6\\xbc."""
     try:
         return content.decode()
     except UnicodeDecodeError:

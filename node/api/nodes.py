@@ -64,7 +64,7 @@ async def quote(
     """A model's prices, and the most that `n` choices can cost. The registered price list is the authority."""
     paid = paid_side(world, "quote")
     now = int(time.time())
-    adapter = world.service.resolve(model)
+    adapter = world.service.resolve(model).adapter
     key = paid.registrations.adapter_key_of(adapter)
     context = world.service.context_tokens
     new = n * min(max_tokens or context, context)

@@ -1,4 +1,4 @@
-"""Request bodies as bytes, never more of them than allowed."""
+"""Request bodies as bytes, up to a limit."""
 
 from starlette.requests import Request
 
@@ -6,7 +6,7 @@ from node.api.errors import BodyTooLarge
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The raw body. BodyTooLarge before it is read if its length is announced, else as soon as it grows too long."""
+    """Reads the raw body. Raises BodyTooLarge from its announced length, or as soon as it exceeds the limit."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit_bytes:
         raise BodyTooLarge(limit_bytes)

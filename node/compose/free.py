@@ -1,4 +1,4 @@
-"""A node without chain or payment: everybody on this machine is served, receipts are signed and cost nothing."""
+"""A node without chain or payment. It serves every caller; its receipts are signed and charge nothing."""
 
 import os
 import time
@@ -10,27 +10,32 @@ from contracts.crypto import Bytes32, PrivateKey
 from contracts.encoding import BASE_KEY, unregistered_key
 from node.compose.engine import running_service
 from node.config import Settings
-from node.metering.checkout import Ask, Call, Receipt, Ticket
+from node.metering.checkout import Caller, HttpCall, Receipt, Ticket
 from node.metering.free import FreeMetering
 from node.progress import Progress
 from node.store.database import Database
 from node.world import World
-from serving.types import BaseDigest, End, Prepared
+from serving.types import AdapterDigest, BaseDigest, End, Prepared
 
 
 class FreeCheckout:
-    """Lets everybody in; callers share the engine fairly by their network address."""
+    """Admits every call. Callers share the engine fairly by network address."""
 
     def __init__(self, metering: FreeMetering, base_digest: BaseDigest) -> None:
         self._metering, self._base_digest = metering, base_digest
 
-    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
-        return Ask(call, tenant=call.client)
+    async def authenticate(
+        self, call: HttpCall, adapter: AdapterDigest | None, max_new_tokens: int | None, choices: int
+    ) -> Caller:
+        """Nobody has to sign."""
+        return Caller(tenant=call.client)
 
-    async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:
-        return Ticket(request_id, prepared, ask.tenant, prepared.max_new_tokens, started_at=int(time.time()))
+    async def admit(self, caller: Caller, request_id: str, prepared: Prepared) -> Ticket:
+        """Grants all the tokens that the request asks for."""
+        return Ticket(request_id, prepared, caller.tenant, prepared.max_new_tokens, started_at=int(time.time()))
 
     async def record(self, ticket: Ticket, end: End, prompt: bytes, output: bytes) -> Receipt:
+        """A signed receipt that charges nothing."""
         issued = await self._metering.record(
             ticket.request_id,
             self._adapter_key(ticket.prepared),
@@ -46,7 +51,7 @@ class FreeCheckout:
         """Nothing was reserved."""
 
     def _adapter_key(self, prepared: Prepared) -> Bytes32:
-        """Nothing is registered without a chain, so adapters have the id and version 0."""
+        """The adapter key with id and version 0: without a chain, no adapter is registered."""
         if prepared.adapter is None:
             return BASE_KEY
         return unregistered_key(bytes.fromhex(prepared.adapter), bytes.fromhex(self._base_digest))
@@ -65,7 +70,7 @@ async def free_world(settings: Settings, progress: Progress) -> AsyncIterator[Wo
 
 
 def _operator_key(path: Path) -> PrivateKey:
-    """The key that signs this home's free receipts, made at the first start. It holds no money anywhere."""
+    """The key that signs the free receipts of this home; the first start generates it. It holds no money anywhere."""
     if path.exists():
         return PrivateKey(bytes.fromhex(path.read_text()))
     key = PrivateKey.generate()

@@ -102,7 +102,9 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         await payments.recover()
         await payments.channels.refresh_all()
         metering = Metering(database, receiver, side.registrations, ground.operator)
-        checkout = PaidCheckout(payments, metering, side.registrations, service, parts.labels)
+        checkout = PaidCheckout(
+            payments, metering, side.registrations, parts.labels, context_tokens=service.context_tokens
+        )
         pulse = Pulse(side, payments, settings.settle_every_s)
         await stack.enter_async_context(pulse.beating())
         paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)

@@ -1,4 +1,4 @@
-"""How a request is let in and receipted: the one seam between serving paid and serving free."""
+"""How a request is admitted and gets its receipt: the seam between paid and free serving."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,26 +6,27 @@ from typing import Protocol
 
 from node.payments.admission import Admission
 from node.payments.authentication import VerifiedRequest
-from serving.types import End, Prepared
+from serving.types import AdapterDigest, End, Prepared
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """An HTTP request as its payer signed it: `path_with_query` and `body` are the raw bytes that were hashed."""
+class HttpCall:
+    """An HTTP request as its payer signed it: `path_with_query` and `body` are the raw bytes that were hashed.
+
+    client: the network address that it came from.
+    """
 
     method: str
     path_with_query: str
-    url: str
     headers: Mapping[str, str]
     body: bytes
     client: str
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A call whose signatures hold; `signed` is None where nobody has to sign. tenant is whose it is, for serving."""
+class Caller:
+    """Who sent a call. tenant: the key for fair scheduling. signed: the signed request; None on a free node."""
 
-    call: Call
     tenant: str
     signed: VerifiedRequest | None = None
 
@@ -34,7 +35,8 @@ class Ask:
 class Ticket:
     """The right to run one request. `headers` go out with the answer before its receipt exists.
 
-    granted_tokens of output are covered for each choice.
+    granted_tokens: the output tokens of each choice that are paid for. started_at: unix seconds. admission: None on a
+    free node.
     """
 
     request_id: str
@@ -48,30 +50,32 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A durable receipt as the API gives it out, and the headers of an answer that has waited for it."""
+    """A durable receipt as the API returns it, and the headers of an answer that has waited for it."""
 
     document: dict[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Checkout(Protocol):
-    """Lets requests in and receipts them. Every ticket ends in exactly one of `record` and `release`."""
+    """Admits requests and issues receipts. Every ticket ends in exactly one of `record` and `release`."""
 
-    async def authenticate(self, call: Call, model: str, max_new_tokens: int | None, choices: int) -> Ask:
-        """Who asks, known by signature before any tokeniser runs. The rest is what its body asks for.
+    async def authenticate(
+        self, call: HttpCall, adapter: AdapterDigest | None, max_new_tokens: int | None, choices: int
+    ) -> Caller:
+        """Checks the signatures of a call before any tokenizer runs.
 
-        max_new_tokens: of each choice.
+        adapter, max_new_tokens (of each choice), choices: what the body asks for; they price a call without payment.
         """
         ...
 
-    async def admit(self, ask: Ask, request_id: str, prepared: Prepared) -> Ticket:
-        """Reserve what the request may cost."""
+    async def admit(self, caller: Caller, request_id: str, prepared: Prepared) -> Ticket:
+        """Reserves what the request may cost."""
         ...
 
     async def record(self, ticket: Ticket, end: End, prompt: bytes, output: bytes) -> Receipt:
-        """The signed receipt of a request that ended, durable on return."""
+        """The signed receipt of a request that ended; it is durable on return."""
         ...
 
     async def release(self, ticket: Ticket) -> None:
-        """Give a reservation back without a receipt: the request never ran, or its end could not be recorded."""
+        """Returns a reservation without a receipt: the request never ran, or its end could not be recorded."""
         ...

@@ -1,4 +1,4 @@
-"""One step's logits: the only place that runs the model."""
+"""The logits of one step. Nothing else runs the model."""
 
 from itertools import accumulate
 
@@ -11,7 +11,7 @@ from serving.models.step import Step, StepForward
 
 
 class Backbone:
-    """A base model with its cache. Used by one thread."""
+    """A base model with its KV cache. Used by one thread."""
 
     def __init__(self, model: StepForward, cache: KvCache, device: torch.device) -> None:
         self._model = model
@@ -20,7 +20,7 @@ class Backbone:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The linears that are multiplied as one."""
+        """The linears that are multiplied as one, as LoRA sees them."""
         return self._model.groups
 
     @torch.inference_mode()

@@ -20,50 +20,64 @@ class Row:
 
     @classmethod
     def of(cls, sequence: Sequence, most: int, slot: Slot | None) -> "Row":
-        """What the sequence has to compute next: one token if that is all, else at most `most`, perhaps none."""
+        """The next tokens of a sequence: the one token of a decode, else at most `most`, perhaps none."""
         start, left = sequence.computed_len, sequence.left_len
         return cls(sequence, start, start + (left if left == 1 and start > 0 else min(left, most)), slot)
 
     @property
     def count(self) -> int:
+        """The number of tokens."""
         return self.end - self.start
 
     @property
     def is_decode(self) -> bool:
+        """Whether it computes one token of a sequence that has run before."""
         return self.count == 1 and self.start > 0
 
     @property
     def samples(self) -> bool:
-        """Whether this row computes the sequence's last token, after which the next one can be drawn."""
+        """Whether it computes the sequence's last token, after which the next one can be sampled."""
         return self.end == self.sequence.total_len
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's rows: decode rows first, each part sorted by adapter, so that an adapter's tokens are neighbours.
+    """The rows of one step: decode rows first, each part sorted by adapter, so that an adapter's tokens are adjacent.
 
-    decode_rows: how many of `rows` are decode rows; row i of these is token i of the step. lora: segments of the step's
-    tokens. head: segments of the rows that sample, of adapters that change the head; None if there are none.
+    decode_rows: how many of `rows` are decode rows; row i of these is token i of the step. sampling: the sequences of
+    the rows that sample, in row order. lora: segments of the step's tokens. head: segments of the sampling rows, for
+    adapters that change the head; None if there are none. began_at: on the clock of the sequences' arrivals.
     """
 
     rows: tuple[Row, ...]
     decode_rows: int
+    sampling: tuple[Sequence, ...]
     lora: LoraPlan | None
     head: LoraPlan | None = None
+    began_at: float = 0.0
 
     @property
     def prefill_tokens(self) -> int:
+        """The tokens of all rows that are not decode rows."""
         return sum(row.count for row in self.rows[self.decode_rows :])
 
     @classmethod
-    def of(cls, rows: Ordered[Row]) -> "Batch":
+    def of(cls, rows: Ordered[Row], *, began_at: float = 0.0) -> "Batch":
+        """Sorts the rows and plans the LoRA segments."""
         ordered = sorted(rows, key=lambda row: (not row.is_decode, row.slot.digest if row.slot else ""))
-        decode_rows = sum(row.is_decode for row in ordered)
-        return cls(tuple(ordered), decode_rows, LoraPlan.of(_segments(ordered)), LoraPlan.of(_head_segments(ordered)))
+        sampling = [row for row in ordered if row.samples]
+        return cls(
+            tuple(ordered),
+            sum(row.is_decode for row in ordered),
+            tuple(row.sequence for row in sampling),
+            LoraPlan.of(_segments(ordered)),
+            LoraPlan.of(_head_segments(sampling)),
+            began_at,
+        )
 
 
 def _segments(rows: Ordered[Row]) -> Iterator[Segment]:
-    """The token ranges that adapters act on: of an activated LoRA, only those from its invocation on."""
+    """The token ranges that adapters act on; an activated LoRA acts only from its invocation on."""
     start = 0
     for row in rows:
         end = start + row.count
@@ -73,9 +87,8 @@ def _segments(rows: Ordered[Row]) -> Iterator[Segment]:
         start = end
 
 
-def _head_segments(rows: Ordered[Row]) -> Iterator[Segment]:
-    """The sampling rows of adapters that change the head. Their last token is always one that the adapter acts on."""
-    sampling = (row for row in rows if row.samples)
+def _head_segments(sampling: Ordered[Row]) -> Iterator[Segment]:
+    """The sampling rows whose adapter changes the head. An adapter always acts on the last token of its sequence."""
     for i, row in enumerate(sampling):
         if row.slot is not None and HEAD in row.slot.modules:
             yield Segment(row.slot, i, i + 1)

@@ -1,4 +1,4 @@
-"""Whose turn it is: flows that have nothing under way first, then deficit round-robin, in tokens."""
+"""Fair turns: flows that have nothing under way come first; within each group, deficit round-robin in tokens."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -16,20 +16,21 @@ class _Flow(Generic[Item]):
     credit: int = 0
     under_way: int = 0
     turn_begun: bool = False
-    """Whether it has had its quantum for this turn."""
+    """Whether it has received the quantum of its current turn."""
 
 
 class FairQueue(Generic[Item]):
-    """Items wait in one first-in-first-out queue per flow; flows take turns and each turn is worth QUANTUM_TOKENS.
+    """Items wait in one first-in-first-out queue per flow. Flows take turns, and each turn is worth QUANTUM_TOKENS.
 
-        idle   flows that wait and have nothing under way      busy   flows that wait and have
+        idle   flows with waiting items and nothing under way
+        busy   flows with waiting items and something under way
 
-    Nobody of `busy` has a turn while anybody is `idle`, so a flow that asks rarely never waits for the backlog of one
-    that floods; the flood is held up by one turn of each other flow at most, and is itself idle, hence first again,
-    once what it has under way has ended (after the "new flows" of RFC 8290, fq_codel).
+    No busy flow has a turn while a flow is idle, so a flow that asks rarely never waits for the backlog of a flow that
+    floods. The flood waits for at most one turn of each other flow, and becomes idle, hence first, when everything it
+    has under way has ended. This follows the "new flows" of fq_codel (RFC 8290).
 
-    Within each of the two: a flow whose first item costs more than its credit keeps the credit for its next turn, so
-    every item's turn comes after a bounded number of rounds. Source: Shreedhar and Varghese, SIGCOMM 1995.
+    Within each group: a flow whose first item costs more than its credit keeps the credit for its next turn, so every
+    item is served after a bounded number of rounds. Source: Shreedhar and Varghese, SIGCOMM 1995.
     """
 
     def __init__(self, flow_of: Callable[[Item], Hashable], cost_of: Callable[[Item], int]) -> None:
@@ -47,6 +48,7 @@ class FairQueue(Generic[Item]):
         return (item for flow in self._flows.values() for item in flow.items)
 
     def push(self, item: Item) -> None:
+        """Adds an item to the end of its flow's queue."""
         name = self._flow_of(item)
         flow = self._flows.setdefault(name, _Flow())
         flow.items.append(item)
@@ -54,8 +56,10 @@ class FairQueue(Generic[Item]):
         self._line_up(name, flow)
 
     def peek(self) -> Item:
-        """The item whose turn it is; it stays the same until it is removed, `busy` has to let a new flow of `idle` go
-        first, or something begins or ends. The queue is not empty.
+        """Returns the item whose turn it is; turns pass to the flow that has enough credit. The queue is not empty.
+
+        The item stays the same until it is removed, something begins or ends, or an idle flow appears ahead of busy
+        ones.
         """
         turns = self._idle or self._busy
         while True:
@@ -69,13 +73,14 @@ class FairQueue(Generic[Item]):
             turns.move_to_end(name)
 
     def pop(self) -> Item:
-        """Removes the item whose turn it is and charges its flow."""
+        """Removes the item whose turn it is and charges its flow for it."""
         item = self.peek()
         self._flows[self._flow_of(item)].credit -= self._cost_of(item)
         self.remove(item)
         return item
 
     def remove(self, item: Item) -> None:
+        """Removes an item from its flow's queue, without a charge."""
         name = self._flow_of(item)
         flow = self._flows[name]
         flow.items.remove(item)
@@ -83,14 +88,14 @@ class FairQueue(Generic[Item]):
         self._line_up(name, flow)
 
     def begin(self, item: Item) -> None:
-        """An item of this flow, which does not wait here, is under way from now on."""
+        """Counts an item of this flow as under way. It does not wait in this queue any more."""
         name = self._flow_of(item)
         flow = self._flows.setdefault(name, _Flow())
         flow.under_way += 1
         self._line_up(name, flow)
 
     def end(self, item: Item) -> None:
-        """It is no more."""
+        """Counts an item of this flow as no longer under way."""
         name = self._flow_of(item)
         flow = self._flows[name]
         assert flow.under_way > 0
@@ -102,8 +107,13 @@ class FairQueue(Generic[Item]):
         flow = self._flows.get(self._flow_of(item))
         return flow is None or flow.under_way == 0
 
+    @property
+    def credits(self) -> list[int]:
+        """The tokens that each flow has saved up."""
+        return [flow.credit for flow in self._flows.values()]
+
     def _line_up(self, name: Hashable, flow: _Flow[Item]) -> None:
-        """Puts the flow where it belongs now: at the end if it was elsewhere, but a turn it has begun goes on there."""
+        """Moves the flow to its group: to the end, or to the front if the flow is in the middle of a turn."""
         right = (self._busy if flow.under_way else self._idle) if flow.items else None
         for turns in (self._idle, self._busy):
             if turns is not right:
@@ -112,6 +122,6 @@ class FairQueue(Generic[Item]):
             right[name] = flow
             right.move_to_end(name, last=not flow.turn_begun)
         if right is None:
-            flow.credit, flow.turn_begun = 0, False  # a flow that waits for nothing saves up nothing
+            flow.credit, flow.turn_begun = 0, False  # a flow without waiting items saves no credit
             if not flow.under_way:
                 del self._flows[name]

@@ -1,4 +1,4 @@
-"""Adapters on their way to the device, and the sequences that wait for them."""
+"""Adapters that have to be loaded, and the sequences that wait for them."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from serving.tiers.slots import Slots
 from serving.types import AdapterDigest
 
 PATIENCE_S = 2.0
-"""After this wait for memory, adapters in use stop taking new requests until the waiting one fits."""
+"""If an adapter waits longer than this for memory, adapters in use take no new requests until it fits."""
 
 
 class LoadQueue:
     """Decides which adapter is loaded next. Owned by the engine thread.
 
-    First those with sequences that wait, longest wait first; then pinned ones; then, only into bytes that are free and
-    that nobody waits for, those a request is being prepared for, and the most popular of the absent ones.
+    The order: adapters with waiting sequences, longest wait first; then pinned adapters; then, only into free bytes
+    that no sequence waits for, adapters whose requests are being prepared, and the most popular absent adapters.
     """
 
     def __init__(self, slots: Slots) -> None:
@@ -40,17 +40,19 @@ class LoadQueue:
                 "included. Raise adapter_device_bytes or unpin some.",
             )
 
-    def asked(self, adapter: AdapterDigest, nbytes: int, now: float) -> bool:
-        """Notes that a request for it has come; whether that request need not wait here."""
+    def note_request(self, adapter: AdapterDigest, nbytes: int, now: float) -> bool:
+        """Counts a request for the adapter. Returns whether it can use the adapter now, without waiting here."""
         self._popularity.asked(adapter, nbytes, now)
         return self._slots.is_resident(adapter) and adapter not in self._closed_to_new
 
     def push(self, sequence: Sequence) -> None:
+        """Adds a sequence that waits for its adapter."""
         assert sequence.adapter is not None
         sequence.stage = Stage.LOADING
         self._waiting.setdefault(sequence.adapter, deque()).append(sequence)
 
     def remove(self, sequence: Sequence) -> None:
+        """Removes a sequence that does not wait any longer."""
         assert sequence.adapter is not None
         waiting = self._waiting[sequence.adapter]
         waiting.remove(sequence)
@@ -58,43 +60,44 @@ class LoadQueue:
             del self._waiting[sequence.adapter]
 
     def waiting_for(self, adapter: AdapterDigest) -> list[Sequence]:
+        """The sequences that wait for the adapter, first come first."""
         return list(self._waiting.get(adapter, ()))
 
     def take(self, adapter: AdapterDigest) -> deque[Sequence]:
-        """The sequences that waited for it, which are out of here now."""
+        """Removes and returns the sequences that wait for the adapter."""
         return self._waiting.pop(adapter, deque())
 
-    def arrived(self) -> list[AdapterDigest]:
-        """The adapters with waiting sequences that are resident and take new ones."""
+    def usable(self) -> list[AdapterDigest]:
+        """The adapters with waiting sequences that are resident and take new requests."""
         return [each for each in self._waiting if self._slots.is_resident(each) and each not in self._closed_to_new]
 
     def pin(self, adapter: AdapterDigest, nbytes: int) -> None:
-        """Keeps the adapter on the device from now on, and has it loaded as soon as it fits. Raises InvalidRequest."""
+        """Keeps the adapter on the device from now on, and loads it as soon as it fits. Raises InvalidRequest."""
         self.check(adapter, nbytes)
         self._slots.pin(adapter)
         self._pins[adapter] = nbytes
 
     def expect(self, adapter: AdapterDigest, nbytes: int) -> None:
-        """A request for it is being prepared: load it if that costs nobody anything."""
+        """A request for the adapter is being prepared: loads it if free memory is enough."""
         self._expected[adapter] = nbytes
 
     def forget(self, adapter: AdapterDigest) -> None:
-        """Do not load it again before somebody asks for it."""
+        """Does not load the adapter again before a request asks for it."""
         self._popularity.forget(adapter)
         self._expected.pop(adapter, None)
 
-    def starts(self, now: float) -> list[AdapterDigest]:
-        """Adapters whose bytes have just been reserved: the caller must load each, exactly once.
+    def reserve_next(self, now: float) -> list[AdapterDigest]:
+        """Reserves device memory for adapters and returns them: the caller must load each of them exactly once.
 
-        Longest wait first. One that does not fit because others are in use is not overtaken by younger loads, and after
-        PATIENCE_S the adapters in use take no new requests until it fits: so hot adapters cannot keep a cold one out.
+        An adapter that does not fit because others are in use is not overtaken by later loads. After PATIENCE_S the
+        adapters in use take no new requests until it fits, so hot adapters cannot keep a cold one out.
         """
         started, blocked = [], False
         blocked_since = now
         for adapter, waiting in self._waiting.items():
             nbytes = waiting[0].adapter_bytes
             if self._slots.knows(adapter) or not self._slots.could_hold(adapter, nbytes):
-                continue  # what others' pins keep out waits for an unpin; others need not
+                continue  # it waits for an unpin, and later loads do not wait for it
             if not self._slots.reserve(adapter, nbytes):
                 blocked, blocked_since = True, waiting[0].arrived_at
                 break
@@ -117,7 +120,7 @@ class LoadQueue:
         return started
 
     def _speculative_starts(self) -> list[AdapterDigest]:
-        """What somebody will probably ask for, as far as it needs no eviction; of the popular ones one at a time."""
+        """Adapters that requests will probably need, if they fit without an eviction; popular ones one at a time."""
         wanted = [each for each in self._expected.items() if not self._slots.knows(each[0])]
         if not wanted and not self._waiting and self._slots.has_freed and not self._slots.loading:
             popular = self._popularity.most(self._slots.free_bytes, lambda each: not self._slots.knows(each))

@@ -1,4 +1,4 @@
-"""Commands from any thread to the engine thread, and the certainty that none is lost when that thread ends."""
+"""Commands from any thread to the engine thread. None is lost when that thread ends."""
 
 import contextlib
 import queue
@@ -15,18 +15,26 @@ from serving.types import AdapterDigest
 
 @dataclass(frozen=True, slots=True)
 class Submit:
+    """Accepts a sequence."""
+
     sequence: Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Extend:
+    """Raises the granted tokens of one choice of a request to a new total."""
+
     request_id: str
+    choice: int
     granted_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
+    """Ends one choice of a request."""
+
     request_id: str
+    choice: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +47,28 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class AdapterLoaded:
-    """stages: the seconds of each stage of the load; took_s: of all but the wait for a thread."""
+    """An adapter has arrived on the device. stages: the seconds of each stage of the load."""
 
     slot: Slot
     stages: dict[str, float]
 
     @property
     def took_s(self) -> float:
+        """The seconds of the load without the wait for a thread."""
         return sum(took_s for stage, took_s in self.stages.items() if stage != "wait")
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterFailed:
+    """An adapter could not be loaded; the requests that wait for it fail with `error`."""
+
     adapter: AdapterDigest
     error: str
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Runs `action` on the engine thread; `done` gets its end."""
+class Run:
+    """Runs `action` on the engine thread, then completes `done`."""
 
     action: Callable[[], None]
     done: "Future[None]"
@@ -65,7 +76,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unload:
-    """Frees the adapter once nothing uses it; then `done` is set."""
+    """Frees the adapter as soon as nothing uses it, then completes `done`."""
 
     adapter: AdapterDigest
     done: "Future[None]"
@@ -73,14 +84,14 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ends the engine thread; what is in flight is aborted."""
+    """Ends the engine thread and aborts what is in flight."""
 
 
-Command = Submit | Extend | Abort | Expect | AdapterLoaded | AdapterFailed | Call | Unload | Stop
+Command = Submit | Extend | Abort | Expect | AdapterLoaded | AdapterFailed | Run | Unload | Stop
 
 
 class Mailbox:
-    """A queue that can be closed: after `close` every `put` raises, and what was put before is handed over."""
+    """A queue that can be closed: after `close` every `put` raises, and `close` hands over what was put before."""
 
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
@@ -88,14 +99,19 @@ class Mailbox:
         self._closed = False
 
     def put(self, command: Command) -> None:
-        """Raises NotReady if the engine thread has ended."""
+        """Queues a command. Raises NotReady if the engine thread has ended."""
         with self._lock:
             if self._closed:
                 raise NotReady("The engine has stopped. Restart the node.")
             self._commands.put(command)
 
+    def offer(self, command: Command) -> None:
+        """Queues a command, or drops it if the engine thread has ended: then every sequence has had its End."""
+        with contextlib.suppress(NotReady):
+            self.put(command)
+
     def take(self, wait_s: float = 0.0) -> list[Command]:
-        """All commands so far; if there are none, the first that comes within `wait_s`, which may be inf."""
+        """Returns all queued commands; if there are none, waits up to `wait_s` (inf is allowed) for the first."""
         commands: list[Command] = []
         if wait_s > 0:
             with contextlib.suppress(queue.Empty):
@@ -112,4 +128,5 @@ class Mailbox:
 
     @property
     def is_closed(self) -> bool:
+        """Whether the engine thread has ended."""
         return self._closed

@@ -1,4 +1,4 @@
-"""Sequences whose adapter is on the device, in the order in which they may run."""
+"""The sequences whose adapter is on the device, in the order in which they may run."""
 
 from bisect import insort
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from serving.engine.sequence import Sequence, Stage
 
 
 class ReadyQueue:
-    """Those that have run before, by seniority, and those that have not, by turns. Owned by the engine thread.
+    """Preempted sequences by seniority, and new sequences by fair turns. Owned by the engine thread.
 
-    Who is next: of the flows that run nothing first a sequence that has run before, then one that has not; then the
-    same of the other flows.
+    The order: first the flows that run nothing, then the others. Within each of these two groups, preempted sequences
+    come before new ones.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class ReadyQueue:
         yield from self._new
 
     def push(self, sequence: Sequence) -> None:
+        """Adds a sequence that waits for a row."""
         sequence.stage = Stage.READY
         if sequence.has_begun:
             insort(self._resumed, sequence, key=seniority)
@@ -34,6 +35,7 @@ class ReadyQueue:
             self._new.push(sequence)
 
     def next(self) -> Sequence | None:
+        """The sequence that may run next; None if none waits."""
         newcomer = next((each for each in self._resumed if self.is_newcomer(each)), None)
         if newcomer is not None:
             return newcomer
@@ -43,23 +45,26 @@ class ReadyQueue:
         return self._resumed[0] if self._resumed else new
 
     def take(self, sequence: Sequence) -> None:
-        """Removes the one that is next, because it runs now."""
+        """Removes the sequence that `next` returned, because it runs now."""
         if sequence.has_begun:
             self._resumed.remove(sequence)
         else:
             popped = self._new.pop()
-            assert popped is sequence, "only the next one may run"
+            assert popped is sequence, "only the next sequence may run"
 
     def remove(self, sequence: Sequence) -> None:
+        """Removes a sequence that does not wait any longer."""
         if sequence.has_begun:
             self._resumed.remove(sequence)
         else:
             self._new.remove(sequence)
 
     def row_begun(self, sequence: Sequence) -> None:
+        """Counts a sequence of this flow as running."""
         self._new.begin(sequence)
 
     def row_ended(self, sequence: Sequence) -> None:
+        """Counts a sequence of this flow as no longer running."""
         self._new.end(sequence)
 
     def is_newcomer(self, sequence: Sequence) -> bool:
@@ -68,7 +73,7 @@ class ReadyQueue:
 
     @property
     def resumed(self) -> list[Sequence]:
-        """Those that have run before; some may have kept their pages."""
+        """The sequences that have run before; some may still hold pages."""
         return self._resumed
 
 

@@ -9,24 +9,25 @@ from serving.types import EngineStats
 
 
 @dataclass(slots=True)
-class Counted:
-    """What the engine counts itself. Owned by its thread."""
+class Counters:
+    """Totals since the start. Owned by the engine thread."""
 
     steps: int = 0
     prompt_tokens: int = 0
     recomputed_tokens: int = 0
     output_tokens: int = 0
     load_stages: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """Of each stage of loading adapters: how often, and seconds in all."""
+    """For each stage of loading adapters: how often it ran, and its seconds in total."""
 
-    def loaded(self, stages: dict[str, float]) -> None:
-        """An adapter was loaded; the seconds of each stage."""
+    def record_load(self, stages: dict[str, float]) -> None:
+        """Counts one load of an adapter. stages: the seconds of each stage."""
         for stage, took_s in stages.items():
             times, seconds = self.load_stages.get(stage, (0, 0.0))
             self.load_stages[stage] = times + 1, seconds + took_s
 
 
-def snapshot(scheduler: Scheduler, counted: Counted, page_bytes: int) -> EngineStats:
+def snapshot(scheduler: Scheduler, counters: Counters, page_bytes: int) -> EngineStats:
+    """The statistics of the engine now. page_bytes: the memory of one page of the KV cache."""
     pages, slots = scheduler.pages, scheduler.slots
     stages = Counter(sequence.stage for sequence in scheduler.sequences)
     return EngineStats(
@@ -40,15 +41,15 @@ def snapshot(scheduler: Scheduler, counted: Counted, page_bytes: int) -> EngineS
         adapter_used_bytes=slots.used_bytes,
         adapter_budget_bytes=slots.budget_bytes,
         adapters_resident=slots.resident_count,
-        steps=counted.steps,
-        prompt_tokens=counted.prompt_tokens,
+        steps=counters.steps,
+        prompt_tokens=counters.prompt_tokens,
         prompt_tokens_asked=scheduler.prompt_tokens_asked,
         prompt_tokens_reused=scheduler.prompt_tokens_reused,
-        recomputed_tokens=counted.recomputed_tokens,
-        output_tokens=counted.output_tokens,
+        recomputed_tokens=counters.recomputed_tokens,
+        output_tokens=counters.output_tokens,
         preemptions=scheduler.preemptions,
         loads=slots.loads,
-        load_seconds=sum(seconds for stage, (_, seconds) in counted.load_stages.items() if stage != "wait"),
-        load_stages=tuple((stage, *counted.load_stages[stage]) for stage in sorted(counted.load_stages)),
+        load_seconds=sum(seconds for stage, (_, seconds) in counters.load_stages.items() if stage != "wait"),
+        load_stages=tuple((stage, *counters.load_stages[stage]) for stage in sorted(counters.load_stages)),
         evictions=slots.evictions,
     )

@@ -15,7 +15,7 @@ from serving.adapters.store import AdapterStore, AdapterVersion
 from serving.errors import AdapterBusy, ModelNotFound
 from serving.frontend.compositions import Composition, Compositions, composed
 from serving.frontend.streams import TokenStream
-from serving.types import Activity, AdapterDigest, ModelCard, Prepared, Residency
+from serving.types import Activity, AdapterDigest, ModelCard, Residency, ResolvedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +69,15 @@ class Catalog:
         version = self._store.lookup(model)
         return None if version is None or version.name in self._leaving else version
 
-    def accepted(self, prepared: Prepared) -> int:
-        """The most bytes its adapter takes, even if its name means a newer version since. Raises ModelNotFound.
+    def check_served(self, model: ResolvedModel) -> None:
+        """Raises ModelNotFound if an adapter of `model` is not served any more. A newer version of its name is fine."""
+        for part in model.parts:
+            self.adapter(f"{part.name}@{part.digest}")
 
-        From now on the engine may load it.
-        """
-        if prepared.adapter is None:
-            return 0
-        found = self.resolve(prepared.model)
-        if isinstance(found, Composition):
-            names = [version.name for version, _ in found.versions]
-            of_parts = [self._version(name, part) for name, (part, _) in zip(names, prepared.parts, strict=True)]
-            self._compositions.keep(prepared.adapter, prepared.parts)
-            return sum(version.nbytes for version in of_parts)
-        assert found is not None
-        return self._version(found.name, prepared.adapter).nbytes
-
-    def _version(self, name: str, digest: AdapterDigest) -> AdapterVersion:
-        return self.adapter(f"{name}@{digest}")
-
-    def expected(self, version: AdapterVersion | Composition) -> tuple[AdapterDigest, int]:
-        """What a request will soon need, and the most bytes it takes. From now on the engine may load it."""
-        if isinstance(version, Composition):
-            self._compositions.keep(version.digest, version.parts)
-        return version.digest, version.nbytes
+    def expect_load(self, model: ResolvedModel) -> None:
+        """Lets the engine load the model's adapter from now on: remembers what a composition adds up."""
+        if model.is_composition and model.adapter is not None:
+            self._compositions.keep(model.adapter, tuple((part.digest, part.weight) for part in model.parts))
 
     def open_blob(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
         """The weights of an adapter or of a composition, in a buffer; blocking, on any thread.
@@ -125,11 +110,11 @@ class Catalog:
     def close(self) -> None:
         self._store.close()
 
-    async def chat_template(self, version: AdapterVersion | Composition) -> str | None:
-        """The adapter's own, if it brings one. Adapters added up speak as the base does."""
-        if isinstance(version, Composition):
+    async def chat_template(self, model: ResolvedModel) -> str | None:
+        """The chat template that the model's adapter brings, if any. Compositions use the base's."""
+        if model.adapter is None or model.is_composition:
             return None
-        return await asyncio.to_thread(self._store.chat_template, version.digest)
+        return await asyncio.to_thread(self._store.chat_template, model.adapter)
 
     def used(self, adapter: AdapterDigest | None) -> None:
         """Now; of a composition, all its parts."""

@@ -1,4 +1,7 @@
-"""Several outputs of one prompt. Each is a sequence of its own, and the others begin with the first one's pages."""
+"""The choices of a request: several outputs of one prompt.
+
+Each choice is a sequence of its own. The choices after the first begin with the prompt pages that the first computed.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -14,11 +17,10 @@ from serving.types import BaseDigest, End, FinishReason, GenerationRequest, Outc
 
 MAX_CHOICES = 16
 MAX_OUTPUT_TOKENS = 1 << 16
-_MARK = "#"
 
 
 def check_choices(choices: int, max_new_tokens: int) -> None:
-    """Raises InvalidRequest if one request asks for more than it may."""
+    """Raises InvalidRequest if one request asks for more choices, or more tokens in all of them, than it may."""
     if not 1 <= choices <= MAX_CHOICES:
         raise InvalidRequest("n", f"must be between 1 and {MAX_CHOICES}")
     if choices > 1 and choices * max_new_tokens > MAX_OUTPUT_TOKENS:
@@ -29,40 +31,30 @@ def check_choices(choices: int, max_new_tokens: int) -> None:
         )
 
 
-def check_request_id(request_id: str) -> None:
-    if _MARK in request_id:
-        raise InvalidRequest("request_id", f"must not hold {_MARK!r}")
-
-
-def request_of(sequence_id: str) -> str:
-    """The request that a sequence belongs to."""
-    return sequence_id.partition(_MARK)[0]
-
-
 def sequences_of(
     request: GenerationRequest,
     vocabulary: Vocabulary,
     base: BaseDigest,
     *,
     arrived_at: float,
-    adapter_bytes: int,
     start_by: float,
     end_by: float,
 ) -> list[Sequence]:
-    """One sequence per choice. Choice i draws with seed + i, as a request of its own with that seed would.
+    """One sequence per choice. Choice i samples with seed + i, so it equals a request of its own with that seed.
 
-    start_by bounds how long the request waits, so it is about the first choice alone.
+    arrived_at, start_by, end_by: seconds on one clock. start_by limits how long the request waits, so only the first
+    choice has it: the others wait until the first has sampled a token.
     """
-    prepared, sampling = request.prepared, request.sampling
+    prepared, sampling = request.prepared, request.prepared.sampling
     seed = secrets.randbits(64) if sampling.seed is None else sampling.seed
     return [
         Sequence(
-            replace(request, request_id=f"{request.request_id}{_MARK}{choice}") if choice else request,
+            request,
             seed=seed + choice,
             text=OutputText(vocabulary.incremental_text(), StopStrings(sampling.stop), sampling.min_tokens),
             arrived_at=arrived_at,
-            adapter_bytes=adapter_bytes,
-            page_keys=PageKeys(base, prepared.adapter, _reader(request), prepared.active_from),
+            page_keys=PageKeys(base, prepared.adapter, _cache_owner(request), prepared.active_from),
+            choice=choice,
             matcher=prepared.grammar.matcher() if prepared.grammar else None,
             start_by=inf if choice else start_by,
             end_by=end_by,
@@ -71,15 +63,15 @@ def sequences_of(
     ]
 
 
-def _reader(request: GenerationRequest) -> str:
-    """Who may reuse what is computed for the prompt. Tenants hold no line break, so no two are spelled alike."""
+def _cache_owner(request: GenerationRequest) -> str:
+    """The key under which cached pages of the prompt may be reused. Tenants hold no line break, so keys are unique."""
     return f"{request.tenant}\n{request.cache_salt}" if request.cache_salt else request.tenant
 
 
 def end_of(ends: Mapping[int, End]) -> End:
-    """The end of a request whose choices ended so: the prompt counts once, as the first choice met it.
+    """The end of a request, from the ends of all its choices. The prompt counts once, as the first choice met it.
 
-    It failed if any choice did, with that one's error; else it was aborted if any was.
+    The request failed if any choice failed, with that choice's error; else it was aborted if any choice was aborted.
     """
     usage = Usage(
         prompt_tokens=ends[0].usage.prompt_tokens,
@@ -87,9 +79,9 @@ def end_of(ends: Mapping[int, End]) -> End:
         output_tokens=sum(end.usage.output_tokens for end in ends.values()),
     )
     for outcome in (Outcome.FAILED, Outcome.ABORTED):
-        found = next((end for end in ends.values() if end.outcome is outcome), None)
-        if found is not None:
-            return replace(found, usage=usage, queued_s=ends[0].queued_s)
+        decisive = next((end for end in ends.values() if end.outcome is outcome), None)
+        if decisive is not None:
+            return replace(decisive, usage=usage, queued_s=ends[0].queued_s)
     reasons = {end.finish_reason for end in ends.values()}
     reason: FinishReason = "length" if "length" in reasons else "stop"
     return End(Outcome.FINISHED, reason, usage, queued_s=ends[0].queued_s)

@@ -1,53 +1,72 @@
-"""From what a client asks to a prepared request: which model, which tokens, how many more."""
+"""From what a client asks to a prepared request: the model, the prompt's tokens and the limits of the output."""
 
 import asyncio
-from collections.abc import Collection
 
 from serving.adapters.store import AdapterVersion
 from serving.errors import ChatTemplateFailed, ContextTooLong, InvalidRequest
 from serving.frontend.choices import check_choices
 from serving.frontend.compositions import Composition
+from serving.frontend.limits import check_sampling
 from serving.prompts.invocation import active_from
 from serving.prompts.templates import TemplateRenderer
 from serving.prompts.vocabulary import Vocabulary
-from serving.sampling.logprobs import MAX_TOP_LOGPROBS
+from serving.sampling.grammar import Grammars
 from serving.types import (
+    AdapterPart,
     ChatMessage,
     ChatPrompt,
     Prepared,
     Prompt,
+    ResolvedModel,
     SamplingParams,
     TextPrompt,
     TokenPrompt,
 )
 
 _CHARS_PER_TOKEN = 64
-"""No vocabulary has tokens longer than this on average, so longer texts need no tokenizer to be refused."""
+"""No vocabulary has tokens longer than this on average, so longer texts are refused without tokenising them."""
 _INLINE_CHARS = 2_000
-MAX_STOPS = 16
-MAX_STOP_CHARS = 256
-MAX_STOP_TOKEN_IDS = 64
-MAX_BIASES = 300
-REPETITION_PENALTY = (0.1, 10.0)
+"""Shorter texts are tokenised on the event loop: a thread costs more than the work."""
+
+
+def resolved(name: str, version: AdapterVersion | Composition | None) -> ResolvedModel:
+    """The value that a request carries instead of `name`, which means `version`; None is the base."""
+    match version:
+        case None:
+            return ResolvedModel(name)
+        case Composition():
+            parts = tuple(AdapterPart(each.name, each.digest, weight) for each, weight in version.versions)
+        case AdapterVersion():
+            parts = (AdapterPart(version.name, version.digest),)
+    return ResolvedModel(name, version.digest, version.nbytes, version.invocation, parts)
 
 
 class Preparer:
-    """Renders, tokenises and measures prompts for one base model, off the event loop where it takes long."""
+    """Renders, tokenises and checks requests for one base model, off the event loop where that takes long."""
 
-    def __init__(self, vocabulary: Vocabulary, renderer: TemplateRenderer, context_tokens: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, renderer: TemplateRenderer, grammars: Grammars, context_tokens: int
+    ) -> None:
         self._vocabulary = vocabulary
         self._renderer = renderer
+        self._grammars = grammars
         self._context_tokens = context_tokens
 
     async def prepare(
         self,
-        model: str,
-        adapter: AdapterVersion | Composition | None,
+        model: ResolvedModel,
         prompt: Prompt,
         max_new_tokens: int | None,
+        sampling: SamplingParams,
+        *,
+        choices: int = 1,
+        json_schema: str | None = None,
         chat_template: str | None = None,
     ) -> Prepared:
-        """adapter None is the base.   max_new_tokens None asks for all that fits.   chat_template: the adapter's own.
+        """Tokenises the prompt and checks everything else that the request asks for.
+
+        max_new_tokens: None asks for all that fits the context. json_schema: what the outputs must satisfy, as JSON.
+        chat_template: the adapter's own; None uses the base's.
 
         Raises InvalidRequest, ContextTooLong, ChatTemplateFailed.
         """
@@ -59,16 +78,12 @@ class Preparer:
         wanted = max(1, self._context_tokens - len(ids)) if max_new_tokens is None else max_new_tokens
         if len(ids) + wanted > self._context_tokens:
             raise ContextTooLong(len(ids), wanted, self._context_tokens)
-        if adapter is None:
-            return Prepared(model, None, tuple(ids), wanted)
-        parts = adapter.parts if isinstance(adapter, Composition) else ()
+        active = active_from(model.invocation, ids, model.parts[0].name) if model.invocation else 0
+        grammar = None if json_schema is None else await self._grammars.compile(json_schema)
+        check_sampling(sampling, wanted, self._vocabulary.size, has_grammar=grammar is not None)
+        check_choices(choices, wanted)
         return Prepared(
-            model,
-            adapter.digest,
-            tuple(ids),
-            wanted,
-            active_from=active_from(adapter.invocation, ids, adapter.name),
-            parts=parts,
+            model, tuple(ids), wanted, sampling=sampling, choices=choices, grammar=grammar, active_from=active
         )
 
     async def _token_ids(self, prompt: Prompt, template: str | None) -> list[int]:
@@ -104,56 +119,3 @@ class Preparer:
     def _check_chars(self, chars: int) -> None:
         if chars > _CHARS_PER_TOKEN * self._context_tokens:
             raise ContextTooLong(chars // _CHARS_PER_TOKEN, 1, self._context_tokens)
-
-
-def check_request(prepared: Prepared, sampling: SamplingParams, vocabulary_size: int) -> None:
-    """Raises InvalidRequest for what means nothing together, or costs more than it should."""
-    check_sampling(sampling, prepared.max_new_tokens, vocabulary_size)
-    check_choices(prepared.choices, prepared.max_new_tokens)
-    if prepared.grammar is not None:
-        # once the value is complete nothing but its end may follow
-        for param, asked in (("ignore_eos", sampling.ignore_eos), ("min_tokens", sampling.min_tokens > 0)):
-            if asked:
-                raise InvalidRequest(param, "cannot be combined with response_format")
-
-
-def check_sampling(sampling: SamplingParams, max_new_tokens: int, vocabulary_size: int) -> None:
-    """Raises InvalidRequest for parameters that mean nothing, or that cost more than they should."""
-    if not 0 <= sampling.temperature <= 100:
-        raise InvalidRequest("temperature", "must be between 0 and 100")
-    if not 0 < sampling.top_p <= 1:
-        raise InvalidRequest("top_p", "must be above 0 and at most 1")
-    if sampling.top_k < 0:
-        raise InvalidRequest("top_k", "must be 0 (off) or more")
-    if len(sampling.stop) > MAX_STOPS or any(not 0 < len(stop) <= MAX_STOP_CHARS for stop in sampling.stop):
-        raise InvalidRequest("stop", f"takes up to {MAX_STOPS} strings of 1 to {MAX_STOP_CHARS} characters")
-    if not 0 <= sampling.min_p <= 1:
-        raise InvalidRequest("min_p", "must be between 0 and 1")
-    if not 0 <= sampling.min_tokens <= max_new_tokens:
-        raise InvalidRequest("min_tokens", f"must be between 0 and max_tokens, which is {max_new_tokens}")
-    if sampling.logprobs is not None and not 0 <= sampling.logprobs <= MAX_TOP_LOGPROBS:
-        raise InvalidRequest("logprobs", f"must be between 0 and {MAX_TOP_LOGPROBS}")
-    _check_penalties(sampling)
-    _check_token_ids("stop_token_ids", sampling.stop_token_ids, MAX_STOP_TOKEN_IDS, vocabulary_size)
-    _check_token_ids("logit_bias", [token for token, _ in sampling.logit_bias], MAX_BIASES, vocabulary_size)
-    if len(dict(sampling.logit_bias)) < len(sampling.logit_bias):
-        raise InvalidRequest("logit_bias", "names a token id twice")
-    if not all(-100 <= bias <= 100 for _, bias in sampling.logit_bias):
-        raise InvalidRequest("logit_bias", "values must be between -100 and 100")
-
-
-def _check_penalties(sampling: SamplingParams) -> None:
-    if not -2 <= sampling.presence_penalty <= 2:
-        raise InvalidRequest("presence_penalty", "must be between -2 and 2")
-    if not -2 <= sampling.frequency_penalty <= 2:
-        raise InvalidRequest("frequency_penalty", "must be between -2 and 2")
-    low, high = REPETITION_PENALTY
-    if not low <= sampling.repetition_penalty <= high:
-        raise InvalidRequest("repetition_penalty", f"must be between {low} and {high}")
-
-
-def _check_token_ids(param: str, token_ids: Collection[int], most: int, vocabulary_size: int) -> None:
-    if len(token_ids) > most:
-        raise InvalidRequest(param, f"takes up to {most} token ids")
-    if not all(0 <= token < vocabulary_size for token in token_ids):
-        raise InvalidRequest(param, f"token ids must be between 0 and {vocabulary_size - 1}")

@@ -1,4 +1,4 @@
-"""What a caller holds of a request: a stream of events that always ends in one End."""
+"""The stream of a request's events, which always ends with exactly one End."""
 
 import asyncio
 import time
@@ -10,31 +10,35 @@ from serving.frontend.choices import end_of
 from serving.types import AdapterDigest, End, Outcome, TokenEvent, Usage
 
 
+def _ignore(event: TokenEvent) -> None:
+    """The default observer."""
+
+
 class TokenStream(AsyncIterator[TokenEvent]):
-    """The events of one request, on the event loop's thread. Its last event carries the End.
+    """The events of one request, on the event loop's thread. The last event carries the End.
 
-    The sequences of all choices end before that. Those after the first wait until it has drawn a token: then the prompt
-    is in the cache for them. If one fails, the others are aborted.
+    All choices end before that. The choices after the first are submitted when it has sampled a token, because the
+    prompt is in the cache from then on. If one choice fails, the others are aborted.
 
-    Closing it early aborts the request and waits until the engine has let go; `end` then tells how it ended. A caller
-    who wants the remaining events of an aborted request calls `Service.abort` and goes on reading.
+    Closing the stream early aborts the request and waits until the engine has released it; `end` then holds the End. A
+    caller who wants the remaining events of an aborted request calls `Service.abort` and continues to iterate.
     """
 
     def __init__(
         self,
-        request_id: str,
-        adapter: AdapterDigest | None,
-        abort: Callable[[], None],
         sequences: list[Sequence],
+        abort: Callable[[], None],
+        observe: Callable[[TokenEvent], None] = _ignore,
     ) -> None:
-        self.request_id = request_id
-        self.adapter = adapter
+        """observe: called with every event when it arrives, whether or not anybody reads the stream."""
+        self.request_id = sequences[0].request_id
+        self.model = sequences[0].request.prepared.model.name
+        self.adapter: AdapterDigest | None = sequences[0].adapter
         self.end: End | None = None
+        self._abort, self._observe = abort, observe
         self._started_at: float | None = None
         self._ended_at = 0.0
-        self._abort = abort
-        self.model = sequences[0].request.prepared.model
-        self._choices = {sequence.request_id: choice for choice, sequence in enumerate(sequences)}
+        self._choices = range(len(sequences))
         self._waiting = sequences[1:]
         self._ends: dict[int, End] = {}
         self._events: asyncio.Queue[TokenEvent] = asyncio.Queue()
@@ -42,19 +46,15 @@ class TokenStream(AsyncIterator[TokenEvent]):
         self._drained = False
 
     def put(self, event: TokenEvent) -> list[Sequence]:
-        """Takes an event from the engine, and returns the sequences that may run now.
-
-        Everything after the End is ignored.
-        """
+        """Takes an event from the engine; returns the sequences to submit now. Ignores everything after the End."""
         if self.end is not None:
             return []
         self._ended_at = time.monotonic()
         self._started_at = self._started_at or self._ended_at
-        choice = self._choices[event.request_id]
         if event.end is not None:
-            self._end(choice, event, event.end)
+            self._end(event, event.end)
         else:
-            self._tell(choice, event)
+            self._add(event)
         following, self._waiting = self._waiting, []
         return following
 
@@ -65,32 +65,31 @@ class TokenStream(AsyncIterator[TokenEvent]):
 
     @property
     def run_s(self) -> float:
-        """From the first event to the last so far."""
+        """Seconds from the first event to the last one so far."""
         return 0.0 if self._started_at is None else self._ended_at - self._started_at
 
-    def give_up(self) -> list[str]:
-        """Choices that still wait never run; the ids of those that the engine has to end."""
+    def give_up(self) -> list[int]:
+        """Ends the choices that are not submitted yet; returns those that the engine has to abort."""
         for sequence in self._waiting:
-            choice = self._choices[sequence.request_id]
-            self._ends[choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
-            self._tell(choice, TokenEvent(self.request_id, (), "", finish_reason="abort"))
+            self._ends[sequence.choice] = End(Outcome.ABORTED, "abort", Usage(0, 0, 0))
+            self._add(TokenEvent(self.request_id, (), "", choice=sequence.choice, finish_reason="abort"))
         self._waiting = []
         return self._running
 
-    def grant(self, granted_tokens: int) -> list[str]:
-        """Each choice that still waits may produce so many tokens; the ids of those that the engine has to tell."""
+    def grant(self, granted_tokens: int) -> list[int]:
+        """Raises the granted total of the choices not submitted yet; returns those that the engine has to extend."""
         for sequence in self._waiting:
             granted = min(granted_tokens, sequence.max_new_tokens)
             sequence.granted_tokens = max(sequence.granted_tokens, granted)
         return self._running
 
     def fail(self, error: str) -> None:
-        """Ends the stream for an engine that can no longer do it."""
+        """Ends the stream in place of an engine that has stopped."""
         end = End(Outcome.FAILED, "error", Usage(0, 0, 0), error)
-        left = [choice for choice in self._choices.values() if choice not in self._ends]
+        left = [choice for choice in self._choices if choice not in self._ends]
         self._ends |= dict.fromkeys(left, end)
         if left and self.end is None:
-            self._end(left[-1], TokenEvent(self.request_id, (), ""), end)
+            self._end(TokenEvent(self.request_id, (), "", choice=left[-1]), end)
 
     def __aiter__(self) -> "TokenStream":
         return self
@@ -103,32 +102,34 @@ class TokenStream(AsyncIterator[TokenEvent]):
         return event
 
     async def aclose(self) -> None:
+        """Aborts the request if it still runs, and returns when it has ended. No further events are read."""
         self._drained = True
         if self.end is None:
             self._abort()
             await self.ended()
 
-    async def ended(self) -> None:
-        """Returns once the End has come."""
+    async def ended(self) -> End:
+        """Waits for the End and returns it."""
         await self._ended.wait()
+        assert self.end is not None, "the event is set when the End is"
+        return self.end
 
     @property
-    def _running(self) -> list[str]:
-        """The ids of the sequences that the engine has and has not ended."""
-        waiting = {sequence.request_id for sequence in self._waiting}
-        return [each for each, choice in self._choices.items() if choice not in self._ends and each not in waiting]
+    def _running(self) -> list[int]:
+        """The choices that the engine has and has not ended."""
+        waiting = {sequence.choice for sequence in self._waiting}
+        return [choice for choice in self._choices if choice not in self._ends and choice not in waiting]
 
-    def _end(self, choice: int, event: TokenEvent, end: End) -> None:
-        """`event` is the last one of a choice; the last one of all carries the request's End."""
-        self._ends[choice] = end
+    def _end(self, event: TokenEvent, end: End) -> None:
+        """Handles the last event of a choice. The last event of the last choice carries the request's End."""
+        self._ends[event.choice] = end
         if end.outcome is not Outcome.FINISHED and len(self._ends) < len(self._choices):
             self._abort()
         if len(self._ends) == len(self._choices):
             self.end = end_of(self._ends)
             self._ended.set()
-        self._tell(choice, replace(event, finish_reason=end.finish_reason, end=self.end))
+        self._add(replace(event, finish_reason=end.finish_reason, end=self.end))
 
-    def _tell(self, choice: int, event: TokenEvent) -> None:
-        if choice:
-            event = replace(event, request_id=self.request_id, choice=choice)
+    def _add(self, event: TokenEvent) -> None:
+        self._observe(event)
         self._events.put_nowait(event)

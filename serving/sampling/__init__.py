@@ -1,5 +1,5 @@
-"""From logits to tokens: draws, penalties, log probabilities and grammars.
+"""From logits to tokens: sampling, penalties, log probabilities and grammars.
 
-The engine thread draws and advances matchers. Grammars are compiled, and their next token masks computed, on a thread
-pool of their own. Nothing here knows sequences or pages.
+The engine thread samples and advances matchers. A thread pool of its own compiles grammars and computes their next
+token masks. Nothing here knows sequences or pages.
 """

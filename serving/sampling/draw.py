@@ -1,4 +1,4 @@
-"""One draw of one sequence: everything that decides it besides the logits."""
+"""Everything that decides the next token of a sequence besides the logits."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ _MASK = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How one sequence draws its output token number `index`. The seed is fixed per request.
+    """How one sequence samples its output token number `index`. The seed is fixed per request.
 
-    token_ids: prompt, then output so far.   withheld: tokens that may not be drawn now.   allowed: bool [vocabulary],
-    what a grammar leaves to draw from; None leaves everything.
+    token_ids: the prompt, then the output so far. withheld: tokens that may not be sampled now. allowed: the tokens
+    that a grammar allows, as bool [vocabulary]; None allows all.
     """
 
     params: SamplingParams
@@ -28,14 +28,14 @@ class Draw:
 
     @property
     def changes_logits(self) -> bool:
-        """Whether this draw needs its logits changed before they become probabilities."""
+        """Whether the logits must be changed before they become probabilities."""
         params = self.params
         penalties = (params.repetition_penalty, params.frequency_penalty, params.presence_penalty)
         return self.allowed is not None or bool(self.withheld or params.logit_bias) or penalties != (1, 0, 0)
 
     @property
     def uniform(self) -> float:
-        """The random number in [0, 1) of this draw: a function of seed and index alone, hence counter-based.
+        """The random number in [0, 1) of this draw. It is counter-based: a function of seed and index alone.
 
         SplitMix64 (Steele, Lea, Flood 2014) at state seed + index * golden gamma, after mixing the seed once.
         """

@@ -1,12 +1,14 @@
-"""Outputs that must be JSON: a JSON Schema becomes, for every place in an output, the set of tokens that may come next.
+"""Outputs that must be JSON: for every position of an output, a JSON Schema decides which tokens may come next.
 
-The grammar work is llguidance's. It is loaded when the first request asks for it: an engine without such requests
-neither needs the library nor waits for it.
+llguidance does the work. The first request with a schema imports it, so an engine without such requests does not need
+the library.
 """
 
 import asyncio
+import contextlib
 import functools
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -22,14 +24,16 @@ from serving.prompts.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
+log = logging.getLogger("serving.grammar")
 MAX_SCHEMA_BYTES = 64 << 10
 MAX_COMPILE_S = 5.0
 MAX_MULTIPLE = 1_000_000
-"""The product of all divisors in a schema: the library builds an automaton with a state for every remainder."""
+"""The largest product of all divisors in a schema: the library builds an automaton with a state per remainder."""
 _MAX_STATES = 50_000
 _REASON_CHARS = 400
 _OPTIONS = {"whitespace_flexible": True, "whitespace_pattern": r"( |\n {0,24}|\n\t{0,8})?", "coerce_one_of": False}
-"""Between two parts of a value stands nothing, a space, or a new line and its indent: no output can consist of it."""
+"""Two parts of a value are separated by nothing, a space, or a new line and its indent, so white space is bounded."""
+_FAILED = "The grammar failed. The node's log has the details."
 
 
 class Grammars:
@@ -42,7 +46,8 @@ class Grammars:
     async def compile(self, schema: str) -> "JsonGrammar":
         """The grammar of the JSON values that `schema`, a JSON Schema as JSON, allows.
 
-        Raises InvalidRequest (response_format) with the library's reason.
+        Raises InvalidRequest (response_format) with the library's reason if the library refuses the schema. Any other
+        exception is an error of this node, not of the client.
         """
         if len(schema) > MAX_SCHEMA_BYTES:
             raise InvalidRequest("response_format", f"the schema is longer than {MAX_SCHEMA_BYTES} bytes")
@@ -50,7 +55,7 @@ class Grammars:
         try:
             return await asyncio.wait_for(asyncio.shield(work), MAX_COMPILE_S)
         except TimeoutError:
-            work.add_done_callback(lambda late: late.exception())  # nobody waits for it any more
+            work.add_done_callback(_log_late_failure)
             reason = f"the schema was not compiled within {MAX_COMPILE_S:.0f} s: simplify it"
             raise InvalidRequest("response_format", reason) from None
 
@@ -60,19 +65,17 @@ class Grammars:
     def _compile(self, schema: str) -> "JsonGrammar":
         from llguidance import LLMatcher, LLParserLimits
 
+        if math.prod(_divisors(schema)) > MAX_MULTIPLE:
+            raise InvalidRequest("response_format", f"multipleOf: {MAX_MULTIPLE} is the most, all of them multiplied")
         limits = LLParserLimits(max_lexer_states=_MAX_STATES, verbose_errors=False)
-        try:
-            if math.prod(set(_divisors(json.loads(schema, parse_float=Decimal)))) > MAX_MULTIPLE:
-                raise InvalidRequest(
-                    "response_format", f"multipleOf: {MAX_MULTIPLE} is the most, all of them multiplied"
-                )
-            rules = LLMatcher.grammar_from_json_schema(schema, overrides=_OPTIONS | {"lenient": False})  # type: ignore[arg-type]
-            matcher = LLMatcher(self._tokenizer, rules, log_level=0, limits=limits)
-            matcher.compute_bitmask()  # some grammars turn out to be too large only here
-        except InvalidRequest:
-            raise
-        except Exception as error:
-            raise InvalidRequest("response_format", str(error)[:_REASON_CHARS]) from error
+        tokenizer = self._tokenizer
+        with _panics_as_errors():
+            try:
+                rules = LLMatcher.grammar_from_json_schema(schema, overrides=_OPTIONS | {"lenient": False})  # type: ignore[arg-type]
+            except ValueError as refusal:
+                raise InvalidRequest("response_format", str(refusal)[:_REASON_CHARS]) from refusal
+            matcher = LLMatcher(tokenizer, rules, log_level=0, limits=limits)
+            matcher.compute_bitmask()  # some grammars prove too large only here
         if matcher.is_error():
             raise InvalidRequest("response_format", _reason(matcher))
         return JsonGrammar(matcher, self._vocabulary.size, self._pool)
@@ -87,19 +90,20 @@ class Grammars:
 
 
 class JsonGrammar:
-    """A compiled schema: immutable, and the start of any number of matchers."""
+    """A compiled schema. It is immutable and can start any number of matchers."""
 
     def __init__(self, start: "LLMatcher", vocabulary_size: int, pool: ThreadPoolExecutor) -> None:
         self._start, self._size, self._pool = start, vocabulary_size, pool
 
     def matcher(self) -> "JsonMatcher":
+        """Returns a matcher for one output, at its first token."""
         return JsonMatcher(self._start.deep_copy(), self._size, self._pool)
 
 
 class JsonMatcher:
-    """Follows one output. Used by one thread, for which a pool works out the next tokens ahead of time.
+    """Follows one output. Used by one thread; a pool computes its next token mask ahead of time.
 
-    error: why the grammar cannot be followed any further; None while it can.
+    error: why the output cannot go on; None while it can.
     """
 
     def __init__(self, matcher: "LLMatcher", vocabulary_size: int, pool: ThreadPoolExecutor) -> None:
@@ -108,19 +112,20 @@ class JsonMatcher:
         self._next: Future[torch.Tensor] = pool.submit(self._allowed)
 
     def allowed(self) -> torch.Tensor:
-        """Which tokens may come next: bool [vocabulary]; none of them after an error.
+        """The tokens that may come next, as bool [vocabulary]; after an error none may.
 
-        End tokens are among them exactly where the output so far is a whole value.
+        End tokens are allowed exactly where the output so far is a whole value.
         """
         return self._next.result()
 
     def advance(self, token: int) -> bool:
-        """Takes the token that was drawn; whether the value is complete and nothing can follow it."""
+        """Takes the sampled token. Returns True if the value is complete and nothing can follow it."""
+        complete = False
         try:
             self._matcher.consume_token(token)
             complete = self._matcher.is_stopped() and not self._matcher.is_error()
-        except BaseException as failure:  # a panic in the library is no Exception, and must not end the engine
-            self.error, complete = f"The grammar failed: {failure}"[:_REASON_CHARS], False
+        except BaseException:  # a panic in the library is no Exception, and must not end the engine
+            self._fail()
         if not complete:
             self._next = self._pool.submit(self._allowed)
         return complete
@@ -130,19 +135,24 @@ class JsonMatcher:
             bits = bytearray(self._matcher.compute_bitmask())
             if self._matcher.is_error():
                 self.error = f"The output cannot follow its grammar any further: {_reason(self._matcher)}"
-        except BaseException as failure:
-            self.error = f"The grammar failed: {failure}"[:_REASON_CHARS]
-        if self.error is not None:
-            return torch.zeros(self._size, dtype=torch.bool)
-        packed = torch.frombuffer(bits, dtype=torch.uint8)
-        places = torch.arange(8, dtype=torch.uint8)  # the lowest bit is the first token
-        return ((packed[:, None] >> places) & 1).bool().flatten()[: self._size]
+            if self.error is None:
+                packed = torch.frombuffer(bits, dtype=torch.uint8)
+                places = torch.arange(8, dtype=torch.uint8)  # the lowest bit is the first token
+                return ((packed[:, None] >> places) & 1).bool().flatten()[: self._size]
+        except BaseException:
+            self._fail()
+        return torch.zeros(self._size, dtype=torch.bool)
+
+    def _fail(self) -> None:
+        """Records an error that is not the output's. Called where the exception is being handled."""
+        log.exception("grammar_failed")
+        self.error = _FAILED
 
 
 class _Spelling:
-    """What TokenizerWrapper asks for: the bytes of all tokens, and how a text is usually split into tokens.
+    """What llguidance's TokenizerWrapper needs: the bytes of all tokens, and how a text is usually tokenised.
 
-    A model may have no end token: then one that no output layer has stands in for it.
+    If the model has no end token, the first id after the vocabulary replaces it.
     """
 
     def __init__(self, vocabulary: Vocabulary, eos_ids: frozenset[int]) -> None:
@@ -158,7 +168,7 @@ class _Spelling:
         self._longest = max(map(len, self._ids), default=1)
 
     def __call__(self, content: bytes) -> Sequence[int]:
-        """Tokens whose bytes are exactly `content`: the tokenizer's own, or the longest ones from left to right."""
+        """Tokens whose bytes are exactly `content`: those of the tokenizer, else the longest matches from the left."""
         ids = self._vocabulary.spell(content.decode(errors="replace"))
         if b"".join(self.tokens[token] for token in ids) == content:
             return ids
@@ -167,24 +177,47 @@ class _Spelling:
             ends = range(min(len(content), done + self._longest), done, -1)
             end = next((end for end in ends if content[done:end] in self._ids), None)
             if end is None:
-                break  # the vocabulary cannot spell it: what comes before can still be used
+                break  # the vocabulary cannot spell the rest; the tokens so far are still usable
             ids.append(self._ids[content[done:end]])
             done = end
         return ids
 
 
-def _divisors(schema: object) -> Iterator[int]:
-    """The digits of every `multipleOf`, wherever it stands."""
-    left = [schema]
-    while left:
-        match left.pop():
-            case dict() as members:
-                divisor = members.get("multipleOf")
-                if isinstance(divisor, int | Decimal):
-                    yield int("".join(map(str, Decimal(divisor).normalize().as_tuple().digits)))
-                left.extend(members.values())
-            case list() as items:
-                left.extend(items)
+def _divisors(schema: str) -> set[int]:
+    """The significant digits of every `multipleOf`, as integers. Raises InvalidRequest if the schema is not JSON."""
+    divisors: set[int] = set()
+    try:
+        left = [json.loads(schema, parse_float=Decimal)]
+        while left:
+            match left.pop():
+                case dict() as members:
+                    divisor = members.get("multipleOf")
+                    if isinstance(divisor, int | Decimal) and divisor:
+                        divisors.add(int("".join(map(str, Decimal(divisor).normalize().as_tuple().digits))))
+                    left.extend(members.values())
+                case list() as items:
+                    left.extend(items)
+    except (ValueError, ArithmeticError, RecursionError) as error:  # no JSON, a number without bound, too deep
+        raise InvalidRequest("response_format", f"the schema cannot be read: {error}"[:_REASON_CHARS]) from error
+    return divisors
+
+
+@contextlib.contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """A panic in the library is no Exception; here it becomes one, so that only this request fails."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as panic:
+        raise RuntimeError(f"llguidance panicked: {panic}") from panic
+
+
+def _log_late_failure(work: "asyncio.Future[JsonGrammar]") -> None:
+    """Nobody waits for a schema that took too long: an error of ours would vanish."""
+    error = work.exception()
+    if error is not None and not isinstance(error, InvalidRequest):
+        log.error("grammar_failed", exc_info=error)
 
 
 def _reason(matcher: "LLMatcher") -> str:

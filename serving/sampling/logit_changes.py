@@ -1,4 +1,4 @@
-"""What a request changes about its logits before they become probabilities."""
+"""The changes that a request makes to its logits before they become probabilities."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -9,14 +9,14 @@ from serving.sampling.draw import Draw
 
 
 def changed_logits(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
-    """`logits` [rows, vocab] after each row's own grammar, bias, withheld tokens and penalties, in vLLM's order.
+    """Returns `logits` [rows, vocab] after each row's grammar, bias, withheld tokens and penalties, in vLLM's order.
 
-        grammar     l[t] = -inf                                          for t that may not follow; nothing undoes it
+        grammar     l[t] = -inf                                          for t not allowed; nothing undoes it
         bias        l[t] += logit_bias[t]                                withheld    l[t] = -inf
         repetition  l[t] = l[t] / p if l[t] > 0 else l[t] * p            for t in prompt or output (arXiv 1909.05858)
         frequency and presence   l[t] -= count[t] * frequency + presence                 for t in the output
 
-    Every row depends on its own draw alone. Only the places that are named are touched.
+    Every row depends on its own draw alone. Only the named tokens change.
     """
     vocab = logits.shape[1]
     changed = logits.flatten().clone()
@@ -39,7 +39,7 @@ def changed_logits(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
 
 
 def _restrict(row: torch.Tensor, allowed: torch.Tensor) -> None:
-    """Leaves the allowed tokens of `row` [vocab]; an output layer may be wider than the vocabulary."""
+    """Keeps the allowed tokens of `row` [vocab] only. An output layer may be wider than the vocabulary."""
     row[: len(allowed)].masked_fill_(~allowed.to(row.device), float("-inf"))
     row[len(allowed) :] = float("-inf")
 
@@ -48,8 +48,8 @@ def _penalise_repetition(changed: torch.Tensor, vocab: int, draws: Sequence[Draw
     penalties = [draw.params.repetition_penalty for draw in draws]
     known = [draw.token_ids if penalty != 1 else () for draw, penalty in zip(draws, penalties, strict=True)]
     places, rows, _ = _occurrences(known, vocab, changed)
-    found, penalty = changed[places], torch.tensor(penalties).to(changed)[rows]
-    changed[places] = torch.where(found > 0, found / penalty, found * penalty)
+    before, penalty = changed[places], torch.tensor(penalties).to(changed)[rows]
+    changed[places] = torch.where(before > 0, before / penalty, before * penalty)
 
 
 def _penalise_output(changed: torch.Tensor, vocab: int, draws: Sequence[Draw]) -> None:

@@ -1,4 +1,4 @@
-"""How likely the model found what was drawn, for the requests that ask."""
+"""Log probabilities of the sampled tokens, for the requests that ask for them."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,22 @@ MAX_TOP_LOGPROBS = 20
 
 
 def logprobs_of(logits: torch.Tensor, draws: Sequence[Draw], tokens: Sequence[int | None]) -> dict[int, TokenLogprobs]:
-    """log softmax of `logits` [rows, vocab] at each row's drawn token and at its likeliest ones, by row that asked."""
+    """log softmax of `logits` [rows, vocab] at each row's sampled token and at its likeliest tokens.
+
+    Keys are the rows whose draw asks for logprobs.
+    """
     asked = {i: (token, draws[i].params.logprobs) for i, token in enumerate(tokens)}
-    told: dict[int, TokenLogprobs] = {}
+    results: dict[int, TokenLogprobs] = {}
     rows = [i for i, (token, count) in asked.items() if token is not None and count is not None]
     if not rows:
-        return told
+        return results
     logprobs = logits[rows].double().log_softmax(dim=-1)
-    # always as many: which of two equal tokens comes first must not depend on what batch mates ask for
+    # always the same number: the order of equal tokens must not depend on what other rows ask for
     likeliest = logprobs.topk(min(MAX_TOP_LOGPROBS, logits.shape[1]), dim=-1)
     values, ids = likeliest.values.tolist(), likeliest.indices.tolist()
     for place, row in enumerate(rows):
         token, count = asked[row]
         assert token is not None
         top = tuple(zip(ids[place][:count], values[place][:count], strict=True))
-        told[row] = TokenLogprobs(token, float(logprobs[place, token]), top)
-    return told
+        results[row] = TokenLogprobs(token, float(logprobs[place, token]), top)
+    return results

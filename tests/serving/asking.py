@@ -19,9 +19,17 @@ class Answer:
     events: list[TokenEvent]
 
 
-async def prepare(service: Service, model: str, prompt: str | list[int], new_tokens: int | None) -> Prepared:
+async def prepare(
+    service: Service,
+    model: str,
+    prompt: str | list[int],
+    new_tokens: int | None,
+    sampling: SamplingParams = GREEDY,
+    *,
+    choices: int = 1,
+) -> Prepared:
     asked = TextPrompt(prompt) if isinstance(prompt, str) else TokenPrompt(tuple(prompt))
-    return await service.prepare(model, asked, new_tokens)
+    return await service.prepare(model, asked, new_tokens, sampling, choices=choices)
 
 
 async def start(
@@ -35,9 +43,9 @@ async def start(
     granted: int | None = None,
     deadline_s: float | None = None,
 ) -> TokenStream:
-    prepared = await prepare(service, model, prompt, new_tokens)
+    prepared = await prepare(service, model, prompt, new_tokens, sampling)
     granted = prepared.max_new_tokens if granted is None else granted
-    request = GenerationRequest(f"r{next(_numbers)}", prepared, sampling, tenant, granted, deadline_s)
+    request = GenerationRequest(f"r{next(_numbers)}", prepared, tenant, granted, deadline_s)
     return service.generate(request)
 
 

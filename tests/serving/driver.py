@@ -1,5 +1,6 @@
 """The engine driven step by step on the test's own thread, with the logits of every drawn token."""
 
+import queue
 from collections import defaultdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from serving.loading import AdapterLoader
 from serving.prompts.detokenize import OutputText, StopStrings
 from serving.prompts.invocation import active_from
 from serving.tiers.slots import Slots
-from serving.types import AdapterDigest, GenerationRequest, Prepared, SamplingParams, TokenEvent
+from serving.types import AdapterDigest, GenerationRequest, Prepared, ResolvedModel, SamplingParams, TokenEvent
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
@@ -43,7 +44,7 @@ class StepDriver:
         self._files: dict[AdapterDigest, Path] = {}
         self._sizes: dict[AdapterDigest, int] = {}
         self._parts: dict[AdapterDigest, list[tuple[AdapterDigest, float]]] = {}
-        self._reports: list[Command] = []
+        self._reports: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.loader = AdapterLoader(lambda digest, allocate, stages: self._open(digest), self.base.device)
         self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
         self.engine = Engine(
@@ -91,24 +92,25 @@ class StepDriver:
         digest = self.digests[adapter] if adapter else None
         invocation = self._open(digest).traits.invocation if digest else ()
         start = active_from(invocation, prompt, adapter or "base")
-        prepared = Prepared(adapter or "base", digest, tuple(prompt), new_tokens, active_from=start)
-        request = GenerationRequest(request_id, prepared, sampling, tenant, new_tokens if granted is None else granted)
+        model = ResolvedModel(adapter or "base", digest, self._sizes[digest] if digest else 0)
+        prepared = Prepared(model, tuple(prompt), new_tokens, sampling=sampling, active_from=start)
+        request = GenerationRequest(request_id, prepared, tenant, new_tokens if granted is None else granted)
         text = OutputText(self.base.vocabulary.incremental_text(), StopStrings(sampling.stop))
-        nbytes = self._sizes[digest] if digest else 0
         keys = PageKeys(self.base.digest, digest, tenant, start)
-        return Sequence(request, sampling.seed or 0, text, arrived_at, nbytes, page_keys=keys)
+        return Sequence(request, sampling.seed or 0, text, arrived_at, page_keys=keys)
 
     def step(self, now: float = 0.0) -> list[TokenEvent]:
         """One turn of the engine's loop; loads it starts have ended when it returns."""
-        for adapter in self.scheduler.loads_to_start(now):
-            self.loader._load(adapter, self._reports.append, 0.0)
-        for report in self._reports:
+        started = self.scheduler.loads_to_start(now)
+        for adapter in started:
+            self.loader.start(adapter, self._reports.put)
+        for _ in started:
+            report = self._reports.get(timeout=60)
             if isinstance(report, AdapterLoaded):
                 self.scheduler.adapter_ready(report.slot, report.took_s)
             else:
                 assert isinstance(report, AdapterFailed)
                 raise AssertionError(report.error)
-        self._reports.clear()
         events = self.engine.step()
         self.scheduler.check_integrity()
         return events

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from serving.engine.backbone import Backbone
 from serving.errors import AdapterBusy, ContextTooLong, InvalidRequest, ModelNotFound, NotReady, Overloaded
 from serving.service import Service
-from serving.types import Outcome, Residency, SamplingParams, Usage
+from serving.types import GenerationRequest, Outcome, Residency, SamplingParams, Usage
 from tests.serving.asking import ask, collect, prepare, start
 from tests.serving.conftest import Folders, StartService
 
@@ -28,11 +29,11 @@ async def test_usage_counts_prompt_and_output_tokens(service: Service) -> None:
 
 
 async def test_an_adapter_is_found_by_name_digest_and_base_prefix(service: Service) -> None:
-    digest = service.resolve("a0")
+    digest = service.resolve("a0").adapter
 
     assert digest is not None
-    assert service.resolve(f"a0@{digest}") == service.resolve(f"{service.base_name}:a0") == digest
-    assert service.resolve(service.base_name) is None
+    assert service.resolve(f"a0@{digest}").adapter == service.resolve(f"{service.base_name}:a0").adapter == digest
+    assert service.resolve(service.base_name).adapter is None
 
 
 async def test_one_model_is_told_as_in_the_list_of_all(service: Service) -> None:
@@ -134,7 +135,7 @@ async def test_closing_a_stream_aborts_the_request(service: Service) -> None:
     assert stream.end is not None
     assert stream.end.outcome is Outcome.ABORTED
     await idle(service)
-    service._engine.scheduler.check_integrity()
+    await service.check_integrity()
 
 
 async def test_a_full_queue_refuses_before_anything_starts(start_service: StartService) -> None:
@@ -165,10 +166,10 @@ async def test_a_crash_of_the_engine_ends_every_request_and_is_reported(
     parked = await start(service, "a2", new_tokens=9, granted=1)
     await anext(streams[0])
 
-    def broken(batch: object) -> None:
+    def broken(backbone: object, batch: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(service._base.backbone, "forward", broken)
+    monkeypatch.setattr(Backbone, "forward", broken)
     service.extend(parked.request_id, 9)
     answers = await asyncio.gather(*map(collect, [*streams, parked]))
 
@@ -189,6 +190,33 @@ async def test_draining_finishes_what_runs_and_takes_nothing_new(service: Servic
     await draining
 
     assert [(await collect(stream)).end.outcome for stream in running] == [Outcome.FINISHED] * 2
+
+
+async def test_draining_finishes_requests_that_are_still_being_prepared(service: Service) -> None:
+    prompts = ["the cat sat on the mat " * 8 + str(number) for number in range(16)]
+    asked = [asyncio.create_task(ask(service, "a0", prompt, 8)) for prompt in prompts]
+    await asyncio.sleep(0)
+
+    await service.drain(60)
+
+    assert [answer.end.outcome for answer in await asyncio.gather(*asked)] == [Outcome.FINISHED] * 16
+    with pytest.raises(NotReady):
+        await start(service, "a0")
+
+
+async def test_a_request_prepared_before_the_drain_may_start_while_it_lasts(service: Service) -> None:
+    running = await start(service, "a0", granted=1)
+    prepared = await prepare(service, "a0", "hello", 4)
+    draining = asyncio.create_task(service.drain(60))
+    await asyncio.sleep(0)
+
+    late = service.generate(GenerationRequest("late", prepared, "somebody", 4))
+    service.extend(running.request_id, 16)
+    await draining
+
+    assert (await collect(late)).end.outcome is Outcome.FINISHED
+    with pytest.raises(NotReady):
+        service.generate(GenerationRequest("later", prepared, "somebody", 4))
 
 
 async def test_draining_aborts_what_is_left_when_time_is_up(service: Service) -> None:
@@ -256,9 +284,7 @@ async def test_adapters_that_do_not_fit_together_are_all_served(start_service: S
     service = await start_service()
     cards = [await service.add_adapter(name, f"file:{folder}") for name, folder in folders.adapters.items()]
     together = {card.name: (await ask(service, card.name)).tokens for card in cards}
-    small = await start_service(
-        adapters_home=service._config.adapters_home, adapter_device_bytes=max(card.adapter_bytes for card in cards)
-    )
+    small = await start_service(adapter_device_bytes=max(card.adapter_bytes for card in cards))
 
     answers = await asyncio.gather(*(ask(small, name) for name in [*together] * 3))
 
@@ -275,7 +301,7 @@ async def test_concurrent_requests_for_a_cold_adapter_load_it_once(service: Serv
 async def test_a_new_version_serves_new_requests_and_the_old_one_stays_reachable(
     service: Service, folders: Folders
 ) -> None:
-    old = service.resolve("a0")
+    old = service.resolve("a0").adapter
     before = await ask(service, "a0")
     other = await ask(service, "a1")
 

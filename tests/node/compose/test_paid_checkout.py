@@ -10,23 +10,14 @@ from contracts.crypto import ZERO_BYTES32
 from contracts.fees import highest_fee
 from contracts.structs import PriceList
 from node.compose.paid_checkout import PaidCheckout
-from node.metering.checkout import Call, Ticket
+from node.metering.checkout import HttpCall, Ticket
 from node.metering.payee_labels import Labels
 from node.payments.errors import FeeAboveMax
-from serving.types import Prepared
+from serving.types import Prepared, ResolvedModel
 from tests.node.payments.payer import BODY, NOW, PATH, Payer, key
 from tests.node.payments.shop import RECEIVER, Shop, open_shop
 
 FEE = 10**15
-
-
-class OneModel:
-    """As much of a service as a checkout asks for."""
-
-    context_tokens = 256
-
-    def resolve(self, model: str) -> None:
-        """Every name is the base."""
 
 
 @pytest.fixture
@@ -51,10 +42,10 @@ async def admitted(shop: Shop, payer: Payer, request_id: str, *, choices: int = 
         deadline=int(time.time()) + 60,
     )
     headers = payer.headers(request, payer.voucher(FEE))
-    checkout = PaidCheckout(shop.payments, shop.metering, shop.registrations, OneModel(), Labels({}))  # type: ignore[arg-type]
-    call = Call("POST", PATH, f"http://127.0.0.1{PATH}", headers, BODY, "127.0.0.1")
-    ask = await checkout.authenticate(call, "base", 4, choices)
-    return await checkout.admit(ask, request_id, Prepared("base", None, (5, 6, 7), 4, choices=choices))
+    checkout = PaidCheckout(shop.payments, shop.metering, shop.registrations, Labels({}), context_tokens=256)
+    call = HttpCall("POST", PATH, headers, BODY, "127.0.0.1")
+    caller = await checkout.authenticate(call, None, 4, choices)
+    return await checkout.admit(caller, request_id, Prepared(ResolvedModel("base"), (5, 6, 7), 4, choices=choices))
 
 
 async def test_who_funds_a_channel_in_another_s_name_is_not_that_other_s_tenant(shop: Shop) -> None:

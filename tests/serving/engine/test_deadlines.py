@@ -5,11 +5,14 @@ from math import inf
 
 import pytest
 
+from serving.adapters.blob import AdapterBlob, Allocate
+from serving.adapters.load_stages import LoadStages
+from serving.adapters.store import AdapterStore
 from serving.engine.deadlines import Deadlines
 from serving.engine.sequence import Sequence, Stage
 from serving.errors import DeadlinePassed, InvalidRequest
 from serving.service import Service
-from serving.types import AdapterDigest, Outcome, Usage
+from serving.types import AdapterDigest, Outcome, Residency, Usage
 from tests.serving.asking import ask, collect, start
 from tests.serving.conftest import Folders, StartService
 from tests.serving.engine.test_scheduler import World
@@ -50,7 +53,7 @@ async def test_a_request_that_only_waited_fails_and_costs_nothing(
 ) -> None:
     service = await start_service(request_timeout_s=0.1 if limit == "the operator's" else None)
     await service.add_adapter("a0", f"file:{folders.adapters['a0']}")
-    released = hold_loads(service, monkeypatch)
+    released = hold_loads(monkeypatch)
 
     answer = await collect(await start(service, "a0", deadline_s=0.1 if limit == "the request's" else None))
 
@@ -59,7 +62,7 @@ async def test_a_request_that_only_waited_fails_and_costs_nothing(
     assert answer.end.error == str(answer.end.cause)
     released.set()
     await idle(service)
-    service._engine.scheduler.check_integrity()
+    await service.check_integrity()
 
 
 async def test_a_request_that_ran_ends_as_aborted_with_what_it_has(service: Service) -> None:
@@ -88,7 +91,7 @@ async def test_an_adapter_is_loaded_while_its_first_prompt_is_prepared(service: 
     await service.prepare("a1", prompt=_chat(), max_new_tokens=4)
 
     await until(lambda: service.stats().adapters_resident == 1)
-    assert service.resolve("a1") in service._engine.resident
+    assert service.model("a1").residency is Residency.DEVICE
 
 
 def _chat():  # type: ignore[no-untyped-def]
@@ -97,13 +100,13 @@ def _chat():  # type: ignore[no-untyped-def]
     return ChatPrompt((ChatMessage("user", "hello"),))
 
 
-def hold_loads(service: Service, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def hold_loads(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """No adapter is loaded until the event is set."""
-    released, load = threading.Event(), service._loader._loaded
+    released, open_blob = threading.Event(), AdapterStore.open_blob
 
-    def held(adapter: AdapterDigest, *more: float):  # type: ignore[no-untyped-def]
+    def held(store: AdapterStore, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
         assert released.wait(60)
-        return load(adapter, *more)
+        return open_blob(store, digest, allocate, stages)
 
-    monkeypatch.setattr(service._loader, "_loaded", held)
+    monkeypatch.setattr(AdapterStore, "open_blob", held)
     return released

@@ -92,5 +92,5 @@ def test_whatever_begins_and_ends_nobody_saves_up_more_than_a_turn_and_an_item(s
         while under_way and rng.random() < 0.4:
             queue.end(under_way.pop(rng.randrange(len(under_way))))
 
-        assert all(each.credit < QUANTUM_TOKENS + 1500 for each in queue._flows.values())
+        assert all(credit < QUANTUM_TOKENS + 1500 for credit in queue.credits)
         assert queue.is_idle(("a", 1, 0)) == all(item[0] != "a" for item in under_way)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.engine.load_queue import PATIENCE_S
-from serving.engine.scheduler import MAX_ROWS, PREFILL_TOKENS
+from serving.engine.pace import PREFILL_TOKENS
+from serving.engine.scheduler import MAX_ROWS
 from serving.engine.sequence import Sequence, Stage
 from serving.kv.pages import PAGE_TOKENS
 from tests.serving.engine.test_scheduler import World
@@ -50,7 +51,7 @@ def test_a_rare_request_among_many_short_ones_has_its_token_in_the_next_step() -
         world.submit(None, 64, 64, "flood", token=number)
     for _ in range(40):
         world.step()
-    assert len(world.scheduler._running) == MAX_ROWS
+    assert len(world.scheduler.running) == MAX_ROWS
 
     assert steps_to_first_token(world, world.submit(None, 64, 64, "rare"), 3) == 1
 
@@ -76,7 +77,7 @@ def test_flows_that_ask_for_more_than_there_is_get_the_same_number_of_tokens() -
     tokens = dict.fromkeys(sizes, 0)
     for step in range(1500):
         for tenant, (prompt, output) in sizes.items():
-            waiting = sum(each.request.tenant == tenant for each in world.scheduler._ready)
+            waiting = sum(each.request.tenant == tenant for each in world.scheduler.ready)
             for number in range(20 - waiting):
                 world.submit(None, prompt, output, tenant, token=step + number)
         for sequence in world.step():
@@ -111,4 +112,4 @@ def test_beside_a_tenant_that_sends_more_than_there_is_a_rare_one_waits_for_thre
 
     assert len(waits) >= 20
     assert max(waits) <= 3
-    assert sum(each.request.tenant == "flood" for each in world.scheduler._ready) > 50
+    assert sum(each.request.tenant == "flood" for each in world.scheduler.ready) > 50

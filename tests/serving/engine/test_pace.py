@@ -4,17 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engine.pace import STEP_S, Pace
-from serving.engine.scheduler import PREFILL_TOKENS
+from serving.engine.pace import PREFILL_TOKENS, STEP_S, Pace
 
 
 def paced(decode_s: float, token_s: float, steps: int = 200) -> Pace:
     """A pace that has seen a machine on which a step takes decode_s + n * token_s."""
     pace = Pace()
     for _ in range(steps):
-        pace.took(8, 0, decode_s)
+        pace.record(8, 0, decode_s)
         tokens = pace.prefill_tokens(anybody_decodes=True)
-        pace.took(8, tokens, decode_s + tokens * token_s)
+        pace.record(8, tokens, decode_s + tokens * token_s)
     return pace
 
 
@@ -46,6 +45,6 @@ def test_one_step_that_the_system_held_up_changes_little() -> None:
     pace = paced(0.05, 0.001)
     before = pace.prefill_tokens(anybody_decodes=True)
 
-    pace.took(8, before, 1.0)
+    pace.record(8, before, 1.0)
 
     assert pace.prefill_tokens(anybody_decodes=True) > before / 2

@@ -19,7 +19,7 @@ SEEDED = SamplingParams(temperature=1.0, top_p=0.9, seed=7, ignore_eos=True)
 
 
 @dataclass(frozen=True)
-class Ask:
+class Job:
     model: str | None
     prompt: list[int]
     new_tokens: int
@@ -47,7 +47,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return Lab(tmp_path_factory.mktemp("preemption"))
 
 
-def asks(rng: random.Random, count: int) -> list[Ask]:
+def asks(rng: random.Random, count: int) -> list[Job]:
     """Prompts that share nothing, so that usage does not depend on who was there before."""
     made = []
     for number in range(count):
@@ -55,7 +55,7 @@ def asks(rng: random.Random, count: int) -> list[Ask]:
         new_tokens = rng.randint(1, 40)
         grants = sorted(rng.sample(range(1, new_tokens + 1), min(new_tokens, rng.randint(1, 3))))
         sampling = rng.choice([GREEDY, replace(SEEDED, seed=number)])
-        made.append(Ask(rng.choice([None, "a", "b"]), prompt, new_tokens, sampling, rng.randrange(40), grants))
+        made.append(Job(rng.choice([None, "a", "b"]), prompt, new_tokens, sampling, rng.randrange(40), grants))
     return made
 
 
@@ -68,7 +68,7 @@ class Told:
     usage: Usage | None = None
 
 
-def run(driver: StepDriver, asked: list[Ask]) -> list[Told]:
+def run(driver: StepDriver, asked: list[Job]) -> list[Told]:
     sequences: list[Sequence] = []
     for number, ask in enumerate(asked):
         grants = [*ask.grants, ask.new_tokens]
@@ -111,8 +111,8 @@ def test_page_pressure_changes_no_token_no_text_and_no_usage(lab: Lab, seed: int
     assert [each.usage for each in found] == [Usage(len(ask.prompt), 0, ask.new_tokens) for ask in asked]
     assert (ample.scheduler.preemptions, tight.scheduler.pages.held) == (0, 0)
     assert tight.scheduler.preemptions > 0
-    assert tight.engine._counted.prompt_tokens == sum(len(ask.prompt) for ask in asked)
-    assert tight.engine._counted.recomputed_tokens > 0
+    assert tight.engine.counters.prompt_tokens == sum(len(ask.prompt) for ask in asked)
+    assert tight.engine.counters.recomputed_tokens > 0
 
 
 @settings(max_examples=60)
@@ -124,7 +124,7 @@ def test_with_hardly_any_pages_the_oldest_goes_on_in_every_step_and_all_end(seed
         world.submit(rng.choice([None, "a", "b"]), rng.randint(1, 60), rng.randint(1, 36), rng.choice("xyz"))
 
     for _ in range(4_000):
-        running = [each for each in world.scheduler._running if each.seniority is not None]
+        running = [each for each in world.scheduler.running if each.seniority is not None]
         ran = world.step()
         if running:
             assert min(running, key=lambda each: each.seniority or 0) in ran
@@ -143,8 +143,8 @@ def test_usage_counts_a_prompt_token_once_however_often_it_is_computed(seed: int
         sequences.append(world.submit(None, rng.randint(1, 70), rng.randint(1, 30), token=number))
         for _ in range(rng.randint(0, 6)):
             world.step()
-        if rng.random() < 0.2 and world.scheduler._running:
-            world.scheduler._preempt(rng.choice(world.scheduler._running))
+        if rng.random() < 0.2 and world.scheduler.running:
+            world.scheduler.preempt(rng.choice(world.scheduler.running))
             world.scheduler.check_integrity()
     while world.scheduler.sequences:
         world.step()
@@ -201,7 +201,7 @@ def test_what_was_full_when_it_was_taken_is_found_again_if_nobody_has_needed_it(
     sequence = world.submit(prompt=4 * PAGE_TOKENS, output=20)
     for _ in range(3):
         world.step()
-    world.scheduler._preempt(sequence)
+    world.scheduler.preempt(sequence)
     (again,) = world.step()
 
     assert again is sequence
@@ -216,7 +216,7 @@ def test_a_sequence_that_leaves_while_it_computes_again_publishes_nothing_unprov
     sequence = world.submit(prompt=60 * PAGE_TOKENS, output=20)
     for _ in range(4):
         world.step()
-    world.scheduler._preempt(sequence)
+    world.scheduler.preempt(sequence)
     blocker = world.submit(prompt=150 * PAGE_TOKENS, output=2, tenant="other", token=9)  # empties what was kept
     world.scheduler.next_batch(world.now)
     found = sequence.finite_len

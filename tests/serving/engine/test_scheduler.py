@@ -1,6 +1,7 @@
 """Who runs when: conservation, fairness between adapters that compete for memory, no starvation."""
 
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.engine.load_queue import PATIENCE_S
-from serving.engine.scheduler import PREFILL_TOKENS, Scheduler
+from serving.engine.pace import PREFILL_TOKENS
+from serving.engine.scheduler import Scheduler
 from serving.engine.sequence import Sequence, Stage
 from serving.errors import InvalidRequest
 from serving.kv.pages import PAGE_TOKENS, PagePool, pages_for
@@ -16,7 +18,7 @@ from serving.kv.prefix import PageKeys
 from serving.lora.slot import LoraModule, Slot
 from serving.prompts.detokenize import OutputText, StopStrings
 from serving.tiers.slots import Slots
-from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, SamplingParams
+from serving.types import AdapterDigest, BaseDigest, GenerationRequest, Prepared, ResolvedModel
 from tests.serving.prompts.test_detokenize import VOCABULARY
 
 ADAPTER_BYTES = 2 * 4 * 4 * 4
@@ -33,7 +35,7 @@ class World:
         self.count = 0
         self.nbytes: dict[AdapterDigest, int] = {}
 
-    def submit(
+    def sequence(
         self,
         adapter: str | None = None,
         prompt: int = 4,
@@ -42,18 +44,22 @@ class World:
         nbytes: int = ADAPTER_BYTES,
         token: int = 5,
     ) -> Sequence:
+        """A sequence that is not submitted yet."""
         self.count += 1
         digest = AdapterDigest(adapter) if adapter else None
         if digest:
             self.nbytes[digest] = nbytes
-        request = GenerationRequest(
-            f"r{self.count}", Prepared("m", digest, (token,) * prompt, output), SamplingParams(), tenant, output
-        )
+        model = ResolvedModel("m", digest, nbytes if digest else 0)
+        request = GenerationRequest(f"r{self.count}", Prepared(model, (token,) * prompt, output), tenant, output)
         text = OutputText(VOCABULARY.incremental_text(), StopStrings(()))
         keys = PageKeys(BaseDigest("base"), digest, tenant)
-        sequence = Sequence(request, 0, text, self.now, nbytes if digest else 0, page_keys=keys)
-        self.scheduler.submit(sequence)
-        return sequence
+        return Sequence(request, 0, text, self.now, page_keys=keys)
+
+    def submit(self, *args: Any, **more: Any) -> Sequence:
+        """The same, submitted to the scheduler."""
+        made = self.sequence(*args, **more)
+        self.scheduler.submit(made)
+        return made
 
     def step(self, *, finish_loads: bool = True, prefill_tokens: int = PREFILL_TOKENS) -> list[Sequence]:
         """One engine turn; returns the sequences that computed something."""

@@ -5,9 +5,12 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
+import torch
 
+from serving.engine.backbone import Backbone
+from serving.engine.batch import Batch
 from serving.errors import InvalidRequest
-from serving.frontend.choices import MAX_CHOICES, MAX_OUTPUT_TOKENS
+from serving.frontend.choices import MAX_CHOICES, MAX_OUTPUT_TOKENS, check_choices
 from serving.frontend.streams import TokenStream
 from serving.service import Service
 from serving.types import GenerationRequest, Outcome, SamplingParams, TokenEvent
@@ -21,8 +24,8 @@ RANDOM = SamplingParams(temperature=1.0, seed=41, ignore_eos=True)
 async def start(
     service: Service, choices: int, new_tokens: int = 12, *, sampling: SamplingParams = RANDOM, granted: int = 1 << 20
 ) -> TokenStream:
-    prepared = replace(await prepare(service, "a0", PROMPT, new_tokens), choices=choices)
-    return service.generate(GenerationRequest("many", prepared, sampling, "somebody", granted))
+    prepared = await prepare(service, "a0", PROMPT, new_tokens, sampling, choices=choices)
+    return service.generate(GenerationRequest("many", prepared, "somebody", granted))
 
 
 def by_choice(answer: Answer) -> dict[int, list[TokenEvent]]:
@@ -92,17 +95,18 @@ async def test_closing_the_stream_ends_every_choice(service: Service) -> None:
 
 
 async def test_one_choice_that_fails_fails_the_request(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Backbone.forward
+
+    @torch.inference_mode()
+    def not_finite_for_the_last(self: Backbone, batch: Batch) -> torch.Tensor:
+        logits = forward(self, batch)
+        for row, sequence in enumerate(batch.sampling):
+            if sequence.choice == 2 and sequence.output_len == 3:
+                logits[row] = float("nan")
+        return logits
+
+    monkeypatch.setattr(Backbone, "forward", not_finite_for_the_last)
     stream = await start(service, 3, 150)
-    for _ in range(4):
-        await anext(stream)
-    engine = service._engine
-
-    def fail_one() -> None:
-        victim = engine.scheduler.find("many#2")
-        assert victim is not None
-        engine._deliver([engine._append(victim, None)])
-
-    await service._on_engine(fail_one)
     rest = [event async for event in stream]
 
     assert rest[-1].end is not None
@@ -143,10 +147,8 @@ async def test_too_many_choices_are_refused(service: Service, choices: int, new_
     assert refused.value.param == "n"
 
 
-async def test_all_choices_together_have_a_bound(service: Service) -> None:
-    prepared = replace(await prepare(service, "a0", PROMPT, 8), choices=2, max_new_tokens=MAX_OUTPUT_TOKENS)
-
+def test_all_choices_together_have_a_bound() -> None:
     with pytest.raises(InvalidRequest) as refused:
-        service.check(prepared, RANDOM)
+        check_choices(2, MAX_OUTPUT_TOKENS)
 
     assert refused.value.param == "n"

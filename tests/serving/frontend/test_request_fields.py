@@ -136,6 +136,8 @@ async def test_a_stop_string_within_min_tokens_is_part_of_the_output(service: Se
 
 
 async def test_what_was_checked_is_accepted(service: Service) -> None:
-    prepared = await prepare(service, "a0", PROMPT, 4)
+    sampling = replace(PENALISED, min_tokens=4, stop_token_ids=tuple(range(64)))
 
-    service.check(prepared, replace(PENALISED, min_tokens=4, stop_token_ids=tuple(range(64))))
+    prepared = await prepare(service, "a0", PROMPT, 4, sampling)
+
+    assert prepared.sampling == sampling

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from serving.config import ServingConfig
 from serving.errors import ChatTemplateFailed, InvalidRequest
 from serving.service import Service
 from serving.types import ChatMessage, ChatPrompt, GenerationRequest, Outcome, SamplingParams, TokenPrompt
-from tests.serving.asking import GREEDY, ask, collect, start
-from tests.serving.conftest import Folders
+from tests.serving.asking import ask, collect, start
+from tests.serving.conftest import Folders, StartService
 from tests.serving.tiny import tokenizer
 
 
@@ -113,15 +114,17 @@ async def test_a_request_id_in_flight_cannot_be_used_twice(service: Service) -> 
     prepared = await service.prepare("a0", TokenPrompt((7,)), 4)
 
     with pytest.raises(InvalidRequest):
-        service.generate(GenerationRequest(stream.request_id, prepared, GREEDY, "t", 4))
+        service.generate(GenerationRequest(stream.request_id, prepared, "t", 4))
 
     await stream.aclose()
 
 
-async def test_an_adapter_whose_blob_is_damaged_fails_its_own_requests_only(service: Service) -> None:
+async def test_an_adapter_whose_blob_is_damaged_fails_its_own_requests_only(
+    service: Service, config: ServingConfig
+) -> None:
     healthy = await start(service, "a1", new_tokens=200)
     await anext(healthy)
-    home = service._config.adapters_home
+    home = config.adapters_home
     for file in [*(home / "blobs").iterdir(), *(home / "versions").rglob("adapter_model.safetensors")]:
         damaged = file.with_suffix(".damaged")
         damaged.write_bytes(file.read_bytes()[:-64] + bytes(64))
@@ -135,8 +138,12 @@ async def test_an_adapter_whose_blob_is_damaged_fails_its_own_requests_only(serv
     assert (await ask(service, service.base_name)).end.outcome is Outcome.FINISHED
 
 
-async def test_a_model_without_a_template_refuses_chats(service: Service) -> None:
-    service._base.vocabulary.chat_template = None
+async def test_a_model_without_a_template_refuses_chats(
+    start_service: StartService, folders: Folders, tmp_path: Path
+) -> None:
+    base = shutil.copytree(folders.base, tmp_path / "base-without-template")
+    (base / "chat_template.jinja").unlink()
+    service = await start_service(base=base)
 
     with pytest.raises(ChatTemplateFailed):
         await service.prepare(service.base_name, ChatPrompt((ChatMessage("user", "hi"),)), 4)

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal
 
 import pytest
@@ -15,6 +16,7 @@ from serving.errors import InvalidRequest
 from serving.prompts.vocabulary import Vocabulary
 from serving.sampling import grammar
 from serving.sampling.grammar import Grammars, JsonMatcher
+from serving.types import TokenText
 from tests.serving.tiny import tokenizer
 
 
@@ -201,3 +203,75 @@ async def test_a_model_without_an_end_token_ends_with_the_value() -> None:
         complete = matcher.advance(token)
 
     assert content == "true"
+
+
+class Unspellable(Vocabulary):
+    """A vocabulary with a bug of ours in it."""
+
+    def token_text(self, token: int) -> TokenText:
+        raise KeyError("a bug of ours")
+
+
+async def test_an_error_of_ours_is_not_the_client_s() -> None:
+    compiler = Grammars(Unspellable.of(tokenizer()), frozenset({1}))
+
+    with pytest.raises(KeyError):
+        await compiler.compile(ANYTHING)
+
+
+class Panic(BaseException):
+    """What a panic in the library is to Python."""
+
+
+class Broken:
+    """A matcher of the library that fails in one of its methods."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def consume_token(self, token: int) -> None:
+        self._called("consume_token")
+
+    def compute_bitmask(self) -> bytes:
+        self._called("compute_bitmask")
+        return b"\xff" * 64
+
+    def is_stopped(self) -> bool:
+        return False
+
+    def is_error(self) -> bool:
+        return False
+
+    def _called(self, method: str) -> None:
+        if method == self._method:
+            raise Panic("index out of bounds")
+
+
+@pytest.mark.parametrize("method", ["consume_token", "compute_bitmask"])
+def test_a_panic_of_the_library_fails_its_output_and_is_logged(method: str, caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        matcher = JsonMatcher(Broken(method), 300, pool)  # type: ignore[arg-type]
+
+        assert not matcher.advance(5)
+
+        assert not matcher.allowed().any()
+    assert matcher.error is not None
+    assert "grammar failed" in matcher.error
+    assert "index out of bounds" not in matcher.error
+    assert "index out of bounds" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"type": "number", "multipleOf": 1e9999999999999999999}',
+        "[" * 100_000,
+        '{"type": "integer", "multipleOf": ' + "9" * 5_000 + "}",
+        '{"allOf": [{"multipleOf": 0}, {"type": "integer", "multipleOf": 99999989}]}',
+    ],
+)
+async def test_numbers_and_depths_that_python_cannot_hold_are_the_client_s(schema: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await Grammars(VOCABULARIES["byte level"][0], frozenset({1})).compile(schema)
+
+    assert refused.value.param == "response_format"

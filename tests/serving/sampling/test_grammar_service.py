@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+import torch
 
 from serving.errors import InvalidRequest
 from serving.frontend.streams import TokenStream
@@ -11,12 +12,12 @@ from serving.service import Service
 from serving.types import GenerationRequest, Outcome, SamplingParams, TextPrompt
 from tests.serving.asking import Answer, ask, collect
 from tests.serving.sampling.test_grammar import ANYTHING, SCHEMA, Visit
-from tests.serving.tiny import tokenizer
+from tests.serving.tiny import VOCAB, tokenizer
 
 
 async def start(service: Service, number: int, count: int = 1, *, sampling: SamplingParams) -> TokenStream:
-    prepared = await service.prepare("a0", TextPrompt("the cat"), 200, choices=count, json_schema=SCHEMA)
-    return service.generate(GenerationRequest(f"json{number}", prepared, sampling, "somebody", 200))
+    prepared = await service.prepare("a0", TextPrompt("the cat"), 200, sampling, choices=count, json_schema=SCHEMA)
+    return service.generate(GenerationRequest(f"json{number}", prepared, "somebody", 200))
 
 
 WHITE = tuple((tokenizer().convert_tokens_to_ids(blank), -100.0) for blank in "ĉĊčĠ")
@@ -74,21 +75,37 @@ async def test_each_choice_follows_the_grammar_by_itself(service: Service) -> No
 
 
 async def test_an_output_that_is_cut_short_is_the_beginning_of_a_value(service: Service) -> None:
-    prepared = await service.prepare("a0", TextPrompt("the cat"), 3, json_schema=SCHEMA)
+    prepared = await service.prepare("a0", TextPrompt("the cat"), 3, seeded(1), json_schema=SCHEMA)
 
-    answer = await collect(service.generate(GenerationRequest("cut", prepared, seeded(1), "somebody", 3)))
+    answer = await collect(service.generate(GenerationRequest("cut", prepared, "somebody", 3)))
 
     assert answer.end.finish_reason == "length"
     assert answer.text.startswith("{")
 
 
-async def test_a_grammar_that_fails_fails_its_request_and_no_other(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Failing:
+    """A grammar, and its only matcher, that fails after three tokens."""
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self._tokens = 0
+
+    def matcher(self) -> "Failing":
+        return self
+
+    def allowed(self) -> torch.Tensor:
+        return torch.full((VOCAB,), self.error is None)
+
+    def advance(self, token: int) -> bool:
+        self._tokens += 1
+        self.error = "The grammar failed." if self._tokens == 3 else None
+        return False
+
+
+async def test_a_grammar_that_fails_fails_its_request_and_no_other(service: Service) -> None:
     other = asyncio.create_task(ask(service, "a0", "hello", 60))
-    stream = await start(service, 0, sampling=seeded(1))
-    await anext(stream)
-    await service._on_engine(lambda: setattr(service._engine.scheduler.find("json0").matcher, "_matcher", None))
+    prepared = await service.prepare("a0", TextPrompt("the cat"), 200, seeded(1), json_schema=SCHEMA)
+    stream = service.generate(GenerationRequest("fails", replace(prepared, grammar=Failing()), "somebody", 200))
 
     end = [event async for event in stream][-1].end
 
@@ -99,9 +116,7 @@ async def test_a_grammar_that_fails_fails_its_request_and_no_other(
 
 @pytest.mark.parametrize("field", [{"ignore_eos": True}, {"min_tokens": 3}])
 async def test_what_puts_off_the_end_is_refused_with_a_grammar(service: Service, field: dict[str, object]) -> None:
-    prepared = await service.prepare("a0", TextPrompt("the cat"), 20, json_schema=ANYTHING)
-
     with pytest.raises(InvalidRequest) as refused:
-        service.check(prepared, seeded(1, **field))
+        await service.prepare("a0", TextPrompt("the cat"), 20, seeded(1, **field), json_schema=ANYTHING)
 
     assert refused.value.param in field
