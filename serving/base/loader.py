@@ -1,4 +1,4 @@
-"""A folder in Hugging Face layout to a model that is ready to serve, checked against its own reference forward."""
+"""Loads a base model from a folder in Hugging Face layout and makes it ready to serve."""
 
 import logging
 from collections.abc import Callable
@@ -35,7 +35,11 @@ _MEMORY_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """Everything that serving needs of a loaded base."""
+    """A loaded base model with its cache.
+
+    context_tokens: the longest sequence.   kv_pages, page_bytes: of the KV cache.   adapter_bytes: the budget for
+    adapters on the device.   step_threads: how many threads compute a step.
+    """
 
     name: str
     digest: BaseDigest
@@ -54,7 +58,7 @@ class BaseModel:
 
 
 def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> BaseModel:
-    """Loads the base in `folder`; blocking. Raises BaseModelUnusable, saying what is wrong and where."""
+    """Loads the base in `folder`. Blocking. Raises BaseModelUnusable, which says what is wrong and where."""
     known = KnownDigests(config.adapters_home / "digests.json")
     digest = base_digest(folder, lambda fraction: on_progress("Checking the base model's files", fraction), known.of)
     known.save()
@@ -117,7 +121,7 @@ def _shape(config: ServingConfig, folder: Path, model: PreTrainedModel, base: Se
 
 
 def _names(config: ServingConfig, folder: Path) -> tuple[str, frozenset[str]]:
-    """What clients call the base, and what else an adapter's config may call it."""
+    """The name by which clients ask for the base, and further names that an adapter's config may use for it."""
     hub_id = None if Path(config.base).is_dir() else str(config.base).removeprefix("hf:").partition("@")[0]
     name = config.base_name or Path(hub_id or folder).name
     return name, frozenset(each for each in (hub_id, str(folder)) if each)

@@ -1,4 +1,4 @@
-"""A loaded Hugging Face model to one that serves steps, checked against what the model itself computes."""
+"""Turns a loaded Hugging Face model into one that computes steps, and checks it against the model itself."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
+from serving.base.agreement import WHOLE_MULTIPLE
 from serving.base.architecture import is_understood
 from serving.base.exact import in_float32
 from serving.base.files import embedding_rows, reason_of
@@ -43,7 +44,7 @@ class ServableBase:
 
 
 def make_servable(model: PreTrainedModel, context: int, kernels: Library | None) -> ServableBase:
-    """The fused decoder where the model is understood, else Hugging Face's forward with our parts; uses up `model`.
+    """The fused decoder if it computes this model, else Hugging Face's forward with our attention. Uses up `model`.
 
     context: the longest sequence.   kernels: for the CPU; None computes in plain torch.
 
@@ -87,7 +88,7 @@ def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None
     else:
         forward = HuggingFaceForward(model, served, {end: modules[end] for end in end_names})
         forward.note_layers(trial.ids[0])
-    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact)
+    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, multiple=WHOLE_MULTIPLE)
     return ServableBase(forward, *layout)
 
 
@@ -120,7 +121,7 @@ def _shape(linear: nn.Linear) -> LinearShape:
 
 
 def _ends(model: PreTrainedModel, seen: set[str]) -> dict[str, End]:
-    """The embedding and the head, if they are plain ones that every token passes once."""
+    """The embedding and the head, if they are plain modules that every token passes once."""
     embedding, head = model.get_input_embeddings(), _head(model)
     names = {module: name for name, module in model.named_modules()}
     ends = {}
@@ -164,6 +165,6 @@ def _shapes_of_calls(model: PreTrainedModel) -> Iterator[dict[str, list[tuple[in
 
 
 def _token_shape(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[int, ...]:
-    """The input's shape without its width; nothing if the module was called in another way."""
+    """The input's shape without its width; empty if the module was called with keywords only."""
     shape = tuple(args[0].shape) if args else ()
     return shape[:-1] if type(module) is nn.Linear else shape

@@ -8,7 +8,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
-from serving.base.agreement import FLOAT32_TOLERANCE, ROUNDED_MULTIPLE, float32_error, rounding_multiple
+from serving.base.agreement import EXCERPT_MULTIPLE, FLOAT32_TOLERANCE, float32_error, rounding_multiple
 from serving.base.exact import in_float32
 from serving.base.excerpt import VOCABULARY, Excerpt, with_short_windows
 from serving.base.layers import layer_kinds, windows_within
@@ -77,25 +77,29 @@ def check_structure(model: PreTrainedModel, context: int, forwards: Forwards) ->
     excerpt.convert_to_served()
     own = exact if model.dtype == torch.float32 else trial.by_transformers(excerpt.model)
     forward = forwards.served(excerpt.model, _LONGEST) if forwards.served else forwards.plain(excerpt.model)
-    check_agreement(type(model).__name__, trial, trial.in_steps(forward, model.dtype), own, exact)
+    got = trial.in_steps(forward, model.dtype)
+    check_agreement(type(model).__name__, trial, got, own, exact, multiple=EXCERPT_MULTIPLE)
 
 
-def check_agreement(model: str, trial: Trial, got: torch.Tensor, own: torch.Tensor, exact: torch.Tensor) -> None:
+def check_agreement(
+    model: str, trial: Trial, got: torch.Tensor, own: torch.Tensor, exact: torch.Tensor, *, multiple: float
+) -> None:
     """Raises BaseModelUnusable if `got` is too far from `exact`: `agreement` defines the measures.
 
     got, own: logits of `trial` in the served dtype, by our forward and by transformers.   exact: in float32; the same
     tensor as `own` where float32 is served.   model: the name of its class.
+    multiple: of the rounding error of transformers that is allowed.
     """
     if own is exact:
         error = float32_error(got, exact)
         if error > FLOAT32_TOLERANCE:
             raise BaseModelUnusable(f"{model} is not served: {_too_far(error)}.")
         return
-    phase, multiple = rounding_multiple(got, own, exact, trial.phases)
-    if multiple > ROUNDED_MULTIPLE:
+    phase, reached = rounding_multiple(got, own, exact, trial.phases)
+    if reached > multiple:
         raise BaseModelUnusable(
-            f"{model} is not served in this dtype: its {phase} rows are {multiple:.1f} times as far from float32 as "
-            f"with transformers, and {ROUNDED_MULTIPLE:.0f} times is allowed. Try --dtype fp32."
+            f"{model} is not served in this dtype: its {phase} rows are {reached:.1f} times as far from float32 as "
+            f"with transformers, and {multiple:.0f} times is allowed. Try --dtype fp32."
         )
 
 

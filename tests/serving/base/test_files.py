@@ -148,17 +148,17 @@ def test_a_damaged_tokenizer_is_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.fixture
 def larger_tokenizer(tmp_path: Path) -> Path:
-    """A base whose tokenizer has 4 tokens more than the model."""
+    """A base whose tokenizer has hundreds of tokens that the model has no embedding for."""
     folder = save_base(tmp_path / "base")
     larger = tokenizer()
-    larger.add_tokens([f"<extra-{i}>" for i in range(4)])
+    larger.add_tokens([f"<extra-{i}>" for i in range(VOCAB)])
     larger.save_pretrained(folder)
     return folder
 
 
 async def test_a_token_without_an_embedding_is_refused_and_the_model_served(larger_tokenizer: Path) -> None:
     base = load_base(larger_tokenizer, configured(larger_tokenizer), lambda what, fraction: None)
-    template = "{% for m in messages %}{{ m.content }}<extra-1>{% endfor %}"
+    template = "{% for m in messages %}{{ m.content }}<extra-100>{% endfor %}"
     preparer = Preparer(base.vocabulary, TemplateRenderer(), base.context_tokens)
 
     async def prepared(prompt: TextPrompt | TokenPrompt | ChatPrompt) -> tuple[int, ...]:
@@ -166,10 +166,11 @@ async def test_a_token_without_an_embedding_is_refused_and_the_model_served(larg
         return made.prompt_ids
 
     assert len(await prepared(TextPrompt("hello"))) > 0
-    assert len(await prepared(TextPrompt("hello <extra-1>"))) > 0, "text spells the names of control tokens out"
+    assert len(await prepared(TextPrompt("hello <extra-100>"))) > 0, "text spells the names of control tokens out"
+    assert len(await prepared(TokenPrompt((9, VOCAB - 1)))) == 2
     with pytest.raises(InvalidRequest, match=f"between 0 and {VOCAB - 1}"):
         await prepared(TokenPrompt((9, VOCAB)))
-    with pytest.raises(InvalidRequest, match=f"'<extra-1>' \\(id {VOCAB + 1}\\).*no embedding"):
+    with pytest.raises(InvalidRequest, match=f"'<extra-100>' .id {len(tokenizer()) + 100}.*no embedding"):
         await prepared(ChatPrompt((ChatMessage("user", "hello"),)))
 
 

@@ -41,7 +41,7 @@ def test_a_machine_without_a_compiler_goes_without(
 def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
 
-    with pytest.raises(NotBuilt, match="others may write"):
+    with pytest.raises(NotBuilt, match="other users may write"):
         built(torch.float32, tmp_path)
 
 
