@@ -38,7 +38,8 @@ class BaseModel:
     """A loaded base model with its cache.
 
     context_tokens: the longest sequence.   kv_pages, page_bytes: of the KV cache.   adapter_bytes: the budget for
-    adapters on the device.   step_threads: how many threads compute a step.
+    adapters on the device.   step_threads: how many threads compute a step.   forward_name: the class that
+    computes it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class BaseModel:
     step_threads: StepThreads
     device: torch.device
     dtype: torch.dtype
+    forward_name: str
 
 
 def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> BaseModel:
@@ -92,6 +94,7 @@ def load_base(folder: Path, config: ServingConfig, on_progress: Progress) -> Bas
         step_threads=step_threads,
         device=device,
         dtype=model.dtype,
+        forward_name=type(servable.forward).__name__,
     )
 
 

@@ -25,12 +25,12 @@ def choose_dtype(choice: DtypeChoice, device: torch.device, d_in: int, d_out: in
         return _DTYPES[choice]
     if device.type == "cuda":
         return torch.bfloat16
-    bf16_s = sum(_linear_s(torch.bfloat16, rows, d_in, d_out) for rows in (1, 32))
-    fp32_s = sum(_linear_s(torch.float32, rows, d_in, d_out) for rows in (1, 32))
+    bf16_s = sum(linear_s(torch.bfloat16, rows, d_in, d_out) for rows in (1, 32))
+    fp32_s = sum(linear_s(torch.float32, rows, d_in, d_out) for rows in (1, 32))
     return torch.bfloat16 if bf16_s * _WORTH_IT < fp32_s else torch.float32
 
 
-def _linear_s(dtype: torch.dtype, rows: int, d_in: int, d_out: int) -> float:
+def linear_s(dtype: torch.dtype, rows: int, d_in: int, d_out: int) -> float:
     """The best of several timings of one linear layer, in seconds."""
     x, weight = torch.ones(rows, d_in, dtype=dtype), torch.ones(d_out, d_in, dtype=dtype)
     best = float("inf")

@@ -15,7 +15,7 @@ from serving.gpu.attention import (
     parts_for,
     store_rows,
 )
-from serving.gpu.graphs import MOST_ROWS, Capture, DecodeGraphs
+from serving.gpu.graphs import MOST_ROWS, Capture, DecodeGraphs, GraphKey
 from serving.gpu.inputs import StaticInputs, StepInputs, StepNumbers
 from serving.gpu.lora import LoraKernels
 from serving.kv.cache import KvCache, LayerShape
@@ -95,6 +95,11 @@ class GpuDecoder:
     def groups(self) -> tuple[Group, ...]:
         """The linears that are multiplied together."""
         return self._decoder.groups
+
+    @property
+    def captured(self) -> frozenset[GraphKey]:
+        """The kinds of decode steps that have a graph."""
+        return self._graphs.keys
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
         """Logits [wanted rows, vocab] in the model's dtype."""

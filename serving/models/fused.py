@@ -185,6 +185,11 @@ class FusedDecoder:
         self._layers = tuple(Layer.of(module, i) for i, module in enumerate(inner.layers))
 
     @property
+    def decoder_layers(self) -> tuple[Layer, ...]:
+        """The layers with their fused weights."""
+        return self._layers
+
+    @property
     def layers(self) -> Mapping[int, LayerShape]:
         """The shapes of the keys and values by layer number."""
         return {layer.index: layer.shape for layer in self._layers}

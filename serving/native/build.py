@@ -48,12 +48,12 @@ def _fingerprint(command: list[str]) -> str:
     for source in sorted(_KERNELS.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     version = subprocess.run([command[0], "--version"], capture_output=True, check=False, timeout=_TIMEOUT_S)
-    for part in (*command, version.stdout.decode(errors="replace"), _processor()):
+    for part in (*command, version.stdout.decode(errors="replace"), processor_features()):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:32]
 
 
-def _processor() -> str:
+def processor_features() -> str:
     """The processor's features: a library compiled on another machine may contain instructions that this one lacks."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
