@@ -1,4 +1,4 @@
-"""Which Hugging Face models the fused decoder computes exactly. Everything else takes the fallback."""
+"""Decides whether the fused decoder computes a Hugging Face model exactly. All other models use the fallback."""
 
 from torch import nn
 from transformers import (
@@ -15,7 +15,7 @@ _FAMILIES = {
     Qwen2ForCausalLM: frozenset({"layer_types", "sliding_window"}),
     Qwen3ForCausalLM: frozenset({"attention_bias", "layer_types", "sliding_window"}),
 }
-"""The classes, and what each reads of its configuration that not all of them do."""
+"""The supported classes, each with the configuration fields that only some of them read."""
 _COMPUTED = frozenset(
     {
         "head_dim",
@@ -32,7 +32,7 @@ _COMPUTED = frozenset(
         "vocab_size",
     }
 )
-"""Fields the fused decoder follows: in its own code, or because they only decide shapes and rotary tables."""
+"""Fields that the fused decoder obeys, in its own code or because they only set shapes and rotary tables."""
 _WITHOUT_EFFECT = frozenset(
     {
         "_attn_implementation_autoset",
@@ -59,13 +59,13 @@ _WITHOUT_EFFECT = frozenset(
         "use_sliding_window",
     }
 )
-"""Fields of training, of bookkeeping, or already turned into one of the above by the configuration's class."""
+"""Fields for training or bookkeeping, and fields that the configuration's class has turned into one of the above."""
 
 _NO_SPLIT = ("pretraining_tp", 1)
 
 
 def is_understood(model: PreTrainedModel) -> bool:
-    """Whether every field of the configuration and every module of the model is one the fused decoder computes."""
+    """Whether the fused decoder computes every field of the configuration and every module of the model."""
     own = _FAMILIES.get(type(model))
     if own is None:
         return False

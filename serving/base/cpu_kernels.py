@@ -1,4 +1,4 @@
-"""The kernels ready to use, or the reason why this machine goes without them."""
+"""The CPU kernels, compiled and tested at start, or the logged reason why this machine runs without them."""
 
 import logging
 from pathlib import Path
@@ -14,9 +14,9 @@ _TOLERANCE = {torch.bfloat16: 2e-2, torch.float32: 1e-5}
 
 
 def kernels_for(dtype: torch.dtype, device: torch.device, home: Path | None) -> Library | None:
-    """The kernels for `dtype`, compiled into `home` if they are not there yet; None where they cannot be had.
+    """The kernels for `dtype`, compiled into `home` unless present; None if they cannot be compiled or are wrong.
 
-    home None means: do without. Blocking; the first time takes seconds.
+    home: None turns the kernels off. Blocking; compiling takes seconds.
     """
     if device.type != "cpu" or home is None:
         return None
@@ -32,7 +32,7 @@ def kernels_for(dtype: torch.dtype, device: torch.device, home: Path | None) -> 
 
 
 def _is_right(library: Library) -> bool:
-    """Whether a product comes out as torch computes it: a compiler can be wrong, too."""
+    """Whether a matrix product agrees with torch: compilers have bugs, too."""
     generator = torch.Generator().manual_seed(1)
     x, weight = (torch.randn(rows, 70, generator=generator).to(library.dtype) for rows in (13, 52))
     got = PackedMatrix(library, weight, None, threads=1)(x, threads=torch.get_num_threads(), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The fused decoder with kernels for the GPU it is on, or the reason why it goes without them."""
+"""The fused decoder with Triton kernels for its GPU, or the logged reason why it runs without them."""
 
 import logging
 
@@ -11,7 +11,7 @@ log = logging.getLogger("serving.gpu")
 
 
 def with_kernels(decoder: FusedDecoder, context: int, device: torch.device) -> StepForward:
-    """`decoder` with Triton's kernels and CUDA graphs; as it is where Triton cannot compile for this GPU.
+    """`decoder` with Triton kernels and CUDA graphs; unchanged if Triton cannot compile for this GPU or is wrong.
 
     context: the longest sequence.
     """

@@ -1,4 +1,4 @@
-"""What has to be on disk and in memory before a service can start."""
+"""Opens what a service needs before it can start: the base model and the adapter store."""
 
 from serving.adapters.resolve import resolve_base
 from serving.adapters.store import AdapterStore
@@ -7,7 +7,10 @@ from serving.config import ServingConfig
 
 
 def open_base(config: ServingConfig, on_progress: Progress) -> tuple[BaseModel, AdapterStore]:
-    """The base and the adapters' store; blocking. Raises BaseModelUnusable, SourceRefused, SourceUnavailable."""
+    """Fetches and loads the base, then opens the adapter store. Blocking.
+
+    Raises BaseModelUnusable, SourceRefused and SourceUnavailable.
+    """
 
     def downloaded(fraction: float) -> None:
         on_progress("Downloading the base model", fraction)

@@ -1,35 +1,39 @@
-"""A loaded Hugging Face model to one that serves steps, checked against what the model itself computes."""
+"""Turns a loaded Hugging Face model into one that computes steps, and checks it against the model itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
+from serving.base.agreement import WHOLE_MULTIPLE
 from serving.base.architecture import is_understood
+from serving.base.exact import in_float32
+from serving.base.files import embedding_rows, reason_of
 from serving.base.gpu_kernels import with_kernels
+from serving.base.structure import Forwards, check_agreement, check_structure
+from serving.base.trial import Trial
 from serving.config import StepThreads
 from serving.errors import BaseModelUnusable
-from serving.kv.cache import KvCache
-from serving.kv.pages import pages_for
 from serving.lora.slot import EMBEDDING, HEAD
 from serving.models.fallback import HuggingFaceForward
 from serving.models.fused import FusedDecoder
-from serving.models.step import Step, StepForward
+from serving.models.step import StepForward
 from serving.native.decoder import NativeDecoder
 from serving.native.library import Library
 
-_PROBE_TOKENS = 24
-
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """served: full name → shape of the linears in the layers that take adapters.   ends: the embedding and the head.
+class ServableBase:
+    """A base model that computes steps, and the modules that adapters may change.
 
+    served: full name → shape of the linears in the layers that take adapters.   ends: the embedding and the head.
     tied: the head's full name → the embedding's, if they share their weight.
-    unserved: full names that an adapter could mean in vain.
+    unserved: full names of linears and embeddings that adapters may name but that do not take adapters.
     """
 
     forward: StepForward
@@ -39,41 +43,53 @@ class Prepared:
     unserved: frozenset[str]
 
 
-@torch.inference_mode()
-def prepare(model: PreTrainedModel, context: int, kernels: Library | None) -> Prepared:
-    """The decoder where the model is understood, else Hugging Face's forward with our parts; uses up `model`.
+def make_servable(model: PreTrainedModel, context: int, kernels: Library | None) -> ServableBase:
+    """The fused decoder if it computes this model, else Hugging Face's forward with our attention. Uses up `model`.
 
-    context: the longest sequence.   kernels: None computes in plain torch.
+    context: the longest sequence.   kernels: for the CPU; None computes in plain torch.
 
-    A linear is served if the reference forward showed it every token exactly once; an expert, seeing some, is not.
-    Raises BaseModelUnusable if what our parts compute differs from what the model computed before.
+    Raises BaseModelUnusable if what our parts compute differs from what the model computes, or if the model's own code
+    fails.
     """
-    probe = torch.arange(_PROBE_TOKENS, device=model.device) % model.config.vocab_size
-    expected = model(input_ids=probe[None], use_cache=False).logits[0]
-    seen = _seen_with_every_token(model, probe)
-    prefix = f"{model.base_model_prefix}."
+    try:
+        return _make_servable(model, context, kernels)
+    except BaseModelUnusable:
+        raise
+    except Exception as reason:  # a model's code may raise anything
+        raise BaseModelUnusable(
+            f"{type(model).__name__} is not served: its code failed in the checks at start ("
+            f"{reason_of(reason)}). Try another version of the model, or another base model."
+        ) from reason
+
+
+@torch.inference_mode()
+def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None) -> ServableBase:
+    understood = is_understood(model)
+    has_kernels = understood and (kernels is not None or model.device.type == "cuda")
+    served_part = partial(_decoder, kernels=kernels) if has_kernels else None
+    check_structure(model, context, Forwards(FusedDecoder if understood else _fallback, served_part))
+    trial = Trial(embedding_rows(model), context, model.device, brief=True)
+    with _shapes_of_calls(model) as calls:
+        own = exact = trial.by_transformers(model)
+    if model.dtype != torch.float32:
+        with in_float32(model):
+            exact = trial.by_transformers(model)
+    seen = {name for name, shapes in calls.items() if shapes == [trial.batch_shape]}
     modules = {name: module for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Embedding))}
     ends = _ends(model, seen)
     end_names = {end.full_name for end in ends.values()}
-    served = {
-        name: module
-        for name, module in modules.items()
-        if type(module) is nn.Linear and name in seen - end_names and name.startswith(prefix)
-    }
-    shapes = {name: _shape(linear) for name, linear in served.items()}
-    layout = shapes, ends, _tied(model), frozenset(modules.keys() - served.keys() - end_names)
-    if is_understood(model):
-        decoder = _decoder(model, context, kernels)
-        _check(expected, _prefilled_then_decoded(decoder, probe, model.dtype), model)
-        return Prepared(decoder, *layout)
-    fallback = HuggingFaceForward(model, served, {name: modules[name] for name in end_names})
-    _check(expected, fallback.probe(probe), model)
-    if len(fallback.layers) != getattr(model.config, "num_hidden_layers", len(fallback.layers)):
-        raise BaseModelUnusable(
-            f"{type(model).__name__} is not served: its attention does not go through the attention interface in all "
-            f"{model.config.num_hidden_layers} layers."
-        )
-    return Prepared(fallback, *layout)
+    served = _served(model, modules, seen - end_names)
+    unserved = frozenset(modules.keys() - served.keys() - end_names)
+    layout = {name: _shape(linear) for name, linear in served.items()}, ends, _tied(model), unserved
+    dtype, name = model.dtype, type(model).__name__
+    forward: StepForward
+    if understood:
+        forward = _decoder(model, context, kernels)
+    else:
+        forward = HuggingFaceForward(model, served, {end: modules[end] for end in end_names})
+        forward.note_layers(trial.ids[0])
+    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, multiple=WHOLE_MULTIPLE)
+    return ServableBase(forward, *layout)
 
 
 def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> StepForward:
@@ -83,12 +99,29 @@ def _decoder(model: PreTrainedModel, context: int, kernels: Library | None) -> S
     return with_kernels(decoder, context, model.device) if model.device.type == "cuda" else decoder
 
 
+def _fallback(model: PreTrainedModel) -> HuggingFaceForward:
+    """The whole model's forward without adapters."""
+    forward = HuggingFaceForward(model, {}, {})
+    forward.note_layers(torch.arange(8, device=model.device))
+    return forward
+
+
+def _served(model: PreTrainedModel, modules: Mapping[str, nn.Module], seen: set[str]) -> dict[str, nn.Linear]:
+    """The plain linears of the layers that the forward showed every token exactly once; an expert sees only some."""
+    prefix = f"{model.base_model_prefix}."
+    return {
+        name: module
+        for name, module in modules.items()
+        if type(module) is nn.Linear and name in seen and name.startswith(prefix)
+    }
+
+
 def _shape(linear: nn.Linear) -> LinearShape:
     return LinearShape(linear.in_features, linear.out_features, linear.bias is not None)
 
 
 def _ends(model: PreTrainedModel, seen: set[str]) -> dict[str, End]:
-    """The embedding and the head, if they are plain ones that every token passes once."""
+    """The embedding and the head, if they are plain modules that every token passes once."""
     embedding, head = model.get_input_embeddings(), _head(model)
     names = {module: name for name, module in model.named_modules()}
     ends = {}
@@ -113,8 +146,9 @@ def _head(model: PreTrainedModel) -> nn.Module | None:
     return head
 
 
-def _seen_with_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> set[str]:
-    """Names of the linears that the forward calls once with [1, tokens, d_in], and of embeddings, with [1, tokens]."""
+@contextmanager
+def _shapes_of_calls(model: PreTrainedModel) -> Iterator[dict[str, list[tuple[int, ...]]]]:
+    """By name of every linear and embedding: the shapes [sequences, tokens] with which it is called inside."""
     calls: dict[str, list[tuple[int, ...]]] = {}
     hooks = []
     for name, module in model.named_modules():
@@ -123,37 +157,14 @@ def _seen_with_every_token(model: PreTrainedModel, token_ids: torch.Tensor) -> s
             hooks.append(
                 module.register_forward_pre_hook(lambda each, args, of=calls[name]: of.append(_token_shape(each, args)))
             )
-    model(input_ids=token_ids[None], use_cache=False)
-    for hook in hooks:
-        hook.remove()
-    return {name for name, shapes in calls.items() if shapes == [(1, *token_ids.shape)]}
+    try:
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _token_shape(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[int, ...]:
-    """The input's shape without its width; nothing if the module was called in another way."""
+    """The input's shape without its width; empty if the module was called with keywords only."""
     shape = tuple(args[0].shape) if args else ()
     return shape[:-1] if type(module) is nn.Linear else shape
-
-
-def _prefilled_then_decoded(decoder: StepForward, token_ids: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Logits of one sequence [tokens], all but the last token computed in one step, that one in the next."""
-    tokens = token_ids.shape[0]
-    pages = list(range(pages_for(tokens)))
-    cache = KvCache(decoder.layers, len(pages), dtype, token_ids.device)
-    logits = []
-    for start, end, decode_rows in ((0, tokens - 1, 0), (tokens - 1, tokens, 1)):
-        positions = torch.arange(start, end, device=token_ids.device)
-        step = Step(token_ids[start:end], positions, None, [pages], [(start, end)], decode_rows, None)
-        logits.append(decoder.forward(step, cache))
-    return torch.cat(logits)
-
-
-def _check(expected: torch.Tensor, got: torch.Tensor, model: PreTrainedModel) -> None:
-    """What we would compute wrongly is refused here."""
-    tolerance = 1e-4 if model.dtype == torch.float32 else 5e-2
-    worst = (got - expected).abs().max().item() / max(1.0, expected.abs().max().item())
-    if not worst <= tolerance:
-        raise BaseModelUnusable(
-            f"{type(model).__name__} is not served: it computes more than the attention interface and rotary softmax "
-            f"attention tell (difference {worst:.1e})."
-        )

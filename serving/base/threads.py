@@ -13,26 +13,26 @@ from serving.native.decoder import NativeDecoder
 _BATCHES = (1, 8, 32)
 _TRIALS = 20
 _PROBE_S = 0.2
-"""A large model is not probed longer than this per batch, but always once."""
+"""Time limit per batch size. A large model is measured once even if that takes longer."""
 _WORTH_IT = 0.75
-"""More threads must take at most this part of the time: they also take the core that the event loop needs."""
+"""More threads must take at most this share of the time, because they also take the core that the event loop needs."""
 
 
 @torch.inference_mode()
 def choose_threads(decoder: NativeDecoder, cache: KvCache, pages: int, most: int) -> StepThreads:
-    """All of `most` from the smallest batch on that they make clearly faster; one thread below it.
+    """`most` threads from the smallest batch on that they make clearly faster, and one thread for smaller batches.
 
-    The cache must be unused still: the steps write to its first pages.
+    The cache must not be in use yet: the measured steps write to its first pages.
     """
     if most > 1:
         for rows in sorted({min(batch, pages) for batch in _BATCHES}):
-            if _shared_part(decoder, cache, rows, most) <= _WORTH_IT:
+            if time_ratio(decoder, cache, rows, most) <= _WORTH_IT:
                 return StepThreads(most, rows)
     return StepThreads(1)
 
 
-def _shared_part(decoder: NativeDecoder, cache: KvCache, rows: int, most: int) -> float:
-    """The time of a shared decode step of `rows` sequences over that of one thread: the best of each, in turn."""
+def time_ratio(decoder: NativeDecoder, cache: KvCache, rows: int, most: int) -> float:
+    """The time of a decode step of `rows` sequences with `most` threads, divided by that with one: the best of each."""
     tokens, positions = torch.zeros(rows, dtype=torch.long), torch.full((rows,), PAGE_TOKENS - 1)
     spans = [(PAGE_TOKENS - 1, PAGE_TOKENS)] * rows
     step = Step(tokens, positions, None, [[row] for row in range(rows)], spans, rows, None)

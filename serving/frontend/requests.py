@@ -75,6 +75,7 @@ class Preparer:
         ids = await self._token_ids(prompt, chat_template or self._vocabulary.chat_template)
         if not ids:
             raise InvalidRequest("prompt", "is empty")
+        self._vocabulary.check_embedded(ids)
         wanted = max(1, self._context_tokens - len(ids)) if max_new_tokens is None else max_new_tokens
         if len(ids) + wanted > self._context_tokens:
             raise ContextTooLong(len(ids), wanted, self._context_tokens)

@@ -1,5 +1,6 @@
-"""What a CUDA device computes with kernels of its own: the LoRA operator, paged attention, decode steps as CUDA graphs.
+"""Triton kernels for a CUDA device: the LoRA operator, paged attention, and decode steps as CUDA graphs.
 
-Triton is imported by `lora_kernels` and `attention_kernels` alone, and these by what runs on a GPU or tests it; a node
-on a CPU loads neither. The kernels are tested against the float32 references with Triton's interpreter.
+Only `lora_kernels` and `attention_kernels` define kernels, and only code for GPUs imports them: a node on a CPU does
+not load Triton. The kernels are tested against the float32 references with Triton's interpreter. The engine thread runs
+the steps; the loader's threads copy adapters to the device (`staging`).
 """

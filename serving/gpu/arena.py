@@ -1,4 +1,4 @@
-"""Which bytes of one piece of memory are taken. Knows no tensors."""
+"""Allocates byte ranges of one piece of memory. Knows no tensors."""
 
 from bisect import bisect_left, insort
 
@@ -6,9 +6,9 @@ from bisect import bisect_left, insort
 class Arena:
     """Ranges of `nbytes` bytes, each a multiple of `align_bytes` long, none overlapping.
 
-        | taken | free | taken | taken |   free   |     neighbours that are both free become one
+        | taken | free | taken | taken |   free   |     adjacent free ranges are merged
 
-    The smallest free range that is large enough is used, so large ones stay for what needs them.
+    Best fit: the smallest free range that is large enough is used, so that large ranges stay available.
     """
 
     def __init__(self, nbytes: int, align_bytes: int = 4096) -> None:
@@ -20,7 +20,7 @@ class Arena:
         self._taken: dict[int, int] = {}
 
     def take(self, nbytes: int) -> int | None:
-        """Where a range of at least `nbytes` begins; None if no free one is large enough."""
+        """The start of a new range of at least `nbytes`; None if no free range is large enough."""
         length = max(1, -(-nbytes // self._align_bytes)) * self._align_bytes
         fitting = [free for free in self._free if free[1] >= length]
         if not fitting:
@@ -34,7 +34,7 @@ class Arena:
         return start
 
     def give_back(self, start: int) -> None:
-        """Frees the range that begins at `start`."""
+        """Frees the range that starts at `start`."""
         length = self._taken.pop(start)
         self.used_bytes -= length
         at = bisect_left(self._free, (start, 0))
@@ -45,8 +45,13 @@ class Arena:
             length += before
         insort(self._free, (start, length))
 
+    @property
+    def taken_ranges(self) -> int:
+        """The number of ranges in use."""
+        return len(self._taken)
+
     def check_integrity(self) -> None:
-        """Free and taken ranges tile the arena, and no two free ones are neighbours."""
+        """Free and taken ranges tile the arena, and no two free ranges are adjacent."""
         ranges = sorted([*self._free, *self._taken.items()])
         ends = [start + length for start, length in ranges]
         assert [0, *ends] == [*[start for start, _ in ranges], self.nbytes]

@@ -1,4 +1,4 @@
-"""Attention over pages with the kernels: which blocks, how many parts, one launch per kind of row."""
+"""Launches the attention kernels: chooses block sizes and parts, with one launch for decode rows and one for tiles."""
 
 import math
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from serving.kv.cache import LayerShape
 from serving.kv.pages import PAGE_TOKENS
 
 PREFILL_TOKENS = 64
-"""Queries of a prefill tile."""
+"""The most queries of a prefill tile."""
 _NO_WINDOW = 1 << 30
 _STORE_ELEMENTS = 1024
 _LEAST_ROWS = 16
-"""Of a matrix unit."""
+"""The fewest rows that a matrix unit multiplies."""
 _MOST_PARTS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeRows:
-    """One new token per row, whose key and value are the last of lengths[i]: [rows] in its pages.
+    """Rows with one new token each, whose key and value are already in the cache.
 
-    pages: the rows' page tables, row i's from pages_at[i] on.   parts: into which a row's keys are cut.
+    lengths: [rows], tokens of each sequence with the new one.   pages: all page tables, concatenated; row i's starts at
+    pages_at[i].   parts: the number of parts into which a row's keys are split.
     """
 
     pages: torch.Tensor
@@ -34,20 +35,20 @@ class DecodeRows:
 
 
 def busy_programs(device: torch.device) -> int:
-    """So many programs keep the device busy: two for each of its multiprocessors."""
+    """The number of programs that keep the device busy: two for each of its multiprocessors."""
     if device.type != "cuda":
-        return 8  # the interpreter runs them one by one: only so many that parts occur
+        return 8  # the interpreter runs programs one by one: enough that keys are split into parts
     return 2 * int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def parts_for(rows: int, kv_heads: int, programs: int) -> int:
-    """Into how many parts a row's keys are cut for so many programs: a power of two, the more the fewer rows."""
+    """The number of parts, a power of two, into which a row's keys are split to get `programs` programs."""
     wanted = -(-programs // (rows * kv_heads))
     return int(min(_MOST_PARTS, next_power_of_2(wanted)))
 
 
 def store_rows(arena: torch.Tensor, rows: torch.Tensor, places: torch.Tensor) -> None:
-    """rows: [tokens, elements] go to `places`: [tokens], each page * PAGE_TOKENS + offset, or below 0: nowhere."""
+    """Stores rows [tokens, elements] at `places` [tokens], each page * PAGE_TOKENS + offset; drops places below 0."""
     assert rows.stride(1) == 1
     store[(rows.shape[0],)](arena, rows, places, rows.stride(0), ELEMENTS=arena.shape[2], BLOCK=_STORE_ELEMENTS)
 
@@ -108,7 +109,7 @@ def attend_prefill(
 ) -> None:
     """Writes the attention of the tiles' tokens into out: [tokens, heads * value_dim].   query: [tokens, heads, dim].
 
-    tiles: [n, 4], see `tiles.PrefillTile`; none has more than PREFILL_TOKENS tokens. Their keys and values are written.
+    tiles: [n, 4], see `tiles.PrefillTile`, of at most PREFILL_TOKENS tokens whose keys and values are in the cache.
     """
     heads = query.shape[1]
     assert query.stride(2) == 1
@@ -131,7 +132,7 @@ def attend_prefill(
 
 
 def _blocks(shape: LayerShape, dtype: torch.dtype) -> dict[str, object]:
-    """What both kernels are compiled for. Fewer keys at once where a head has more bytes, to fit the chip."""
+    """The compile-time constants of both kernels. Wide heads get blocks of fewer keys, to fit into shared memory."""
     wide = max(shape.key_dim, shape.value_dim) * dtype.itemsize > 256
     return {
         "KEY_DIM": shape.key_dim,

@@ -1,17 +1,17 @@
 r"""Attention over the paged cache in Triton kernels: `store` fills it; `decode` and `combine`, or `prefill`, read it.
 
     arena     [pages, PAGE, elements]   a token's row: its keys over all heads, then its values (serving/kv/cache.py)
-    pages     int64, the page tables of all rows one behind the other; a row's begins at its `pages_at`
+    pages     int64, the page tables of all rows, concatenated; a row's starts at its `pages_at`
 
     out[t] = softmax_p(scaling q[t]·k[p]) v[p]   over p of t's own sequence, position(t) - window < p ≤ position(t)
 
 The readers keep, per query, the largest score m so far, l = Σ 2^(s - m) and acc = Σ 2^(s - m) v, where s is the score
-in units of log2 (online softmax: Milakov and Gimelshein, arXiv 1805.02867). m begins at a finite number, -1e30, so that
-2^(m - m) is 1 where nothing was seen, and not NaN. Only tokens of the sequence itself are loaded, so it does not matter
-what others have left in its pages. "No window" is a window longer than any sequence.
+in units of log2 (online softmax: Milakov and Gimelshein, arXiv 1805.02867). m starts at a finite number, -1e30, so that
+2^(m - m) is 1 and not NaN where no key was seen. Only tokens of the sequence itself are loaded, so numbers that other
+sequences have left in its pages have no effect. "No window" is a window longer than any sequence.
 
 In `decode` the queries that share a key head form one block, so keys and values are read once for all of them. DOT as
-in `lora_kernels`. Lengths and pages are data: grids depend on the number of rows and tiles alone.
+in `lora_kernels`. Lengths and pages are data: grids depend only on the number of rows and tiles.
 """
 
 import triton
@@ -27,7 +27,7 @@ def store(
     ELEMENTS: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """arena row places[t] ← rows[t]; a place below 0 is nowhere.   places: [tokens] int64, each page * PAGE + offset.
+    """arena row places[t] ← rows[t]; places below 0 are dropped.   places: [tokens] int64, each page * PAGE + offset.
 
     Grid: (tokens,). rows: [tokens, ELEMENTS], the step's keys and values.
     """
@@ -116,8 +116,9 @@ def decode(
 ) -> None:
     """partial [rows, HEADS, SPLITS, VALUE_DIM]: acc of every part; softmax [rows, HEADS, SPLITS, 2]: its m and l.
 
-    Grid: (rows, KV_HEADS, SPLITS). Row i is the token at position lengths[i] - 1 of its sequence. What it may look at
-    is cut into SPLITS parts of whole blocks; a part without positions, as all of a row of length 0, leaves l = 0.
+    Grid: (rows, KV_HEADS, SPLITS). Row i is the token at position lengths[i] - 1 of its sequence. The positions
+    that it attends to are split into SPLITS parts of whole blocks. An empty part has l = 0, as have all parts of a row
+    of length 0.
     """
     row, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     length = tl.load(lengths + row)
@@ -167,7 +168,7 @@ def combine(
     VALUE_DIM: tl.constexpr,
     BLOCK_V: tl.constexpr,
 ) -> None:
-    """out[row, head] = Σ_s 2^(m_s - m) acc_s / Σ_s 2^(m_s - m) l_s with m = max m_s; zeros for a row that saw nothing.
+    """out[row, head] = Σ_s 2^(m_s - m) acc_s / Σ_s 2^(m_s - m) l_s with m = max m_s; zeros for an empty row.
 
     Grid: (rows, HEADS). out: [rows, HEADS * VALUE_DIM].
     """
@@ -204,7 +205,7 @@ def prefill(
     PAGE: tl.constexpr,
     DOT: tl.constexpr,
 ) -> None:
-    """Attention of neighbouring tokens of one sequence; their own keys and values are in the cache already.
+    """Attention of contiguous tokens of one sequence; their own keys and values are in the cache already.
 
     Grid: (tiles, HEADS). tiles: [n, 4] int64: first token of the step, tokens, position of the first, `pages_at`.
     out: [tokens, HEADS * VALUE_DIM].

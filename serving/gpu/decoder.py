@@ -1,4 +1,4 @@
-"""The fused decoder with the kernels; its decode steps run as graphs."""
+"""The fused decoder with the Triton kernels. Decode steps run as CUDA graphs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from serving.gpu.attention import (
     parts_for,
     store_rows,
 )
-from serving.gpu.graphs import MOST_ROWS, Capture, DecodeGraphs
+from serving.gpu.graphs import MOST_ROWS, Capture, DecodeGraphs, GraphKey
 from serving.gpu.inputs import StaticInputs, StepInputs, StepNumbers
 from serving.gpu.lora import LoraKernels
 from serving.kv.cache import KvCache, LayerShape
@@ -28,9 +28,9 @@ from serving.models.step import Step
 
 @dataclass(frozen=True, slots=True)
 class KernelOperators:
-    """One step with the kernels. The first rows are decode rows, `inputs.prefill` covers the rest.
+    """The operators of one step, with the kernels. Decode rows come first; `inputs.prefill` covers the others.
 
-    programs: so many keep the device busy.
+    programs: the number of programs that keep the device busy.
     """
 
     inputs: StepInputs
@@ -39,12 +39,14 @@ class KernelOperators:
     programs: int
 
     def project(self, projection: Projection, x: torch.Tensor) -> torch.Tensor:
+        """As in StepOperators."""
         y = projection(x, None)
         if self.lora is not None:
             self.lora.add(y, x, projection.group, self.inputs.lora, self.inputs.lora_tile_tokens)
         return y
 
     def attend(self, layer: Layer, query: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """As in StepOperators."""
         arena, inputs = self.cache.arena(layer.index), self.inputs
         store_rows(arena, rows, inputs.places)
         count, shape = len(inputs.lengths), layer.shape
@@ -66,10 +68,10 @@ class KernelOperators:
 
 
 class GpuDecoder:
-    """A FusedDecoder whose adapters and attention are the kernels', for sequences of at most `context` tokens.
+    """A FusedDecoder with kernels for adapters and attention, for sequences of at most `context` tokens.
 
-    A step of decode rows alone is a graph, unless one of its adapters changes more than the layers' linears: such
-    adapters, at the embedding or the head, and prompts run as they come.
+    A step of decode rows alone runs as a graph. Steps with prompts, or with an adapter that changes the embedding or
+    the head, run without a graph.
     """
 
     def __init__(self, decoder: FusedDecoder, context: int, device: torch.device, capture: Capture) -> None:
@@ -86,11 +88,18 @@ class GpuDecoder:
 
     @property
     def layers(self) -> Mapping[int, LayerShape]:
+        """The shapes of the keys and values by layer number."""
         return self._decoder.layers
 
     @property
     def groups(self) -> tuple[Group, ...]:
+        """The linears that are multiplied together."""
         return self._decoder.groups
+
+    @property
+    def captured(self) -> frozenset[GraphKey]:
+        """The kinds of decode steps that have a graph."""
+        return self._graphs.keys
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
         """Logits [wanted rows, vocab] in the model's dtype."""
@@ -102,7 +111,7 @@ class GpuDecoder:
             row_of=self._lora.table.row,
             prefill_tokens=PREFILL_TOKENS,
         )
-        self._forget_what_moved(cache)
+        self._forget_moved_graphs(cache)
         if len(numbers.lengths) == len(step.token_ids) <= MOST_ROWS and self._is_in_layers(step.lora):
             logits = self._graphs.forward(step.token_ids, numbers)
             return logits if step.last is None else logits.index_select(0, step.last)
@@ -113,7 +122,7 @@ class GpuDecoder:
         return self._decoder.logits(hidden, step.head_lora)
 
     def _decode(self, static: StaticInputs, with_lora: bool) -> torch.Tensor:
-        """Logits of a padded decode step, all of it on the device: what a graph records."""
+        """Logits of a padded decode step, computed entirely on the device: what a graph records."""
         assert self._cache is not None
         hidden = self._decoder.embed(static.token_ids)
         self._run_layers(hidden, static.inputs, self._cache, with_lora=with_lora)
@@ -125,8 +134,8 @@ class GpuDecoder:
         operators = KernelOperators(inputs, self._lora if with_lora else None, cache, self._programs)
         self._decoder.run_layers(hidden, rotation, operators)
 
-    def _forget_what_moved(self, cache: KvCache) -> None:
-        """Graphs read the cache and the slot table at the addresses these had when they were captured."""
+    def _forget_moved_graphs(self, cache: KvCache) -> None:
+        """Drops graphs that were captured with other addresses of the cache or the slot table."""
         if cache is not self._cache:
             self._graphs.forget(with_lora_only=False)
             self._cache = cache
@@ -135,5 +144,5 @@ class GpuDecoder:
             self._table_generation = self._lora.table.generation
 
     def _is_in_layers(self, lora: LoraPlan | None) -> bool:
-        """Whether all that the step's adapters change are linears of the layers."""
+        """Whether the step's adapters change nothing but linears of the layers."""
         return lora is None or all(segment.slot.modules.keys() <= self._in_layers for segment in lora.segments)

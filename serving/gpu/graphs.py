@@ -17,47 +17,53 @@ Run = Callable[[], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was captured. replay: computes anew into `output` from what lies at the addresses it was captured with."""
+    """A captured computation. replay: runs it again on the same addresses and writes the result to `output`."""
 
     replay: Callable[[], None]
     output: torch.Tensor
 
 
 class Capture(Protocol):
+    """Records a computation that can be replayed."""
+
     def __call__(self, run: Run) -> Recorded:
         """Runs `run` to warm up, then records it."""
 
 
 class GraphKey(NamedTuple):
+    """The kinds of decode steps that have a graph of their own."""
+
     rows: int
     with_lora: bool
 
 
 class CudaCapture:
-    """Captures into CUDA graphs that share one pool of memory: only one of them runs at a time."""
+    """Captures CUDA graphs. They share one memory pool, because only one of them runs at a time."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Run) -> Recorded:
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        """Warms `run` up on a side stream, then captures it."""
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         current = torch.cuda.current_stream()
-        aside.wait_stream(current)
-        with torch.cuda.stream(aside):
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
             for _ in range(_WARM_UPS):
                 run()
-        current.wait_stream(aside)
+        current.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        # thread_local: adapters that are loaded meanwhile by other threads are none of this graph's business
+        # thread_local: other threads may copy adapters meanwhile, which must not become part of this graph
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             output = run()
         return Recorded(graph.replay, output)
 
 
 class RepeatedRun:
-    """Stands in for graphs where there are none: a replay runs everything again, into the same output."""
+    """Replaces graphs on devices without them: a replay runs everything again, into the same output."""
 
     def __call__(self, run: Run) -> Recorded:
+        """Runs `run` once."""
         output = run()
 
         def replay() -> None:
@@ -69,8 +75,8 @@ class RepeatedRun:
 class DecodeGraphs:
     """run(token ids [rows], static inputs, with_lora) → logits [rows, vocab]: what a decode step computes.
 
-    A step of n rows runs as the next power of two; the rows beyond n attend to nothing and are kept nowhere. Adapters,
-    ranks, pages and lengths are numbers in static inputs, so no mix of requests needs a graph of its own.
+    A step of n rows is padded to the next power of two; padding rows attend to nothing and are not stored. Adapters,
+    ranks, pages and lengths are data in static inputs, so one graph serves every mix of requests.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class DecodeGraphs:
 
     @property
     def keys(self) -> frozenset[GraphKey]:
-        """What has been captured."""
+        """The kinds of steps that have been captured."""
         return frozenset(self._recorded)
 
     def forward(self, token_ids: torch.Tensor, numbers: StepNumbers) -> torch.Tensor:
@@ -106,7 +112,7 @@ class DecodeGraphs:
         return self._recorded[key].output[:count].clone()
 
     def forget(self, *, with_lora_only: bool) -> None:
-        """Drops what was captured: an address that it reads has changed."""
+        """Drops captured graphs, because an address that they read has changed."""
         kept = {key: each for key, each in self._recorded.items() if with_lora_only and not key.with_lora}
         self._recorded = kept
 

@@ -1,4 +1,4 @@
-"""What the kernels need to know of one step besides its tokens: as integers, then as one tensor on the device."""
+"""The integers that describe a step to the kernels, and the tensor on the device that holds them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +13,18 @@ from serving.lora.slot import Slot
 
 NOWHERE = -1
 _ALIGN = 16
-"""Every part begins at a multiple of so many numbers: where kernels know that they may load widely, they are compiled
-once and not again for every alignment."""
+"""Every part starts at a multiple of this many numbers. So its alignment is always the same, and Triton does not
+compile the kernels again for each one."""
 UNUSED: LoraTile = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class StepNumbers:
-    """positions, places: of every token, in its sequence and in the cache (page * PAGE_TOKENS + offset, or NOWHERE).
+    """The description of a step.
 
-    lengths, pages_at: of every decode row; a length of 0 is a row that only fills up the step.   pages: of all tables.
+    positions, places: of every token, in its sequence and in the cache (page * PAGE_TOKENS + offset, or NOWHERE).
+    lengths, pages_at: of every decode row; a length of 0 marks padding.   prefill, lora: tiles.
+    lora_tile_tokens: the most tokens of a LoRA tile.   pages: all page tables, concatenated.
     """
 
     positions: Sequence[int]
@@ -45,7 +47,7 @@ class StepNumbers:
         row_of: Callable[[Slot], int],
         prefill_tokens: int,
     ) -> "StepNumbers":
-        """Of a step in which tokens start to end (`spans`) of each sequence are computed, decode rows first."""
+        """Describes a step that computes tokens start to end (`spans`) of each sequence, decode rows first."""
         positions: list[int] = []
         places: list[int] = []
         pages: list[int] = []
@@ -71,7 +73,7 @@ class StepNumbers:
         )
 
     def padded(self, rows: int) -> "StepNumbers":
-        """A step of decode rows filled up to `rows` with rows that attend to nothing and are kept nowhere."""
+        """A step of decode rows, padded to `rows` with rows that attend to nothing and are not stored."""
         missing = rows - len(self.lengths)
         assert len(self.positions) == len(self.lengths) <= rows, "only decode steps are padded"
         return replace(
@@ -84,7 +86,7 @@ class StepNumbers:
         )
 
     def parts(self) -> list[list[int]]:
-        """The numbers as they lie in the tensor, pages last."""
+        """The numbers in the order in which the tensor holds them, pages last."""
         tables = (list(chain.from_iterable(self.prefill)), list(chain.from_iterable(self.lora)))
         return [
             list(self.positions),
@@ -98,7 +100,7 @@ class StepNumbers:
 
 @dataclass(frozen=True, slots=True)
 class StepInputs:
-    """The same on the device, as views of one tensor.   prefill: [n, 4].   lora: [n, 3]."""
+    """StepNumbers on the device, as views of one tensor.   prefill: [n, 4].   lora: [n, 3]."""
 
     positions: torch.Tensor
     places: torch.Tensor
@@ -111,11 +113,12 @@ class StepInputs:
 
     @classmethod
     def upload(cls, numbers: StepNumbers, device: torch.device) -> "StepInputs":
+        """Copies the numbers to the device."""
         return cls.views(torch.tensor(flat(numbers), device=device), numbers)
 
     @classmethod
     def views(cls, buffer: torch.Tensor, numbers: StepNumbers) -> "StepInputs":
-        """buffer: [at least as much as `flat(numbers)`] int64; pages are all that is left of it."""
+        """Views of `buffer`, int64 and at least as long as `flat(numbers)`; its rest is `pages`."""
         at, views = 0, []
         for part in numbers.parts()[:-1]:
             views.append(buffer[at : at + len(part)])
@@ -134,7 +137,7 @@ class StepInputs:
 
 
 def flat(numbers: StepNumbers) -> list[int]:
-    """All parts one behind the other, each but the last filled up to a multiple of _ALIGN."""
+    """All parts, concatenated; each but the last is padded to a multiple of _ALIGN."""
     *parts, pages = numbers.parts()
     return [*chain.from_iterable([*part, *[0] * (_aligned(len(part)) - len(part))] for part in parts), *pages]
 
@@ -146,7 +149,7 @@ class StaticInputs:
     """
 
     def __init__(self, rows: int, table_pages: int, device: torch.device) -> None:
-        """table_pages: of the longest sequence."""
+        """table_pages: the pages of the longest sequence."""
         empty = StepNumbers([], [], [], [], [], [], SMALL, []).padded(rows)
         size = len(flat(empty)) + rows * table_pages
         is_cuda = device.type == "cuda"
@@ -158,10 +161,10 @@ class StaticInputs:
         self.inputs = StepInputs.views(self._buffer, empty)
 
     def fill(self, token_ids: torch.Tensor, numbers: StepNumbers) -> None:
-        """token_ids: on the device, at most `rows`; what lies behind them in the static ones does not matter."""
+        """Copies a step to its place.   token_ids: on the device, at most `rows`; padding rows keep old ids."""
         values = torch.tensor(flat(numbers.padded(self.rows)))
         if self._copied is not None:
-            self._copied.synchronize()  # the copy of the step before may still be reading
+            self._copied.synchronize()  # the previous step's copy may still read the staging buffer
         self._staged[: len(values)] = values
         self._buffer[: len(values)].copy_(self._staged[: len(values)], non_blocking=True)
         if self._copied is not None:

@@ -1,4 +1,4 @@
-"""What the adapters of a step do to the output of one group of linears, with the kernels."""
+"""The LoRA operator on one group of linears, with the Triton kernels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ _BLOCK_R = 16
 _BLOCK_K = 128
 _BLOCK_N = 128
 _SPLIT_FROM = 2048
-"""Inputs at least this wide are split in two, four times as wide ones in eight."""
+"""Inputs at least this wide are split into two parts, and inputs of four times this width into eight."""
 
 
 def dot_type(dtype: torch.dtype) -> tl.dtype:
-    """What the matrix units multiply in for tensors of `dtype`: the same, but float32 for the interpreter."""
+    """The type in which matrix units multiply tensors of `dtype`: the same, but float32 for the interpreter."""
     return tl.bfloat16 if dtype == torch.bfloat16 and not knobs.runtime.interpret else tl.float32
 
 
@@ -32,7 +32,7 @@ class _GroupPlace:
 
 
 class LoraKernels:
-    """The LoRA operator for all groups of one model on one device."""
+    """The LoRA operator for all groups of one model on one device.   table: of the adapters in use."""
 
     def __init__(self, groups: Sequence[Group], device: torch.device) -> None:
         self.table = SlotTable(groups, device)
@@ -44,7 +44,7 @@ class LoraKernels:
     def add(self, y: torch.Tensor, x: torch.Tensor, group: Group, tiles: torch.Tensor, tile_tokens: int) -> None:
         """y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset for the tokens of the tiles.
 
-        y: [tokens, d_out], changed in place.   x: [tokens, d_in].   tiles: [n, 3], none of more than `tile_tokens`.
+        y: [tokens, d_out], changed in place.   x: [tokens, d_in].   tiles: [n, 3], of at most `tile_tokens` tokens.
         """
         place, table, members = self._places[group], self.table.tensor, len(group.members)
         tokens, d_in = x.shape

@@ -1,14 +1,15 @@
 r"""The LoRA operator in two Triton kernels: `shrink` to the rank, `expand` to the output.
 
-    tile table     [tiles, 3] int64       row of the slot table, first token, tokens: all of one adapter
+    tile table     [tiles, 3] int64       row of the slot table, first token, tokens; one adapter per tile
     slot table     [rows, …] int64        per group and member five fields: rank, addresses of A, B, gain, offset
-    z              [splits, members, tokens, width] float32, what lies between the two kernels
+    z              [splits, members, tokens, width] float32, the result of the first kernel
 
-A tile has at most BLOCK_T tokens; one without tokens is unused and its programs end at once. So the grid depends on the
-number of tiles alone, while adapters, ranks and addresses are data: one captured graph serves every mix of adapters.
-Each program walks its adapter's true rank in blocks of BLOCK_R: nothing is padded, and A and B are read where they lie.
+A tile has at most BLOCK_T tokens. A tile without tokens is unused, and its programs end at once. So the grid depends
+only on the number of tiles, while adapters, ranks and addresses are data: one captured graph serves every mix of
+adapters. Each program loops over its adapter's true rank in blocks of BLOCK_R: nothing is padded, and A and B are read
+from their slot.
 
-DOT is the type the matrix units multiply in; sums are float32. The interpreter knows no bfloat16, so it uses float32.
+DOT is the type in which matrix units multiply; sums are float32. The interpreter has no bfloat16 and uses float32.
 """
 
 import triton
@@ -19,13 +20,13 @@ import triton.language as tl
 def _module(
     tiles: tl.tensor, table: tl.tensor, row_stride: tl.tensor, group_at: tl.tensor, member: tl.tensor
 ) -> tl.tensor:
-    """Where this program's module lies in the slot table."""
+    """The address of this program's module in the slot table."""
     return table + tl.load(tiles + tl.program_id(0) * 3) * row_stride + group_at + member * 5
 
 
 @triton.jit
 def _matrix(module: tl.tensor, field: tl.constexpr, element: tl.constexpr) -> tl.tensor:
-    """A field as a pointer. Slots align every tensor to 16 bytes, which lets loads be as wide as the hardware's."""
+    """A field as a pointer. Slots align every tensor to 16 bytes, which allows the widest loads."""
     return tl.multiple_of(tl.load(module + field).to(tl.pointer_type(element)), 16)
 
 
@@ -48,10 +49,10 @@ def shrink(
     BLOCK_K: tl.constexpr,
     DOT: tl.constexpr,
 ) -> None:
-    """z[s, m, t, r] = Σ_k x[t, k] A[r, k], k over part s of d_in, A that of member m of token t's adapter.
+    """z[s, m, t, r] = Σ_k x[t, k] A[r, k], k over part s of d_in, with A of member m of token t's adapter.
 
-    Grid: (tiles, MEMBERS * SPLITS). A step of few tokens has few tiles, so d_in is split to keep the device busy; the
-    parts are summed in `expand`, always in the same order.
+    Grid: (tiles, MEMBERS * SPLITS). A step of few tokens has few tiles, so d_in is split to keep the device busy.
+    `expand` sums the parts, always in the same order.
     """
     tokens = tl.load(tiles + tl.program_id(0) * 3 + 2)
     if tokens == 0:

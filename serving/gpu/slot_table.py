@@ -1,4 +1,4 @@
-"""Where the kernels find the adapters: addresses and ranks of every module of every slot that a step has used."""
+"""The table from which the kernels read adapters: addresses and ranks of all modules of every slot in use."""
 
 import weakref
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from serving.lora.groups import Group
 from serving.lora.slot import LoraModule, Slot
 
 FIELDS = 5
-"""Of a module: rank (-1: the adapter lacks it), addresses of A, B, gain, offset (0: none)."""
+"""Per module: rank (-1: the adapter has no such module), and the addresses of A, B, gain and offset (0: none)."""
 _ALIGN_BYTES = 16
 _FIRST_ROWS = 256
 _FIRST_WIDTH = 64
 
 
 class SlotTable:
-    """tensor: [rows, groups, members, FIELDS] int64 on the device, one row per slot.   width: no rank exceeds it.
+    """tensor: [rows, groups, members, FIELDS] int64 on the device, one row per slot.   width: at least every rank.
 
-    A slot gets a row when a step first uses it and keeps it as long as it lives. Rows are written in stream order, so a
-    row that a running step reads is not overwritten before that step has ended. Owned by the engine thread.
+    A slot gets a row when a step first uses it, and keeps it as long as the slot exists. Rows are written in stream
+    order, so a row is not overwritten while a running step reads it. Owned by the engine thread.
 
-    `generation` moves when `tensor` or `width` is replaced by a larger one; what was captured before must be dropped.
+    `generation` increases when `tensor` or `width` is replaced by a larger one; graphs captured before must be dropped.
     """
 
     def __init__(self, groups: Sequence[Group], device: torch.device) -> None:
@@ -36,14 +36,14 @@ class SlotTable:
 
     @property
     def members(self) -> int:
-        """Places for modules in a group; a group may have fewer."""
+        """The number of modules per group in the table; a group may have fewer."""
         return self._members
 
     def row(self, slot: Slot) -> int:
-        """The slot's row; writes it if the slot has none yet."""
+        """The number of the slot's row, which is written now if the slot has none yet."""
         row = self._rows.get(slot)
         if row is None:
-            self._make_room(slot.rank)
+            self._grow_for(slot.rank)
             row = self._free.pop()
             self.tensor[row].copy_(torch.tensor(self._fields(slot), dtype=torch.int64).view(self.tensor.shape[1:]))
             self._rows[slot] = row
@@ -51,12 +51,12 @@ class SlotTable:
         return row
 
     def check_integrity(self) -> None:
-        """Every row is free or belongs to exactly one living slot."""
+        """Every row is free or belongs to exactly one existing slot."""
         used = list(self._rows.values())
         assert sorted(used + self._free) == list(range(self.tensor.shape[0]))
         assert all(slot.rank <= self.width for slot in self._rows)
 
-    def _make_room(self, rank: int) -> None:
+    def _grow_for(self, rank: int) -> None:
         if not self._free:
             rows = self.tensor.shape[0]
             self.tensor = torch.cat((self.tensor, torch.full_like(self.tensor, -1)))
@@ -81,6 +81,6 @@ def _fields(module: LoraModule | None) -> list[int]:
     tensors = (module.a, module.b, module.gain, module.offset)
     addresses = [0 if each is None else each.data_ptr() for each in tensors]
     for tensor, address in zip(tensors, addresses, strict=True):
-        assert tensor is None or tensor.is_contiguous(), "the kernels read rows that follow one another"
+        assert tensor is None or tensor.is_contiguous(), "the kernels read contiguous rows"
         assert address % _ALIGN_BYTES == 0, "the kernels read 16 bytes at a time"
     return [module.rank, *addresses]

@@ -1,4 +1,4 @@
-"""Adapters on their way from host memory to the GPU: page-locked buffers, and copies beside the running steps."""
+"""Copies adapters from host memory to the GPU: page-locked buffers, and copies that run in parallel with the steps."""
 
 import logging
 from collections.abc import Callable
@@ -12,24 +12,26 @@ _PIECE_BYTES = 256 << 20
 _AT_START_BYTES = 1 << 30
 
 Lock = Callable[[int], torch.Tensor]
-"""Page-locked memory of so many bytes: uint8 [nbytes]."""
+"""Allocates page-locked memory: nbytes → uint8 [nbytes]."""
 
 
 def page_locked(nbytes: int) -> torch.Tensor:
-    """Memory that the GPU reads by itself, not the processor for it. Raises RuntimeError if none is left."""
+    """uint8 [nbytes] that the GPU reads by DMA. Raises RuntimeError if the system has no more."""
     return torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
 
 
 def ordinary(nbytes: int) -> torch.Tensor:
+    """uint8 [nbytes] of pageable memory."""
     return torch.empty(nbytes, dtype=torch.uint8)
 
 
 class PinnedBuffers:
-    """Buffers out of page-locked memory of at most `budget_bytes`. Not thread-safe: its owner calls it under a lock.
+    """Buffers from at most `budget_bytes` of page-locked memory. Not thread-safe: its owner calls it under a lock.
 
-    Locking pages is slow and may make the GPU wait, so they are locked in large pieces that are never let go: some at
-    the start, more when they are first needed. torch's own cache of such memory rounds every buffer up to a power of
-    two, which would waste up to half of it. A buffer for which no piece has room is ordinary memory: slower to copy.
+    Locking pages is slow and may make the GPU wait. So memory is locked in large pieces and never unlocked: up to 1 GiB
+    at start, more when it is first needed. torch's own cache of page-locked memory rounds every buffer up to a power of
+    two, which would waste up to half of it. A buffer that fits into no piece is ordinary memory, which is copied more
+    slowly.
     """
 
     def __init__(self, budget_bytes: int, lock: Lock = page_locked) -> None:
@@ -42,10 +44,12 @@ class PinnedBuffers:
 
     @property
     def locked_bytes(self) -> int:
+        """Bytes that are page-locked."""
         return sum(arena.nbytes for _, arena in self._pieces)
 
     @property
     def used_bytes(self) -> int:
+        """Page-locked bytes that buffers use."""
         return sum(arena.used_bytes for _, arena in self._pieces)
 
     def take(self, nbytes: int) -> torch.Tensor:
@@ -59,22 +63,21 @@ class PinnedBuffers:
         return self.take(nbytes) if self._lock_piece(nbytes) else ordinary(nbytes)
 
     def give_back(self, buffer: torch.Tensor) -> None:
-        """Nobody uses the buffer any more."""
+        """Frees the buffer."""
         home = self._homes.pop(buffer.data_ptr(), None)
         if home is not None:
             arena, start = home
             arena.give_back(start)
 
     def check_integrity(self) -> None:
-        """Every buffer that was taken has its range, within the budget."""
+        """Every buffer has a range of its own, and the pieces are within the budget."""
         assert self.locked_bytes <= self.budget_bytes
         for _, arena in self._pieces:
             arena.check_integrity()
-        lengths = [len(arena._taken) for _, arena in self._pieces]
-        assert sum(lengths) == len(self._homes)
+        assert sum(arena.taken_ranges for _, arena in self._pieces) == len(self._homes)
 
     def _lock_piece(self, nbytes: int) -> bool:
-        """One more piece with room for `nbytes`, if the budget and the system have it."""
+        """Locks one more piece that fits `nbytes`, if the budget and the system allow it; whether it did."""
         left = self.budget_bytes - self.locked_bytes
         size = max(nbytes, min(_PIECE_BYTES, left))
         arena = Arena(size)
@@ -91,14 +94,15 @@ class PinnedBuffers:
 
 
 class DeviceCopy:
-    """Copies payloads to the GPU on a stream of their own, beside the steps. Called by the loader's threads.
+    """Copies payloads to the GPU on a stream of its own, in parallel with the steps. Called by the loader's threads.
 
-    It returns when the bytes are there, so a slot exists only after its copy and no step ever waits for one: a wait in
-    the step's stream would hold up the requests whose adapters are there already.
+    It returns when the copy has finished, so a slot exists only after its copy and no step waits for one. A wait in the
+    steps' stream would delay the requests whose adapters are already resident.
 
-    The memory comes from torch's caching allocator. Payloads are large blocks, which it does not round to powers of
-    two, merges with free neighbours, and gives back to the driver before it would fail; the budget is kept by `Slots`.
-    An evicted payload's memory is used again only when all that the steps' stream had to do at that time is done.
+    The memory comes from torch's caching allocator. Payloads are large blocks: the allocator does not round them to
+    powers of two, merges them with adjacent free blocks, and returns them to the driver before an allocation fails.
+    `Slots` keeps the budget. The memory of an evicted payload is reused only after the steps' stream has finished all
+    work that it had queued at the time of the eviction.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -107,7 +111,7 @@ class DeviceCopy:
         self._steps = torch.cuda.default_stream(device)
 
     def __call__(self, buffer: torch.Tensor) -> torch.Tensor:
-        """buffer: uint8 [nbytes] in host memory; it may be written to again afterwards."""
+        """buffer: uint8 [nbytes] in host memory, which may be overwritten after the call → the copy on the device."""
         with torch.cuda.stream(self._stream):
             payload = torch.empty_like(buffer, device=self._device)
             payload.copy_(buffer, non_blocking=True)

@@ -1,4 +1,4 @@
-"""One small use of the LoRA kernels next to the formula: does Triton compile here, and rightly?"""
+"""Tests the LoRA kernels against the formula on a small input: a compiler may fail here, or compile wrongly."""
 
 import torch
 
@@ -13,17 +13,17 @@ _TOKENS, _D_IN, _D_OUT, _RANK = 3, 64, 48, 5
 
 
 def is_right(device: torch.device) -> bool:
-    """Whether the kernels compute what the reference does. Raises what Triton raises if it cannot compile."""
+    """Whether the kernels agree with the reference. Raises what Triton raises if it cannot compile."""
     generator = torch.Generator().manual_seed(1)
 
-    def drawn(*shape: int) -> torch.Tensor:
+    def random(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator).to(device)
 
-    module = LoraModule(drawn(_RANK, _D_IN), drawn(_RANK, _D_OUT), drawn(_D_OUT), drawn(_D_OUT))
+    module = LoraModule(random(_RANK, _D_IN), random(_RANK, _D_OUT), random(_D_OUT), random(_D_OUT))
     slot = Slot(AdapterDigest("trial"), {"trial": module}, 0)
     group = Group.single("trial", _D_OUT)
     kernels = LoraKernels([group], device)
-    x, y = drawn(_TOKENS, _D_IN), drawn(_TOKENS, _D_OUT)
+    x, y = random(_TOKENS, _D_IN), random(_TOKENS, _D_OUT)
     expected = adapted(y, x, [module, module, None])
 
     kernels.add(y, x, group, torch.tensor([[kernels.table.row(slot), 0, 2]], device=device), SMALL)

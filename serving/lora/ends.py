@@ -1,4 +1,4 @@
-"""What the adapters of a step do at the two ends of a model: to embedded tokens, and to logits."""
+"""The adapters of a step at the two ends of a model: on embedded tokens and on logits."""
 
 import torch
 from torch.nn.functional import linear
@@ -10,7 +10,7 @@ from serving.lora.slot import EMBEDDING, HEAD
 
 
 def adapt_embedding(hidden: torch.Tensor, token_ids: torch.Tensor, lora: LoraPlan) -> None:
-    """hidden[t] ← gain ⊙ (hidden[t] + A[:, id of t]ᵀ B) + offset, or the adapter's own row of id, where it has one.
+    """hidden[t] ← gain ⊙ (hidden[t] + A[:, id of t]ᵀ B) + offset, or the adapter's own row for the id, if it has one.
 
     hidden: [tokens, d], changed in place.   token_ids: [tokens].   A: [rank, vocabulary].   B: [rank, d].
     """
@@ -27,9 +27,9 @@ def adapt_embedding(hidden: torch.Tensor, token_ids: torch.Tensor, lora: LoraPla
 
 
 def adapt_head(y: torch.Tensor, x: torch.Tensor, lora: LoraPlan, bias: torch.Tensor | None) -> None:
-    """The LoRA operator at the head; where an adapter brings a whole head, its product stands in for the base's.
+    """The LoRA operator at the head. A whole head of an adapter's own replaces the base's.
 
-    y: [rows, vocabulary], changed in place.   x: [rows, d].   bias: the base's head's, [vocabulary].
+    y: [rows, vocabulary], changed in place.   x: [rows, d].   bias: of the base's head, [vocabulary].
     """
     add_lora(y, x, Group.single(HEAD, y.shape[1]), lora)
     for segment in lora.segments:

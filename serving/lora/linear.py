@@ -1,4 +1,4 @@
-"""The base model's linear layers, embedding and head, which add the adapters of the step that is running."""
+"""Replacements for a Hugging Face model's linears, embedding and head that add the running step's adapters."""
 
 import torch
 from torch import nn
@@ -10,9 +10,10 @@ from serving.lora.plan import LoraPlan
 
 
 class LoraStep:
-    """What all of these in one model read: the plan of the running step, None when it has no adapter.
+    """The running step's plans, which all modules of one model share.
 
-    head_plan: of the rows whose logits are wanted, None when none of their adapters changes the head.
+    plan: of all tokens; None if the step has no adapter.   head_plan: of the rows whose logits are wanted; None if no
+    adapter of theirs changes the head.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class LoraStep:
 class LoraLinear(nn.Module):
     """y = x W^T + bias, then += x A B per token. x: [1, tokens, d_in].
 
-    Replaces an nn.Linear and shares its weight. `module` is the name adapters use for it.
+    Replaces an nn.Linear and shares its weight. `module` is the name by which adapters refer to it.
     """
 
     def __init__(self, base: nn.Linear, module: str, step: LoraStep) -> None:
@@ -36,6 +37,7 @@ class LoraLinear(nn.Module):
         self._step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[1, tokens, d_in] → [1, tokens, d_out]."""
         y = nn.functional.linear(x, self.weight, self.bias)
         plan = self._step.plan
         if plan is not None:
@@ -44,7 +46,7 @@ class LoraLinear(nn.Module):
 
 
 class LoraEmbedding(nn.Module):
-    """The rows of the weight, then what adapters do to them. ids: [1, tokens]. Replaces an nn.Embedding."""
+    """Looks up rows of the weight, then applies the adapters. ids: [1, tokens]. Replaces an nn.Embedding."""
 
     def __init__(self, base: nn.Embedding, step: LoraStep) -> None:
         super().__init__()
@@ -52,6 +54,7 @@ class LoraEmbedding(nn.Module):
         self._step = step
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """[1, tokens] → [1, tokens, d]."""
         hidden = nn.functional.embedding(ids, self.weight)
         if self._step.plan is not None:
             adapt_embedding(hidden.view(-1, hidden.shape[-1]), ids.view(-1), self._step.plan)
@@ -59,7 +62,7 @@ class LoraEmbedding(nn.Module):
 
 
 class LoraHead(nn.Module):
-    """y = x W^T + bias, then what adapters do to it. x: [1, wanted rows, d_in]. Replaces an nn.Linear."""
+    """y = x W^T + bias, then the adapters. x: [1, wanted rows, d_in]. Replaces an nn.Linear."""
 
     def __init__(self, base: nn.Linear, step: LoraStep) -> None:
         super().__init__()
@@ -68,6 +71,7 @@ class LoraHead(nn.Module):
         self._step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[1, wanted rows, d_in] → [1, wanted rows, vocabulary]."""
         y = nn.functional.linear(x, self.weight, self.bias)
         if self._step.head_plan is not None:
             adapt_head(y.view(-1, y.shape[-1]), x.reshape(-1, x.shape[-1]), self._step.head_plan, self.bias)

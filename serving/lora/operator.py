@@ -1,4 +1,4 @@
-"""What the adapters of a step do to the output of one group of linears, in plain torch, on any device."""
+"""The LoRA operator on one group of linears, in torch, for any device."""
 
 import torch
 
@@ -8,7 +8,7 @@ from serving.lora.slot import LoraModule
 
 
 def add_lora(y: torch.Tensor, x: torch.Tensor, group: Group, plan: LoraPlan) -> None:
-    """y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the module of token t's adapter, if it has one.
+    """y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset for every token t whose adapter has a module of the group.
 
     y: [tokens, d_out], changed in place.   x: [tokens, d_in].
     """
@@ -22,7 +22,7 @@ def add_lora(y: torch.Tensor, x: torch.Tensor, group: Group, plan: LoraPlan) -> 
 
 
 def _apply(y: torch.Tensor, x: torch.Tensor, module: LoraModule) -> None:
-    """One segment and one module. Logits may be float32 where the weights are not."""
+    """Applies one module to one segment. y may be float32 (logits) while the weights are not."""
     if y.dtype == module.b.dtype:
         y.addmm_(x @ module.a.T, module.b)
     else:

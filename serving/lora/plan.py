@@ -1,4 +1,4 @@
-"""Which rows of a step belong to which adapter. Decided once per step, used by every layer."""
+"""Which rows of a step use which adapter: planned once per step, read by every layer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from serving.lora.slot import Slot
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Rows start to end of the step belong to one adapter."""
+    """Rows start to end of the step use the adapter in `slot`."""
 
     slot: Slot
     start: int
@@ -17,13 +17,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class LoraPlan:
-    """The segments of one step in row order, none overlapping. Rows in none belong to the base alone."""
+    """The segments of one step in row order, without overlaps. Rows in no segment use the base alone."""
 
     segments: tuple[Segment, ...]
 
     @classmethod
     def of(cls, segments: Iterable[Segment]) -> "LoraPlan | None":
-        """Neighbouring segments of one adapter become one; None if no row has an adapter."""
+        """Merges adjacent segments of one adapter; None if no row has an adapter. Segments must be in row order."""
         merged: list[Segment] = []
         for segment in segments:
             if merged and merged[-1].slot is segment.slot and merged[-1].end == segment.start:

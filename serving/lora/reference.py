@@ -1,4 +1,4 @@
-"""The LoRA operator as the formula says it, in float32: slow, obvious, the oracle of every other implementation."""
+"""The LoRA operator written as its formula, in float32: slow, and the oracle for every other implementation."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from serving.lora.slot import LoraModule
 
 
 def adapted(y: torch.Tensor, x: torch.Tensor, modules: Sequence[LoraModule | None]) -> torch.Tensor:
-    """[tokens, d_out] in float32: row t is gain ⊙ (y[t] + x[t] Aᵀ B) + offset of modules[t]; y[t] where that is None.
+    """[tokens, d_out] in float32: row t is gain ⊙ (y[t] + x[t] Aᵀ B) + offset with modules[t], or y[t] if it is None.
 
     y: [tokens, d_out].   x: [tokens, d_in].   One module per token.
     """

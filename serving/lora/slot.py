@@ -1,4 +1,4 @@
-"""One adapter on the device."""
+"""The weights of one adapter version on the device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,18 +8,18 @@ import torch
 from serving.types import AdapterDigest
 
 EMBEDDING, HEAD = "embed_tokens", "lm_head"
-"""The names of the two ends among a slot's modules, whatever the base calls them."""
+"""The keys of the embedding and the head among a slot's modules, whatever the base calls them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraModule:
-    """What one adapter does to the output y of one linear layer with input x: y ← gain ⊙ (y + x Aᵀ B) + offset.
+    """One adapter's change to the output y of one linear layer with input x: y ← gain ⊙ (y + x Aᵀ B) + offset.
 
-    a: [rank, d_in].   b: [rank, d_out], the scale folded in.   gain, offset: [d_out] in float32; None is 1 and 0.
-    A plain LoRA has neither; DoRA's magnitudes are a gain, biases an offset. Without a LoRA a and b are zero and of
-    rank 1: kernels know no rank 0.
+    a: [rank, d_in].   b: [rank, d_out], the scale folded in.   gain, offset: [d_out] in float32; None means 1 and 0.
+    A plain LoRA has neither; DoRA's magnitudes are a gain, biases an offset. A module without a LoRA has zero a and b
+    of rank 1, because the kernels do not support rank 0.
 
-    weight: only at the two ends, the whole weight that stands in for the base's, as the base's lies: [vocabulary, d].
+    weight: only for the embedding and the head: a whole weight that replaces the base's, in its layout [vocabulary, d].
     """
 
     a: torch.Tensor
@@ -30,6 +30,7 @@ class LoraModule:
 
     @property
     def rank(self) -> int:
+        """Rows of A."""
         return self.a.shape[0]
 
 

@@ -1,4 +1,4 @@
-"""Attention of one step over the paged cache. Who attends to what is decided once per step, for every layer."""
+"""Attention over the paged cache in torch. What each token attends to is planned once per step, for all layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,11 @@ from serving.kv.pages import PAGE_TOKENS, pages_for
 
 @dataclass(frozen=True, slots=True)
 class DecodeGroup:
-    """Rows with one new token each. pages: [rows, n], padded with a row's own first page.
+    """Rows with one new token each.
 
-    rows: None if they are all rows of the step, in order.   lengths: [rows, 1], the tokens each row attends to.
+    rows: [rows] numbers in the step; None if the group is all rows of the step, in order.
+    pages: [rows, n], padded with each row's own first page.   lengths: [rows, 1], the tokens each row attends to.
+    masks: made so far, by window and dtype.
     """
 
     rows: torch.Tensor | None
@@ -23,14 +25,14 @@ class DecodeGroup:
     masks: dict[tuple[int | None, torch.dtype], torch.Tensor] = field(default_factory=dict)
 
     def mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor:
-        """[rows, 1, 1, n * PAGE_TOKENS]: zero where a row may look, else -inf."""
+        """[rows, 1, 1, n * PAGE_TOKENS]: zero where a row may attend, else -inf."""
         if (window, dtype) not in self.masks:
             places = torch.arange(self.pages.shape[1] * PAGE_TOKENS, device=self.pages.device)
-            barred = places >= self.lengths
+            hidden = places >= self.lengths
             if window is not None:
-                barred |= places < self.lengths - window
-            mask = torch.zeros(barred.shape, dtype=dtype, device=self.pages.device)
-            self.masks[window, dtype] = mask.masked_fill_(barred, float("-inf"))[:, None, None, :]
+                hidden |= places < self.lengths - window
+            mask = torch.zeros(hidden.shape, dtype=dtype, device=self.pages.device)
+            self.masks[window, dtype] = mask.masked_fill_(hidden, float("-inf"))[:, None, None, :]
         return self.masks[window, dtype]
 
 
@@ -49,20 +51,21 @@ class PrefillSegment:
         return self.end - self.start == self.length
 
     def mask(self, window: int | None) -> torch.Tensor | None:
-        """[tokens, length]: True where a token may look. None: plain causal from position 0."""
+        """[tokens, length]: True where a token may attend. None: plain causal from position 0."""
         if self.is_whole and (window is None or self.length <= window):
             return None
-        asking = torch.arange(self.length - (self.end - self.start), self.length, device=self.pages.device)[:, None]
-        asked = torch.arange(self.length, device=self.pages.device)
-        allowed = asked <= asking
-        return allowed if window is None else allowed & (asked > asking - window)
+        queries = torch.arange(self.length - (self.end - self.start), self.length, device=self.pages.device)[:, None]
+        keys = torch.arange(self.length, device=self.pages.device)
+        allowed = keys <= queries
+        return allowed if window is None else allowed & (keys > queries - window)
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionPlan:
-    """Where the step's tokens are written, and who reads what. decode: the first rows; prefill: the rest.
+    """Where a step's keys and values are written, and what its tokens attend to.
 
-    fresh: the pages that are begun in this step but not filled; None if there are none.
+    write: [tokens], page * PAGE_TOKENS + offset.   decode: groups of the first rows.   prefill: the other rows.
+    fresh: pages that this step begins but does not fill; None if there are none.
     """
 
     write: torch.Tensor
@@ -111,7 +114,7 @@ def _decode(
 ) -> torch.Tensor:
     """query: [rows, heads, dim] → [rows, heads * value_dim].
 
-    The query heads of one key head form its "sequence", so that grouped heads need no copies of keys.
+    The query heads that share a key head are passed as its "sequence", so that keys need not be repeated per head.
     """
     keys, values = cache.read(layer, group.pages)
     rows, kv_heads = query.shape[0], keys.shape[2]
@@ -144,9 +147,9 @@ def causal(
 def decode_groups(
     page_tables: Sequence[Sequence[int]], lengths: Sequence[int], *, all_rows: bool, device: torch.device
 ) -> tuple[DecodeGroup, ...]:
-    """Rows 0, 1, … with their pages and lengths, grouped so that padding at most doubles the reading.
+    """Rows 0, 1, … with their pages and lengths, grouped by length so that padding at most doubles what is read.
 
-    all_rows: whether the step has no others.
+    all_rows: whether the step has no other rows.
     """
     buckets: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
@@ -155,7 +158,7 @@ def decode_groups(
     for rows in buckets.values():
         longest = pages_for(max(lengths[row] for row in rows))
         tables = [page_tables[row][: pages_for(lengths[row])] for row in rows]
-        # padding must read the row's own pages: even masked, another sequence's infinity would turn the sum into NaN
+        # padding reads the row's own pages: an infinity of another sequence would turn the sum into NaN, even masked
         pages = [[*table, *[table[0]] * (longest - len(table))] for table in tables]
         groups.append(
             DecodeGroup(
@@ -170,7 +173,7 @@ def decode_groups(
 def plan_attention(
     page_tables: Sequence[Sequence[int]], spans: Sequence[tuple[int, int]], decode_rows: int, device: torch.device
 ) -> AttentionPlan:
-    """The plan of a step in which tokens start to end (`spans`) of each sequence are computed."""
+    """The plan of a step that computes tokens start to end (`spans`) of each sequence, decode rows first."""
     decode = decode_groups(
         page_tables[:decode_rows],
         [end for _, end in spans[:decode_rows]],

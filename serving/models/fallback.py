@@ -18,27 +18,40 @@ from serving.models.step import Step
 
 NAME = "openlora_paged"
 _STATE = "openlora_attention"
-_IGNORED = frozenset(
-    {"dropout", "position_ids", "cache_position", "is_causal", "use_cache", "output_attentions", "position_bias"}
+_WITHOUT_EFFECT = frozenset(
+    {
+        "cache_position",
+        "dropout",
+        "logits_to_keep",
+        "output_attentions",
+        "output_hidden_states",
+        "output_router_logits",
+        "position_ids",
+        "return_dict",
+        "use_cache",
+    }
 )
+"""Keywords that do not change what attention computes: bookkeeping, training, or outputs that nobody reads here."""
 
 
 class AttentionState:
     """What the attention layers of one model read: the cache and the running step's plan.
 
     Before there is a cache, layers attend within the packed row alone and note their shapes.
+    shapes: of the layers noted.   repeated: layers that have attended more than once in one pass.
     """
 
     def __init__(self) -> None:
         self.cache: KvCache | None = None
         self.plan: AttentionPlan | None = None
         self.shapes: dict[int, LayerShape] = {}
+        self.repeated: set[int] = set()
 
 
 class HuggingFaceForward:
     """A Hugging Face causal LM whose linears add adapters and whose attention reads pages.
 
-    served: the linears that add adapters, by full name. ends: so the embedding and the head, where they are served.
+    served: the linears that take adapters, by full name.   ends: the embedding and the head, if they take adapters.
     """
 
     groups = ()
@@ -63,16 +76,30 @@ class HuggingFaceForward:
 
     @property
     def layers(self) -> Mapping[int, LayerShape]:
-        """The shapes of the layers that `probe` has seen."""
+        """The shapes of the layers, once `note_layers` was called."""
         return self._state.shapes
 
-    def probe(self, token_ids: torch.Tensor) -> torch.Tensor:
-        """Logits of one sequence [tokens], without a cache: [tokens, vocab]."""
+    def note_layers(self, token_ids: torch.Tensor) -> None:
+        """Runs one sequence [tokens] without a cache, so that every layer notes the shape of its keys and values.
+
+        Raises BaseModelUnusable if a layer does not attend through the interface exactly once.
+        """
+        name, layers = type(self._model).__name__, self._model.config.get_text_config().num_hidden_layers
         positions = torch.arange(token_ids.shape[0], device=token_ids.device)[None]
-        logits: torch.Tensor = self._model(input_ids=token_ids[None], position_ids=positions, use_cache=False).logits[0]
-        return logits
+        self._model(input_ids=token_ids[None], position_ids=positions, use_cache=False)
+        if self._state.repeated:
+            raise BaseModelUnusable(
+                f"{name} is not served: layer {min(self._state.repeated)} calls attention more than once per pass, but "
+                "the KV cache keeps the keys and values of one call per layer."
+            )
+        if len(self._state.shapes) != layers:
+            raise BaseModelUnusable(
+                f"{name} is not served: {len(self._state.shapes)} of its {layers} layers attend through the attention "
+                "interface of transformers. This node has no cache for what the others compute."
+            )
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
+        """Logits [wanted rows, vocab] in the model's dtype."""
         self._state.cache, self._state.plan = cache, step.attention
         self._lora.plan, self._lora.head_plan = step.lora, step.head_lora
         output = self._model(
@@ -97,23 +124,39 @@ def paged_attention(  # noqa: PLR0917  (transformers decides the order)
 ) -> tuple[torch.Tensor, None]:
     """softmax(scaling * Q K^T) V for every token over its own sequence: [1, tokens, heads, value_dim].
 
-    A keyword it does not know would change the result, so it is refused.
+    An unknown keyword that is not None or False would change the result. Raises BaseModelUnusable for it.
     """
-    unknown = {name for name, given in kwargs.items() if given is not None and name not in _IGNORED}
-    if unknown or attention_mask is not None:
-        raise BaseModelUnusable(f"its attention needs {sorted(unknown) or 'a mask'}, which this node does not compute")
+    _refuse_unknown(module, query.shape[2], attention_mask, kwargs)
     state, layer = vars(module)[_STATE], module.layer_idx
     assert isinstance(state, AttentionState)
     assert isinstance(layer, int)
-    asking, keys, values = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
+    queries, keys, values = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
     if state.cache is None:
+        if layer in state.shapes:
+            state.repeated.add(layer)
         state.shapes[layer] = LayerShape(keys.shape[1], keys.shape[2], values.shape[2])
-        attended = causal(asking, keys, values, _window_mask(len(asking), sliding_window, query.device), scaling)
+        attended = causal(queries, keys, values, _window_mask(len(queries), sliding_window, query.device), scaling)
     else:
         assert state.plan is not None
         rows = row_of(state.shapes[layer], keys, values)
-        attended = attend(asking, rows, state.cache, layer, state.plan, scaling=scaling, window=sliding_window)
+        attended = attend(queries, rows, state.cache, layer, state.plan, scaling=scaling, window=sliding_window)
     return attended.view(1, query.shape[2], -1, value.shape[3]), None
+
+
+def _refuse_unknown(module: nn.Module, tokens: int, mask: torch.Tensor | None, keywords: Mapping[str, object]) -> None:
+    """Raises BaseModelUnusable for a mask or a keyword that this node does not compute.
+
+    A keyword that is None or False is switched off. `is_causal` must be True, except for a single token.
+    """
+    unknown = {name for name, value in keywords.items() if value is not None and value is not False}
+    unknown -= _WITHOUT_EFFECT | {"is_causal"}
+    if keywords.get("is_causal") is False and tokens > 1:
+        unknown.add("is_causal=False")
+    if unknown or mask is not None:
+        raise BaseModelUnusable(
+            f"{type(module).__name__} is not served: it needs {', '.join(sorted(unknown)) or 'a mask of its own'} in "
+            "its attention, which this node does not compute."
+        )
 
 
 def _window_mask(tokens: int, window: int | None, device: torch.device) -> torch.Tensor | None:

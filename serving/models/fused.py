@@ -1,5 +1,7 @@
-"""The decoder of Llama, Mistral, Qwen2, Qwen3 and their look-alikes, with as few operations per layer as eager torch
-allows: fused qkv and gate/up matrices, rotation in place, one write to the cache, indices computed once per step.
+"""The decoder of Llama, Mistral, Qwen2, Qwen3 and models of the same structure, in torch.
+
+It runs few operations per layer: fused qkv and gate/up matrices, rotation in place, one write to the cache, and indices
+that are computed once per step.
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ from serving.models.step import Step
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """y = x W^T + bias, then += x A B per token. Linears with one input, their outputs side by side.
+    """y = x W^T + bias, then += x A B per token, for linears with the same input: their outputs are concatenated.
 
     weight: [d_out, d_in]; the linears it was fused from are views of it.
     """
@@ -34,12 +36,13 @@ class Projection:
 
     @classmethod
     def fuse(cls, layer: str, linears: Mapping[str, nn.Linear]) -> "Projection":
+        """Concatenates the weights of `linears` (by name within `layer`) and makes each linear a view of the result."""
         weights = [each.weight.data for each in linears.values()]
         weight = weights[0] if len(weights) == 1 else torch.cat(weights)
         if len(weights) > 1:
             parts = torch.split(weight, [each.shape[0] for each in weights])
             for each, part in zip(linears.values(), parts, strict=True):
-                each.weight.data = part  # frees the original: weights are never held twice
+                each.weight.data = part  # frees the original, so that weights are never held twice
         biases = [each.bias for each in linears.values()]
         widths = tuple(each.out_features for each in linears.values())
         names = tuple(f"{layer}.{name}" for name in linears)
@@ -82,7 +85,7 @@ class Rotation:
 
 
 class StepOperators(Protocol):
-    """How a step computes what adapters and other tokens have a part in."""
+    """The parts of a layer that depend on adapters or on other tokens."""
 
     def project(self, projection: Projection, x: torch.Tensor) -> torch.Tensor:
         """x: [tokens, d_in] → [tokens, d_out], with the step's adapters."""
@@ -93,22 +96,24 @@ class StepOperators(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TorchOperators:
-    """In plain torch."""
+    """The operators in torch."""
 
     step: Step
     cache: KvCache
 
     def project(self, projection: Projection, x: torch.Tensor) -> torch.Tensor:
+        """As in StepOperators."""
         return projection(x, self.step.lora)
 
     def attend(self, layer: "Layer", query: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """As in StepOperators."""
         plan, cache = self.step.attention, self.cache
         return attend(query, rows, cache, layer.index, plan, scaling=layer.scaling, window=layer.window)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One decoder layer. window: how many tokens back it may look."""
+    """One decoder layer.   window: to how many tokens a token attends, its own included; None for all."""
 
     index: int
     heads: int
@@ -126,7 +131,7 @@ class Layer:
 
     @classmethod
     def of(cls, module: Any, index: int) -> "Layer":
-        """From a Hugging Face decoder layer, whose linears become views of the fused ones."""
+        """From a Hugging Face decoder layer, whose linears become views of the fused weights."""
         attention, mlp, name = module.self_attn, module.mlp, f"layers.{index}"
         dim = attention.head_dim
         heads, kv_heads = attention.q_proj.out_features // dim, attention.k_proj.out_features // dim
@@ -149,6 +154,7 @@ class Layer:
 
     @property
     def projections(self) -> tuple[Projection, ...]:
+        """The fused linears in the order in which they are computed."""
         return self.qkv, self.out, self.gate_up, self.down
 
     def forward(self, hidden: torch.Tensor, rotation: Rotation, operators: StepOperators) -> None:
@@ -170,7 +176,7 @@ class Layer:
 
 
 class FusedDecoder:
-    """A whole causal LM. Takes the weights of a Hugging Face model that `is_understood`; they are not copied twice."""
+    """A whole causal LM with the weights of a Hugging Face model that `is_understood`. Weights are held once."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         inner: Any = model.get_submodule(model.base_model_prefix)
@@ -179,14 +185,22 @@ class FusedDecoder:
         self._layers = tuple(Layer.of(module, i) for i, module in enumerate(inner.layers))
 
     @property
+    def decoder_layers(self) -> tuple[Layer, ...]:
+        """The layers with their fused weights."""
+        return self._layers
+
+    @property
     def layers(self) -> Mapping[int, LayerShape]:
+        """The shapes of the keys and values by layer number."""
         return {layer.index: layer.shape for layer in self._layers}
 
     @property
     def groups(self) -> tuple[Group, ...]:
+        """The linears that are multiplied together."""
         return tuple(projection.group for layer in self._layers for projection in layer.projections)
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
+        """Logits [wanted rows, vocab] in the model's dtype."""
         hidden = self.embed(step.token_ids, step.lora)
         self.run_layers(hidden, self.rotation(step.positions, hidden), TorchOperators(step, cache))
         if step.last is not None:
@@ -194,20 +208,20 @@ class FusedDecoder:
         return self.logits(hidden, step.head_lora)
 
     def embed(self, token_ids: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
-        """Hidden rows [tokens, d]; `lora` names the segments of the tokens."""
+        """Hidden rows [tokens, d].   lora: the plan of the tokens."""
         return self._ends.embed(token_ids, lora)
 
     def rotation(self, positions: torch.Tensor, like: torch.Tensor) -> Rotation:
-        """Of tokens at these positions, in the dtype of `like`."""
+        """The rotation of tokens at these positions [tokens], in the dtype of `like`."""
         return Rotation.of(*self._rotary(like, positions[None]))
 
     def run_layers(self, hidden: torch.Tensor, rotation: Rotation, operators: StepOperators) -> None:
-        """hidden: [tokens, d], changed in place."""
+        """Applies all layers.   hidden: [tokens, d], changed in place."""
         for layer in self._layers:
             layer.forward(hidden, rotation, operators)
 
     def logits(self, hidden: torch.Tensor, lora: LoraPlan | None = None) -> torch.Tensor:
-        """[rows, vocab] of hidden rows, of which `lora` names the segments."""
+        """Logits [rows, vocab] of hidden rows [rows, d].   lora: the plan of these rows."""
         return self._ends.logits(hidden, lora)
 
 
@@ -216,7 +230,7 @@ def _fuse(layer: str, parent: Any, *names: str) -> Projection:
 
 
 def _window(attention: Any) -> int | None:
-    """Mistral keeps its window in the configuration, Qwen per layer, Llama has none."""
+    """The window of an attention module: Mistral has it in the configuration, Qwen per layer, Llama has none."""
     if hasattr(attention, "sliding_window"):
         window = attention.sliding_window
     else:

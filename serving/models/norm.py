@@ -16,8 +16,9 @@ class Norm:
 
     @classmethod
     def of(cls, module: Any) -> "Norm":
-        """A copy: as loaded, a weight is a view of the whole file of weights and would keep it mapped."""
+        """From a Hugging Face norm. Copies the weight, which is a view of the mapped file and would keep it mapped."""
         return cls(module.weight.data.clone(), module.variance_epsilon)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """x: [..., d] → y: [..., d]."""
         return rms_norm(x, self.weight.shape, self.weight, self.eps)

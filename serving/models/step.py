@@ -1,4 +1,4 @@
-"""What one step of a base model computes: its tokens, and whose they are."""
+"""The input of one step of a base model: its tokens, their sequences and their adapters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from serving.models.attention import AttentionPlan, plan_attention
 
 @dataclass(frozen=True)
 class Step:
-    """One step's tokens as one packed row, and whose they are.
+    """One step's tokens as one packed row.
 
     token_ids, positions: [tokens].   last: the tokens whose logits are wanted; None means all of them.
-    page_tables, spans: of each sequence, in row order: its pages, and which of its tokens (start, end) are computed.
-    decode_rows: so many of the first sequences have one new token each.
-    lora: segments of the tokens.   head_lora: segments of the wanted rows, of adapters that change the head.
+    page_tables, spans: for each sequence, in row order: its pages, and which of its tokens (start, end) are computed.
+    decode_rows: the number of sequences with one new token each; they come first.
+    lora: the plan of the tokens.   head_lora: the plan of the wanted rows, for adapters that change the head.
     """
 
     token_ids: torch.Tensor
@@ -34,18 +34,20 @@ class Step:
 
     @cached_property
     def attention(self) -> AttentionPlan:
-        """Who attends to what, as the torch forwards need it."""
+        """What each token attends to, in the form that the torch forwards need."""
         return plan_attention(self.page_tables, self.spans, self.decode_rows, self.token_ids.device)
 
 
 class StepForward(Protocol):
-    """A base model. groups: its linears that are multiplied as one, which adapters must know of."""
+    """A base model that computes steps."""
 
     @property
-    def layers(self) -> Mapping[int, LayerShape]: ...
+    def layers(self) -> Mapping[int, LayerShape]:
+        """The shapes of the keys and values by layer number."""
 
     @property
-    def groups(self) -> tuple[Group, ...]: ...
+    def groups(self) -> tuple[Group, ...]:
+        """The linears that are multiplied together, which an adapter's modules are matched with."""
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
         """Logits [wanted rows, vocab] in the model's dtype."""

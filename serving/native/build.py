@@ -1,4 +1,4 @@
-"""The kernels compiled for this processor, once, and kept for the next start."""
+"""Compiles the kernels for this processor and keeps the library for the next start."""
 
 import hashlib
 import logging
@@ -28,7 +28,7 @@ class NotBuilt(Exception):
 def built(dtype: torch.dtype, home: Path) -> Path:
     """The shared library for elements of `dtype`, compiled into `home` unless it is there. Blocking. Raises NotBuilt.
 
-    Its name is a hash of all that decides what the compiler makes of it: sources, options, compiler and processor.
+    The file name is a hash of everything that determines the result: sources, options, compiler and processor.
     """
     if dtype not in _ELEMENT:
         raise NotBuilt(f"there are no kernels for {dtype}")
@@ -48,13 +48,13 @@ def _fingerprint(command: list[str]) -> str:
     for source in sorted(_KERNELS.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     version = subprocess.run([command[0], "--version"], capture_output=True, check=False, timeout=_TIMEOUT_S)
-    for part in (*command, version.stdout.decode(errors="replace"), _processor()):
+    for part in (*command, version.stdout.decode(errors="replace"), processor_features()):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:32]
 
 
-def _processor() -> str:
-    """What this processor can do: a library compiled on another one may hold instructions it lacks."""
+def processor_features() -> str:
+    """The processor's features: a library compiled on another machine may contain instructions that this one lacks."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -63,31 +63,31 @@ def _processor() -> str:
 
 
 def _make_private(home: Path) -> None:
-    """What is loaded as code must be nobody else's to write. Raises NotBuilt."""
+    """Makes `home` writable for this user only, because its files are loaded as code. Raises NotBuilt if it is not."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         status = home.stat()
     except OSError as error:
         raise NotBuilt(f"{home} cannot be used: {error}") from error
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise NotBuilt(f"others may write to {home}. Make it yours alone (chmod 700) or remove it")
+        raise NotBuilt(f"other users may write to {home}. Restrict it to yourself (chmod 700) or remove it")
 
 
 def _compile(command: list[str], library: Path) -> None:
-    """Compiles beside the final name and renames, so that a library is there whole or not at all. Raises NotBuilt."""
+    """Compiles to a temporary name and renames, so that the library is complete or absent. Raises NotBuilt."""
     source = str(_KERNELS / "decoder.c")
     with tempfile.TemporaryDirectory(prefix="build-", dir=library.parent) as folder:
-        made = Path(folder) / library.name
-        complaint = ""
-        for threads in (("-fopenmp",), ()):  # a compiler without OpenMP makes kernels for one thread
-            run = [*command, *threads, source, "-o", str(made), "-lm"]
+        temporary = Path(folder) / library.name
+        message = ""
+        for threads in (("-fopenmp",), ()):  # without OpenMP the kernels run on one thread
+            run = [*command, *threads, source, "-o", str(temporary), "-lm"]
             try:
-                done = subprocess.run(run, capture_output=True, check=False, timeout=_TIMEOUT_S)
+                finished = subprocess.run(run, capture_output=True, check=False, timeout=_TIMEOUT_S)
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise NotBuilt(f"{command[0]} failed: {error}") from error
-            if done.returncode == 0:
-                made.replace(library)
+            if finished.returncode == 0:
+                temporary.replace(library)
                 log.info("kernels_compiled compiler=%s openmp=%s", command[0], bool(threads))
                 return
-            complaint = done.stderr.decode(errors="replace").strip()
-    raise NotBuilt(f"{command[0]} refuses the kernels: {complaint[-400:]}")
+            message = finished.stderr.decode(errors="replace").strip()
+    raise NotBuilt(f"{command[0]} cannot compile the kernels: {message[-400:]}")

@@ -1,4 +1,4 @@
-"""The C compiler of this machine. Importing this must not load torch."""
+"""Finds the C compiler of this machine. Importing this module must not load torch."""
 
 import shutil
 
@@ -7,4 +7,4 @@ COMPILERS = ("gcc", "cc", "clang")
 
 def find_compiler() -> str | None:
     """The path of the first of `COMPILERS` that is installed."""
-    return next((found for name in COMPILERS if (found := shutil.which(name))), None)
+    return next((path for name in COMPILERS if (path := shutil.which(name))), None)

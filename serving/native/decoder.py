@@ -1,4 +1,4 @@
-"""Llama, Mistral, Qwen2, Qwen3 and their look-alikes on a CPU: all layers of a step are one call into the kernels."""
+"""Llama, Mistral, Qwen2, Qwen3 and models of the same structure on a CPU: one call into the kernels runs all layers."""
 
 import ctypes
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from serving.native.step import ModuleTables, Scratch, StepAdapters, StepTokens
 class NativeDecoder:
     """A whole causal LM. Packs the weights of a Hugging Face model that `is_understood` and empties it, layer by layer.
 
-    threads: how many share the packing and, until it is set anew, the steps.
+    threads: how many threads pack the weights and run the steps; may be changed between steps.
     """
 
     def __init__(self, model: PreTrainedModel, library: Library, *, context: int, threads: StepThreads) -> None:
@@ -35,7 +35,7 @@ class NativeDecoder:
         self.threads = threads
         self._library = library
         self._kept: list[object] = []
-        """What the structs below point to."""
+        """Keeps alive what the structs below point to."""
         self._groups: list[LoraGroup] = []
         self._shapes: dict[int, LayerShape] = {}
         self._rotary = RotaryTable(inner.rotary_emb, context)
@@ -54,10 +54,12 @@ class NativeDecoder:
 
     @property
     def layers(self) -> Mapping[int, LayerShape]:
+        """The shapes of the keys and values by layer number."""
         return self._shapes
 
     @property
     def groups(self) -> tuple[LoraGroup, ...]:
+        """The linears that are multiplied together."""
         return tuple(self._groups)
 
     def forward(self, step: Step, cache: KvCache) -> torch.Tensor:
@@ -69,7 +71,7 @@ class NativeDecoder:
         return self._ends.logits(hidden, step.head_lora)
 
     def _packed_ends(self, inner: Any, head: Any) -> Ends:
-        """A tied embedding is read from the head's panels, so that its weights are held once."""
+        """Packs the head. A tied embedding is read from the head's panels, so that its weights are held once."""
         is_tied, embedding = head.weight is inner.embed_tokens.weight, inner.embed_tokens.weight.data
         bias = None if head.bias is None else head.bias.data
         packed = PackedMatrix(self._library, head.weight.data, bias, threads=self.threads.most)
@@ -79,12 +81,12 @@ class NativeDecoder:
         return Ends(
             rows=packed.rows if is_tied else partial(embedding.index_select, 0),
             norm=Norm.of(inner.norm),
-            head=lambda x: packed(x, threads=self.threads.of(len(x)), dtype=torch.float32),  # threads may still change
+            head=lambda x: packed(x, threads=self.threads.of(len(x)), dtype=torch.float32),  # threads may change later
             head_bias=bias,
         )
 
     def _decode(self, hidden: torch.Tensor, step: Step, cache: KvCache) -> None:
-        """All layers.   hidden: [tokens, d], changed in place."""
+        """Runs all layers.   hidden: [tokens, d], changed in place."""
         self._bind(cache)
         longest = max(end for _, end in step.spans)
         tokens = StepTokens(step.positions, step.page_tables, step.spans, self._rotary.upto(longest))
@@ -95,14 +97,14 @@ class NativeDecoder:
         )
 
     def _bind(self, cache: KvCache) -> None:
-        """Tells the layers where the cache is; it stays the same from the first step on."""
+        """Writes the cache's addresses into the layers' structs. The cache stays the same from the first step on."""
         if self._bound is not cache:
             for i, layer in enumerate(self._layers):
                 layer.attention.cache = cache.arena(i).data_ptr()
             self._bound = cache
 
     def _buffers_for(self, hidden: torch.Tensor) -> native.Buffers:
-        """Rows for every intermediate result; they grow to the largest step."""
+        """Buffers for every intermediate result, which grow to the largest step so far."""
         tokens = hidden.shape[0]
         if tokens > self._buffers["qkv"].shape[0]:
             rows = 1 << (tokens - 1).bit_length()
@@ -113,7 +115,7 @@ class NativeDecoder:
         return native.Buffers(hidden=hidden.data_ptr(), **pointers)
 
     def _widths(self) -> dict[str, int]:
-        """Of a row of each intermediate result."""
+        """The width of a row of each intermediate result."""
         widest = {name: max(getattr(layer, name).d_out for layer in self._layers) for name in ("qkv", "out", "gate_up")}
         attended = max(layer.out.d_in for layer in self._layers)
         return {
@@ -126,7 +128,7 @@ class NativeDecoder:
         }
 
     def _layer(self, module: Any, index: int) -> native.Layer:
-        """One Hugging Face layer, packed and emptied."""
+        """Packs one Hugging Face layer and empties it."""
         fused = FusedLayer.of(module, index)
         first = sum(len(group.members) for group in self._groups)
         self._shapes[index] = fused.shape
@@ -165,12 +167,12 @@ class NativeDecoder:
         )
 
     def _floats(self, norm: Norm) -> int:
-        """The address of a norm's weight in float32."""
+        """The address of a float32 copy of a norm's weight."""
         weight = norm.weight.to(torch.float32, copy=True)
         self._kept.append(weight)
         return weight.data_ptr()
 
 
 def _empty(module: Any) -> None:
-    """Lets go of a weight that was packed."""
+    """Frees a weight that was packed."""
     module.weight.data = module.weight.data.new_empty(0)

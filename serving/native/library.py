@@ -1,4 +1,4 @@
-"""The border to the compiled kernels: their structs, and their functions with types. The structs mirror kernels/*.h."""
+"""ctypes bindings of the compiled kernels. The structs mirror those of the same names in kernels/*.h."""
 
 import ctypes
 from ctypes import POINTER, c_float, c_int, c_int64, c_void_p
@@ -7,18 +7,24 @@ from typing import Any
 
 import torch
 
-_KINDS = 3  # members of the largest group of linears with one input
+_KINDS = 3  # the most linears that share an input
 
 
 class Linear(ctypes.Structure):
+    """A packed weight and its bias."""
+
     _fields_ = (("packed", c_void_p), ("bias", c_void_p), ("d_in", c_int64), ("d_out", c_int64))
 
 
 class Group(ctypes.Structure):
+    """The linears that share an input, as consecutive module numbers, and their output widths."""
+
     _fields_ = (("first_module", c_int64), ("members", c_int64), ("widths", c_int64 * _KINDS))
 
 
 class Attention(ctypes.Structure):
+    """The attention of one layer. window: 0 for none.   cache: the layer's arena of pages."""
+
     _fields_ = (
         ("heads", c_int64),
         ("kv_heads", c_int64),
@@ -34,6 +40,8 @@ class Attention(ctypes.Structure):
 
 
 class Layer(ctypes.Structure):
+    """The weights of one decoder layer."""
+
     _fields_ = (
         ("before_attention", c_void_p),
         ("before_mlp", c_void_p),
@@ -50,6 +58,8 @@ class Layer(ctypes.Structure):
 
 
 class Decoder(ctypes.Structure):
+    """All layers of a model."""
+
     _fields_ = (
         ("layers", POINTER(Layer)),
         ("count", c_int64),
@@ -60,6 +70,8 @@ class Decoder(ctypes.Structure):
 
 
 class Tokens(ctypes.Structure):
+    """The tokens of a step: their positions, their places in the cache and their sequences' pages."""
+
     _fields_ = (
         ("count", c_int64),
         ("positions", c_void_p),
@@ -71,17 +83,24 @@ class Tokens(ctypes.Structure):
 
 
 class Adapters(ctypes.Structure):
+    """The pieces of a step that have an adapter, and scratch memory for x Aᵀ."""
+
     _fields_ = (("pieces", c_void_p), ("count", c_int64), ("hidden", c_void_p), ("most_rank", c_int64))
 
 
 class Buffers(ctypes.Structure):
+    """Memory for the intermediate results of a step."""
+
     _fields_ = tuple(
         (name, c_void_p) for name in ("hidden", "normed", "qkv", "attended", "projected", "gate_up", "activated")
     )
 
 
 class Library:
-    """The kernels for one dtype. Long calls release the interpreter lock; short ones keep it, not to wait for it."""
+    """The kernels for one dtype.
+
+    Long calls release the GIL. Short calls keep it: re-acquiring it costs more than the call.
+    """
 
     def __init__(self, path: Path, dtype: torch.dtype) -> None:
         """Raises OSError if the library cannot be loaded."""
@@ -100,6 +119,7 @@ class Library:
     def decode_layers(
         self, decoder: Decoder, tokens: Tokens, adapters: Adapters, buffers: Buffers, *, threads: int
     ) -> None:
+        """Runs all layers on buffers.hidden, in place."""
         self._decode_layers(decoder, tokens, adapters, buffers, threads)
 
     def apply_linear(self, linear: Linear, x: torch.Tensor, y: torch.Tensor, *, threads: int) -> None:
@@ -110,10 +130,11 @@ class Library:
     def apply_adapters(
         self, adapters: Adapters, group: Group, x: torch.Tensor, y: torch.Tensor, *, threads: int
     ) -> None:
-        """y changed by the step's adapters.   x: [tokens, d_in], y: [tokens, all widths]; contiguous."""
+        """Applies the step's adapters to y in place.   x: [tokens, d_in], y: [tokens, all widths]; contiguous."""
         self._apply_adapters(adapters, group, x.data_ptr(), x.shape[1], y.data_ptr(), threads)
 
     def pack(self, weight: torch.Tensor, packed: torch.Tensor, *, threads: int) -> None:
+        """Packs a contiguous weight [d_out, d_in] into panels (kernels/linear.h)."""
         self._pack(weight.data_ptr(), weight.shape[0], weight.shape[1], packed.data_ptr(), threads)
 
     def unpack(self, packed: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:

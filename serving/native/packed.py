@@ -1,4 +1,4 @@
-"""Weights as the kernels read them."""
+"""Weights in the layout that the kernels read."""
 
 import torch
 
@@ -8,9 +8,9 @@ PANEL_ROWS = 16
 
 
 class PackedMatrix:
-    """W: [d_out, d_in] in panels of 16 rows (kernels/linear.h). The plain weight is not needed any more.
+    """W: [d_out, d_in] in panels of 16 rows (kernels/linear.h). The original weight can be freed.
 
-    d_in must be even in bfloat16, so that a row is whole words.
+    In bfloat16 d_in must be even, so that a row is a whole number of words.
     """
 
     def __init__(self, library: Library, weight: torch.Tensor, bias: torch.Tensor | None, *, threads: int) -> None:

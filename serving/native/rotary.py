@@ -1,4 +1,4 @@
-"""The rotary embedding's cosines and sines by position, from the model's own module."""
+"""The cosines and sines of the rotary embedding by position, computed by the model's own module."""
 
 from typing import Any
 
@@ -8,9 +8,10 @@ _GROWTH = 1024
 
 
 class RotaryTable:
-    """cos, sin: [positions, dim] in float32, the first half of `sin` negated; grows as longer sequences come.
+    """cos, sin: [positions, dim] in float32, the first half of `sin` negated. Grows with the longest sequence so far.
 
-    limit: positions the model knows. Scalings that look at the longest sequence of a batch are exact below it only.
+    limit: the number of positions the model knows. Scalings that depend on the longest sequence of a batch are exact
+    below it only.
     """
 
     def __init__(self, module: Any, limit: int) -> None:
@@ -19,7 +20,7 @@ class RotaryTable:
         self._cos = self._sin = torch.empty(0)
 
     def upto(self, positions: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tables of at least so many positions."""
+        """Tables of at least this many positions."""
         if positions > len(self._cos):
             end = max(positions, min(self._limit, -(-positions // _GROWTH) * _GROWTH))
             cos, sin = self._module(torch.empty(1, dtype=torch.float32), torch.arange(end)[None])

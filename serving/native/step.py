@@ -1,4 +1,4 @@
-"""One step as the kernels read it: where tokens are written, what they attend to, and which adapters change them."""
+"""A step in the form that the kernels read: cache places and pages of its tokens, and its adapters."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -14,14 +14,14 @@ from serving.lora.slot import LoraModule, Slot
 from serving.native.library import Adapters, Tokens
 
 _PIECE_TOKENS = 32
-"""A prompt's tokens are cut into pieces of so many, for the threads to share."""
+"""The most tokens of a piece: an adapter's tokens are cut into pieces, which the threads share."""
 _GROUP_MEMBERS = 3
 
 Addresses = NDArray[np.int64]
 
 
 class StepTokens:
-    """The step's tokens for the kernels. Holds what `struct` points to."""
+    """The step's tokens for the kernels. Keeps alive what `struct` points to."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class StepTokens:
 
 
 class ModuleTables:
-    """The addresses of adapters' weights by module number, kept as long as a slot lives."""
+    """The addresses of the adapters' weights by module number, kept as long as the slot exists."""
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
         """numbers: of every module inside the decoder layers, by name."""
@@ -60,11 +60,11 @@ class ModuleTables:
         self._of_slot: WeakKeyDictionary[Slot, tuple[Addresses, int]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
-        """How many living slots have a table."""
+        """The number of existing slots that have a table."""
         return len(self._of_slot)
 
     def of(self, slot: Slot) -> tuple[Addresses, int]:
-        """[modules, 5]: a, b, gain, offset, rank, zeros where the adapter has no such module; and where that lies."""
+        """The slot's table [modules, 5] and its address: a, b, gain, offset, rank; zeros where it has no module."""
         known = self._of_slot.get(slot)
         if known is None:
             table = np.zeros((len(self._numbers), 5), dtype=np.int64)
@@ -82,7 +82,7 @@ def _addresses(module: LoraModule) -> tuple[int, int, int, int, int]:
 
 
 class StepAdapters:
-    """The step's adapters for the kernels. Holds what `struct` points to."""
+    """The step's adapters for the kernels. Keeps alive what `struct` points to."""
 
     def __init__(self, plan: LoraPlan | None, tables: ModuleTables, scratch: "Scratch", tokens: int) -> None:
         segments = () if plan is None else plan.segments
@@ -99,12 +99,13 @@ class StepAdapters:
 
 
 class Scratch:
-    """Memory that grows to the largest step and is used again by each."""
+    """Memory that every step reuses and that grows to the largest step so far."""
 
     def __init__(self) -> None:
         self._floats = torch.empty(0)
 
     def floats(self, count: int) -> torch.Tensor:
+        """At least `count` float32 numbers, uninitialised."""
         if count > len(self._floats):
             self._floats = torch.empty(1 << (count - 1).bit_length())
         return self._floats

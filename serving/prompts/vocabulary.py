@@ -1,5 +1,6 @@
 """The tokenizer as serving uses it: text in, ids out, and no way for a user's text to become a control token."""
 
+import copy
 import json
 import re
 import secrets
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from serving.errors import BaseModelUnusable
+from serving.errors import BaseModelUnusable, InvalidRequest
 from serving.prompts.detokenize import IncrementalText
 from serving.prompts.token_bytes import TokenBytes
 from serving.types import TokenText
@@ -36,6 +37,7 @@ class Vocabulary:
         self._control_pattern = re.compile("|".join(map(re.escape, self._control))) if self._control else None
         self._prefix, self._suffix = self._frame()
         self._bytes = TokenBytes(whole)
+        self._embeddings: int | None = None
         self.chat_template = chat_template
         self.named_tokens = named_tokens
         """bos_token and the like, which chat templates may name."""
@@ -52,9 +54,27 @@ class Vocabulary:
         whole.no_truncation()
         return cls(whole, template if isinstance(template, str) else None, named)
 
+    def limited_to(self, embeddings: int) -> "Vocabulary":
+        """The same tokenizer for a model with `embeddings` tokens: tokens from that id on cannot be served."""
+        limited = copy.copy(self)
+        limited._embeddings = embeddings
+        return limited
+
     @property
     def size(self) -> int:
-        return int(self._whole.get_vocab_size(with_added_tokens=True))
+        """The number of token ids that can be served, from 0 on."""
+        size = int(self._whole.get_vocab_size(with_added_tokens=True))
+        return size if self._embeddings is None else min(size, self._embeddings)
+
+    def check_embedded(self, token_ids: Sequence[int]) -> None:
+        """Raises InvalidRequest for a token that the base model has no embedding for."""
+        highest = max(token_ids, default=0)
+        if self._embeddings is not None and highest >= self._embeddings:
+            raise InvalidRequest(
+                "prompt",
+                f"contains the token {self._whole.id_to_token(highest)!r} (id {highest}), for which the base model has "
+                f"no embedding; its ids end at {self._embeddings - 1}",
+            )
 
     def encode_text(self, text: str) -> list[int]:
         """A plain prompt as the tokenizer would encode it (with its bos, if it has one), control tokens spelled out."""

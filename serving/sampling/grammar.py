@@ -170,7 +170,7 @@ class _Spelling:
     def __call__(self, content: bytes) -> Sequence[int]:
         """Tokens whose bytes are exactly `content`: those of the tokenizer, else the longest matches from the left."""
         ids = self._vocabulary.spell(content.decode(errors="replace"))
-        if b"".join(self.tokens[token] for token in ids) == content:
+        if b"".join(self.tokens[token] for token in ids if token < len(self.tokens)) == content:
             return ids
         ids, done = [], 0
         while done < len(content):

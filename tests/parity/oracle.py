@@ -25,7 +25,7 @@ def driver_of(base: Path, work: Path, forward: str) -> StepDriver:
             patch.setattr("serving.base.loader.kernels_for", lambda *args: None)
         driver = StepDriver(base, work)
     expected = {"": NativeDecoder, "torch": FusedDecoder, "fallback": HuggingFaceForward}[forward]
-    assert type(driver.base.backbone._model) is expected
+    assert driver.base.forward_name == expected.__name__
     return driver
 
 

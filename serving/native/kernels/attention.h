@@ -1,8 +1,8 @@
-/* Keys turned and stored, then softmax(scale · q Kᵀ) V over a sequence's pages.
+/* Rotates and stores keys, then computes softmax(scale · q Kᵀ) V over a sequence's pages.
  *
- * A page of a layer's cache holds 16 tokens: per head their keys as a panel (linear.h), word k of all 16 side by side, then per
- * token its values over all heads. So one load of a panel feeds 16 scores. A step's token attends to positions first ..
- * position of its own sequence and to nothing else: what others left in a page, even a NaN, never counts.
+ * A page of a layer's cache holds 16 tokens. First come the keys, one panel per head (linear.h): word k of all 16 tokens is
+ * contiguous, so one load of a panel feeds 16 scores. Then come the values, token by token over all heads. A token attends
+ * to positions first .. position of its own sequence only: what another sequence left in a page, even a NaN, never counts.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ enum { PAGE_TOKENS = 16 };
 
 typedef struct {
     int64_t heads, kv_heads, key_dim, value_dim;
-    int64_t window; /* tokens back, or 0 */
+    int64_t window; /* tokens attended to, own included; 0: all */
     float scale;
     const float *query_norm, *key_norm; /* [key_dim], or NULL */
     float norm_eps;
@@ -38,7 +38,7 @@ INLINE void normalise_head(element *head, const float *weight, int64_t dim, floa
 }
 
 /* x[i] cos[i] + x[(i + dim/2) % dim] sin[i] */
-INLINE void turn_head(element *head, const float *cos, const float *sin, int64_t dim) {
+INLINE void rotate_head(element *head, const float *cos, const float *sin, int64_t dim) {
     const int64_t half = dim / 2;
     element *low = head, *high = head + half;
     int64_t i = 0;
@@ -54,14 +54,14 @@ INLINE void turn_head(element *head, const float *cos, const float *sin, int64_t
     }
 }
 
-/* Where a page begins; its panels of keys come first. */
+/* The start of a page, where its panels of keys are. */
 INLINE element *page_of(const Attention *a, int64_t page) { return a->cache + page * PAGE_TOKENS * row_width(a); }
 
 INLINE element *values_of(const Attention *a, element *page, int64_t offset) {
     return page + a->kv_heads * (a->key_dim * PAGE_TOKENS + offset * a->value_dim);
 }
 
-/* A token's keys into its lane of the panels, and its values.   row: keys, then values, over all heads. */
+/* Stores a token's keys in its lane of the panels, and its values.   row: keys, then values, over all heads. */
 INLINE void store_row(const Attention *a, const element *row, int64_t at) {
     element *page = page_of(a, at / PAGE_TOKENS);
     const int64_t offset = at % PAGE_TOKENS, keys = a->kv_heads * a->key_dim;
@@ -70,8 +70,8 @@ INLINE void store_row(const Attention *a, const element *row, int64_t at) {
     memcpy(values_of(a, page, offset), row + keys, (size_t)(a->kv_heads * a->value_dim) * sizeof(element));
 }
 
-/* Turns queries and keys in qkv [tokens, query_width + row_width] and stores keys and values. The team waits at the end. */
-static void turn_and_store(const Attention *a, const Tokens *tokens, element *qkv) {
+/* Rotates queries and keys in qkv [tokens, query_width + row_width], stores keys and values. Ends with a barrier. */
+static void rotate_and_store(const Attention *a, const Tokens *tokens, element *qkv) {
     const int64_t dim = a->key_dim, queries = query_width(a), row = row_width(a);
 #pragma omp for schedule(static)
     for (int64_t t = 0; t < tokens->count; t++) {
@@ -80,20 +80,20 @@ static void turn_and_store(const Attention *a, const Tokens *tokens, element *qk
         for (int64_t head = 0; head < a->heads + a->kv_heads; head++) {
             const float *norm = head < a->heads ? a->query_norm : a->key_norm;
             if (norm) normalise_head(own + head * dim, norm, dim, a->norm_eps);
-            turn_head(own + head * dim, tokens->cos + at, tokens->sin + at, dim);
+            rotate_head(own + head * dim, tokens->cos + at, tokens->sin + at, dim);
         }
         store_row(a, own + queries, tokens->stored_at[t]);
     }
 }
 
 enum {
-    BLOCK = 4 * PAGE_TOKENS, /* positions that are scored before their values are added */
-    QUERIES = 4,             /* that share a load of keys or values */
-    VECTORS = 4,             /* of a value that are summed at once */
+    BLOCK = 4 * PAGE_TOKENS, /* positions scored before their values are added */
+    QUERIES = 4,             /* queries that share a load of keys or values */
+    VECTORS = 4,             /* vectors of a value summed at once */
     FEW_TOKENS = 8
 };
 
-/* scores[q][0 .. 16) = scale · q K of one page, for a few queries side by side. */
+/* scores[q][0 .. 16) = scale · q K of one page, for a few queries at once. */
 INLINE void score_page(int queries, const Attention *a, const element *panel, const element *query, int64_t at,
                        float (*scores)[BLOCK]) {
     const int64_t count = a->key_dim / PER_WORD;
@@ -148,8 +148,8 @@ typedef struct {
     float total, largest; /* of the weights so far, and of their exponents */
 } Softmax;
 
-/* A few queries of one key head over one block, whose positions [from, to) count: one turn of a running softmax (Milakov and
- * Gimelshein, arXiv 1805.02867).   pages: of the block.   values: of its positions.   sums: [queries, value_dim]. */
+/* One step of an online softmax (Milakov and Gimelshein, arXiv 1805.02867): a few queries of one key head over positions
+ * [from, to) of one block.   pages: of the block.   values: of its positions.   sums: [queries, value_dim]. */
 INLINE void attend_block(int queries, const Attention *a, const element *query, element *const *pages, int64_t head,
                          const element *const *values, int64_t from, int64_t to, Softmax *softmax, float *sums) {
     float scores[QUERIES][BLOCK], kept[QUERIES];
@@ -186,8 +186,8 @@ INLINE void attend_block(int queries, const Attention *a, const element *query, 
         }
 }
 
-/* The queries of key heads [head, end) of one token, over positions first .. last. All heads take their part of a block before
- * the next one, as a page holds them side by side.   query, out: of all heads.   sums: [heads, value_dim]. */
+/* The queries of key heads [head, end) of one token, over positions first .. last. All heads finish a block before the next
+ * block, because a page holds all heads.   query, out: of all heads.   sums: [heads, value_dim]. */
 static void attend_token(const Attention *a, const int32_t *pages, const element *query, int64_t head, int64_t end,
                          int64_t first, int64_t last, float *sums, element *out) {
     const int64_t per_key = a->heads / a->kv_heads, width = a->value_dim;
@@ -208,13 +208,13 @@ static void attend_token(const Attention *a, const int32_t *pages, const element
         for (int64_t key = head; key < end; key++)
             for (int64_t q = key * per_key, taken; q < (key + 1) * per_key; q += taken) {
                 const int64_t left = (key + 1) * per_key - q;
-                const element *asking = query + q * a->key_dim;
+                const element *own_query = query + q * a->key_dim;
                 taken = left >= 4 ? 4 : left;
                 switch (taken) {
-                    case 4: attend_block(4, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
-                    case 3: attend_block(3, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
-                    case 2: attend_block(2, a, asking, own, key, values, from, to, softmax + q, sums + q * width); break;
-                    default: attend_block(1, a, asking, own, key, values, from, to, softmax + q, sums + q * width);
+                    case 4: attend_block(4, a, own_query, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    case 3: attend_block(3, a, own_query, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    case 2: attend_block(2, a, own_query, own, key, values, from, to, softmax + q, sums + q * width); break;
+                    default: attend_block(1, a, own_query, own, key, values, from, to, softmax + q, sums + q * width);
                 }
             }
     }
@@ -222,7 +222,7 @@ static void attend_token(const Attention *a, const int32_t *pages, const element
         divide_row(sums + q * width, softmax[q].total, width, out + q * width);
 }
 
-/* out: [tokens, heads * value_dim]. Tasks are tokens, or heads of tokens where there are few. The team waits at the end. */
+/* out: [tokens, heads * value_dim]. A task is a token, or one key head of a token if tokens are few. Ends with a barrier. */
 static void attend(const Attention *a, const Tokens *tokens, const element *qkv, element *out) {
     const int64_t stride = query_width(a) + row_width(a), parts = tokens->count < FEW_TOKENS ? a->kv_heads : 1;
 #pragma omp for schedule(dynamic)

@@ -1,7 +1,7 @@
-/* All decoder layers of one step, in one call: what Llama, Mistral, Qwen2 and Qwen3 have in common.
+/* All decoder layers of one step in one call, for Llama, Mistral, Qwen2 and Qwen3.
  *
- * One team of threads goes through the layers together. Every function below shares its rows, panels or heads out among
- * them; where the next one needs all of its results, the team waits.
+ * One team of threads runs through the layers together. Every function below distributes its rows, panels or heads among
+ * the threads, and ends with a barrier if the next function needs all of its results.
  */
 #include "attention.h"
 #include "element.h"
@@ -27,7 +27,7 @@ typedef struct {
     element *hidden, *normed, *qkv, *attended, *projected, *gate_up, *activated;
 } Buffers;
 
-/* hidden += added (unless NULL), then normed = weight * hidden / sqrt(mean(hidden²) + eps). The team waits. */
+/* hidden += added (unless NULL), then normed = weight * hidden / sqrt(mean(hidden²) + eps). Ends with a barrier. */
 static void add_and_norm(int64_t tokens, int64_t width, element *hidden, const element *added, const float *weight,
                          float eps, element *normed) {
 #pragma omp for schedule(static)
@@ -38,7 +38,7 @@ static void add_and_norm(int64_t tokens, int64_t width, element *hidden, const e
     }
 }
 
-/* y = x Wᵀ + bias with the step's adapters. The team waits. */
+/* y = x Wᵀ + bias with the step's adapters. Ends with a barrier. */
 static void project(const Linear *w, const Group *group, const Adapters *adapters, const element *x, int64_t tokens,
                     element *y) {
     linear(w, x, tokens, y, 0);
@@ -47,14 +47,14 @@ static void project(const Linear *w, const Group *group, const Adapters *adapter
     if (adapters->count) expand(adapters, group, y);
 }
 
-/* activated = silu(gate) up. The team waits. */
+/* activated = silu(gate) up. Ends with a barrier. */
 static void activate(int64_t tokens, int64_t width, const element *gate_up, element *activated) {
 #pragma omp for schedule(static)
     for (int64_t t = 0; t < tokens; t++)
         gate_row(gate_up + 2 * t * width, gate_up + (2 * t + 1) * width, width, activated + t * width);
 }
 
-/* buffers.hidden: the embedded tokens on entry, what the last layer leaves on return. */
+/* buffers.hidden: the embedded tokens on entry, the output of the last layer on return. */
 void decode_layers(const Decoder *decoder, const Tokens *tokens, const Adapters *adapters, const Buffers *buffers,
                    int threads) {
     const int64_t count = tokens->count;
@@ -64,7 +64,7 @@ void decode_layers(const Decoder *decoder, const Tokens *tokens, const Adapters 
         add_and_norm(count, decoder->hidden, buffers->hidden, i ? buffers->projected : NULL, layer->before_attention,
                      decoder->norm_eps, buffers->normed);
         project(&layer->qkv, &layer->qkv_group, adapters, buffers->normed, count, buffers->qkv);
-        turn_and_store(&layer->attention, tokens, buffers->qkv);
+        rotate_and_store(&layer->attention, tokens, buffers->qkv);
         attend(&layer->attention, tokens, buffers->qkv, buffers->attended);
         project(&layer->out, &layer->out_group, adapters, buffers->attended, count, buffers->projected);
         add_and_norm(count, decoder->hidden, buffers->hidden, buffers->projected, layer->before_mlp, decoder->norm_eps,
@@ -84,7 +84,7 @@ void apply_linear(const Linear *w, const element *x, int64_t tokens, void *y, in
     linear(w, x, tokens, y, as_float);
 }
 
-/* y[t] changed by the adapters of the step.   x: [tokens, d_in].   y: [tokens, all widths]. */
+/* Applies the step's adapters to y in place.   x: [tokens, d_in].   y: [tokens, all widths]. */
 void apply_adapters(const Adapters *adapters, const Group *group, const element *x, int64_t d_in, element *y, int threads) {
 #pragma omp parallel num_threads(threads)
     {
@@ -94,6 +94,7 @@ void apply_adapters(const Adapters *adapters, const Group *group, const element 
     }
 }
 
+/* Packs rows [d_out, d_in] into panels (linear.h). */
 void pack_matrix(const element *rows, int64_t d_out, int64_t d_in, uint32_t *packed, int threads) {
 #pragma omp parallel num_threads(threads)
     pack(rows, d_out, d_in, packed);

@@ -1,4 +1,4 @@
-/* Numbers as the model stores them, and vectors of 16 floats to compute with.
+/* The model's number format, and vectors of 16 floats to compute with.
  *
  * An element is a bfloat16 (ELEMENT_BF16) or a float. Sums are always floats. Products are taken word by word: a word is
  * 32 bits of a row, so one float or two neighbouring bfloat16. The vector types are GCC's and Clang's, which lower them to
@@ -63,7 +63,7 @@ INLINE float to_float(element value) {
     return number;
 }
 
-/* To the nearest, ties to even; a NaN stays one. */
+/* Rounds to nearest, ties to even; a NaN stays a NaN. */
 INLINE element to_element(float number) {
     uint32_t bits;
     memcpy(&bits, &number, sizeof bits);
@@ -74,7 +74,7 @@ INLINE element to_element(float number) {
 INLINE floats load_elements(const element *from) {
     halves value;
     memcpy(&value, from, sizeof value);
-#ifdef __AVX512F__ /* the compilers' own conversion takes this in two halves */
+#ifdef __AVX512F__ /* the compilers' own conversion splits this into two halves */
     return (floats)((words)_mm512_cvtepu16_epi32((__m256i)value) << 16);
 #else
     return (floats)(__builtin_convertvector(value, words) << 16);
@@ -155,7 +155,7 @@ INLINE floats exponential(floats x) {
     return (floats)(((words)result & ~low & ~nan) | ((words)x & nan));
 }
 
-/* Asks for `count` elements that are needed soon: where little is computed with each, reading waits for memory. */
+/* Prefetches `count` elements: where little is computed per element, reading is bound by memory latency. */
 INLINE void fetch(const element *from, int64_t count) {
     for (int64_t i = 0; i < count; i += 64 / (int64_t)sizeof(element)) __builtin_prefetch(from + i, 0, 2);
 }

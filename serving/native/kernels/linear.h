@@ -1,9 +1,9 @@
 /* y = x Wᵀ + bias, with W packed so that one load feeds 16 outputs.
  *
  * A packed matrix is cut into panels of 16 rows of W:   panel p, word k, lane i  =  word k of row 16 p + i,
- * so [ceil(d_out / 16)][d_in / PER_WORD][16] words; the last panel is filled up with zeros. A tile of a few rows of x and a
- * few panels stays in registers for the whole sum over k; tasks are groups of panels, so every weight is read from memory
- * once per step and thread.
+ * so [ceil(d_out / 16)][d_in / PER_WORD][16] words; the last panel is padded with zeros. A tile of a few rows of x and a
+ * few panels stays in registers for the whole sum over k. A task is a group of panels, so every weight is read from memory
+ * once per step.
  */
 #pragma once
 
@@ -69,8 +69,8 @@ INLINE void tile(int rows, int panels, const Linear *w, const element *x, void *
     }
 }
 
-/* The tiles that are compiled: 8, 4, 2 or 1 rows by 3, 2 or 1 panels, and by 6 where there are so few rows that only reading
- * the weights counts. */
+/* The tiles that are compiled: 8, 4, 2 or 1 rows by 3, 2 or 1 panels, and 1 or 2 rows by 6 panels, where the time is spent
+ * on reading the weights. */
 #define TILES(rows, as_float)                                                                        \
     case rows:                                                                                       \
         switch (panels) {                                                                            \
@@ -89,7 +89,7 @@ INLINE void tile(int rows, int panels, const Linear *w, const element *x, void *
 DEFINE_TILES(tile_to_elements, 0)
 DEFINE_TILES(tile_to_floats, 1)
 
-/* y: [tokens, d_out], elements or floats.   x: [tokens, d_in].   Shared by the threads of a team, which do not wait. */
+/* y: [tokens, d_out], elements or floats.   x: [tokens, d_in].   Distributed over the team's threads, without a barrier. */
 static void linear(const Linear *w, const element *x, int64_t tokens, void *y, int as_float) {
     const int64_t panels = (w->d_out + LANES - 1) / LANES;
     const int64_t width = tokens <= 2 ? NARROW_PANELS : TILE_PANELS;
@@ -107,7 +107,7 @@ static void linear(const Linear *w, const element *x, int64_t tokens, void *y, i
     }
 }
 
-/* Word k of each of 16 rows, side by side.   rows: [d_out, d_in] elements.   packed: panels as above. */
+/* Packs rows into panels.   rows: [d_out, d_in] elements.   packed: panels as above. */
 static void pack(const element *rows, int64_t d_out, int64_t d_in, uint32_t *packed) {
     const int64_t count = d_in / PER_WORD, panels = (d_out + LANES - 1) / LANES;
 #pragma omp for
@@ -121,7 +121,7 @@ static void pack(const element *rows, int64_t d_out, int64_t d_in, uint32_t *pac
             }
 }
 
-/* Row `row` of W back from its panel. */
+/* Reads row `row` of W from its panel. */
 INLINE void unpack_row(const uint32_t *packed, int64_t row, int64_t d_in, element *out) {
     const int64_t count = d_in / PER_WORD;
     const uint32_t *from = packed + (row / LANES) * count * LANES + row % LANES;

@@ -1,8 +1,8 @@
-/* y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the modules of token t's adapter, read where they lie in its slot.
+/* y[t] ← gain ⊙ (y[t] + x[t] Aᵀ B) + offset, with the modules of token t's adapter, read from its slot.
  *
- * A step's tokens are cut into pieces: neighbouring tokens of one adapter, few enough that many pieces keep all threads
- * busy. First h = x Aᵀ of every piece (shrink), in float; then y from h and B (expand), some columns of all its tokens at a
- * time, so that a weight is read from memory once.
+ * A step's tokens are cut into pieces: contiguous tokens of one adapter, few enough that there are pieces for all threads.
+ * `shrink` computes h = x Aᵀ of every piece in float. `expand` computes y from h and B, some columns of all tokens of a piece
+ * at a time, so that a weight is read from memory once.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 typedef struct {
     const element *a, *b;       /* [rank, d_in], [rank, d_out] */
     const float *gain, *offset; /* [d_out], or NULL */
-    int64_t rank;               /* 0: the adapter leaves this linear alone */
+    int64_t rank;               /* 0: the adapter has no such module */
 } Module;
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
     int64_t first_module, members;
-    int64_t widths[3]; /* of each member's output; they lie side by side */
+    int64_t widths[3]; /* of the members' outputs, which are contiguous */
 } Group;
 
 typedef struct {
@@ -32,19 +32,19 @@ typedef struct {
 } Adapters;
 
 enum {
-    COLUMNS = 512,      /* of a task */
-    SHRINK_ROWS = 8,    /* of A at once */
-    EXPAND_VECTORS = 8, /* of y at once: whole cache lines of B */
+    COLUMNS = 512,      /* columns of y per task */
+    SHRINK_ROWS = 8,    /* rows of A at once */
+    EXPAND_VECTORS = 8, /* vectors of y at once: whole cache lines of B */
 };
 
-/* So many tasks are taken at once: few enough that a thread that is held up leaves the rest to the others. */
+/* How many tasks a thread takes at once: few enough that other threads finish the work of a delayed thread. */
 INLINE int64_t chunk_of(int64_t tasks) { return 1 + tasks / 16; }
 
 INLINE float *hidden_of(const Adapters *adapters, int64_t token, int64_t member) {
     return adapters->hidden + (token * 3 + member) * adapters->most_rank;
 }
 
-/* h[0 .. rows) = the products of as many rows of A with x: independent sums hide each other's latency. */
+/* h[0 .. rows) = rows of A times x. Independent sums hide each other's latency. */
 INLINE void shrink_rows(int rows, const element *a, const element *x, int64_t d_in, float *h) {
     const int64_t step = LANES * PER_WORD;
     floats sums[SHRINK_ROWS];
@@ -62,7 +62,7 @@ INLINE void shrink_rows(int rows, const element *a, const element *x, int64_t d_
     }
 }
 
-/* h = x Aᵀ for every piece and member of the group. Shared by the threads of a team, which do not wait. */
+/* h = x Aᵀ for every piece and member of the group. Distributed over the team's threads, without a barrier. */
 static void shrink(const Adapters *adapters, const Group *group, const element *x, int64_t d_in) {
     const int64_t tasks = adapters->count * group->members;
 #pragma omp for schedule(dynamic, chunk_of(tasks)) nowait
@@ -82,7 +82,7 @@ static void shrink(const Adapters *adapters, const Group *group, const element *
     }
 }
 
-/* `vectors` times 16 columns of y for one token. */
+/* Updates `vectors` × 16 columns of y for one token. */
 INLINE void expand_columns(int vectors, const Module *module, const float *h, element *y, int64_t column, int64_t d_out) {
     floats sums[EXPAND_VECTORS];
     for (int v = 0; v < vectors; v++) sums[v] = load_elements(y + v * LANES);
@@ -106,7 +106,7 @@ INLINE void expand_column(const Module *module, const float *h, element *y, int6
     *y = to_element(sum);
 }
 
-/* y from h and B. y: [tokens, all widths]. Shared by the threads of a team, which wait for each other at the end. */
+/* y from h and B. y: [tokens, all widths]. Distributed over the team's threads; ends with a barrier. */
 static void expand(const Adapters *adapters, const Group *group, element *y) {
     int64_t widest = 0, total = 0, starts[3] = {0};
     for (int64_t member = 0; member < group->members; member++) {

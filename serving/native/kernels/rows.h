@@ -1,4 +1,4 @@
-/* What is done to a row of elements one by one. */
+/* Operations on one row of elements. */
 #pragma once
 
 #include "element.h"

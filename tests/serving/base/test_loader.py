@@ -124,16 +124,6 @@ def test_weights_that_lack_a_tensor_are_refused_rather_than_made_up(tmp_path: Pa
         load(folder)
 
 
-def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path: Path) -> None:
-    folder = save_base(tmp_path / "base")
-    larger = tokenizer()
-    larger.add_tokens([f"extra-{i}" for i in range(VOCAB)])
-    larger.save_pretrained(folder)
-
-    with pytest.raises(BaseModelUnusable, match="embeddings"):
-        load(folder)
-
-
 def test_truncated_weights_are_refused(tmp_path: Path) -> None:
     folder = save_base(tmp_path / "base")
     weights = folder / "model.safetensors"

@@ -9,7 +9,7 @@ from serving.config import StepThreads
 
 def chosen(monkeypatch: pytest.MonkeyPatch, gain: dict[int, float], most: int = 4, pages: int = 512) -> StepThreads:
     """The choice where a shared step of so many rows takes that part of the time; of any other number, all of it."""
-    monkeypatch.setattr(threads, "_shared_part", lambda decoder, cache, rows, most: gain.get(rows, 1.0))
+    monkeypatch.setattr(threads, "time_ratio", lambda decoder, cache, rows, most: gain.get(rows, 1.0))
     return choose_threads(None, None, pages, most)  # type: ignore[arg-type]
 
 

@@ -49,7 +49,7 @@ def random_slot(decoder: FusedDecoder, number: int, rank: int, *, ends: bool = F
 
     inputs = {
         name: projection.weight.shape[1]
-        for layer in decoder._layers
+        for layer in decoder.decoder_layers
         for projection in layer.projections
         for name in projection.group.members
     }
@@ -132,7 +132,7 @@ def test_prompts_mixed_steps_and_graphs_equal_the_torch_decoder(family: str, num
     ):
         assert_close(*pair.step(counts, slots))
 
-    assert kernels._graphs.keys == {GraphKey(4, True), GraphKey(2, False), GraphKey(1, True)}
+    assert kernels.captured == {GraphKey(4, True), GraphKey(2, False), GraphKey(1, True)}
 
 
 def test_a_graph_serves_every_mix_of_adapters() -> None:
@@ -144,7 +144,7 @@ def test_a_graph_serves_every_mix_of_adapters() -> None:
     for mix in ({0: slots[0], 1: slots[1], 2: slots[2]}, {0: slots[2], 1: slots[2]}, {2: slots[1]}):
         assert_close(*pair.step({0: 1, 1: 1, 2: 1}, mix))
 
-    assert kernels._graphs.keys == {GraphKey(4, True)}
+    assert kernels.captured == {GraphKey(4, True)}
 
 
 def test_a_rank_that_outgrows_the_tables_is_captured_anew() -> None:
@@ -169,7 +169,7 @@ def test_adapters_at_the_embedding_and_the_head_run_without_a_graph() -> None:
     assert_close(*pair.step({0: 4, 1: 2}, slots))
     assert_close(*pair.step({0: 1, 1: 1}, slots))
 
-    assert not kernels._graphs.keys
+    assert not kernels.captured
 
 
 def test_another_cache_is_captured_anew() -> None:

@@ -150,7 +150,7 @@ def test_weights_are_held_once() -> None:
     model = random_model(random_config("llama", 0))
     decoder = FusedDecoder(model)
 
-    for layer, module in zip(decoder._layers, model.model.layers, strict=True):
+    for layer, module in zip(decoder.decoder_layers, model.model.layers, strict=True):
         fused = layer.qkv.weight.untyped_storage().data_ptr()
         for linear in (module.self_attn.q_proj, module.self_attn.k_proj, module.self_attn.v_proj):
             assert linear.weight.untyped_storage().data_ptr() == fused

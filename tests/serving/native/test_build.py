@@ -1,66 +1,56 @@
-"""Kernels are compiled once, kept privately, and done without where they cannot be had."""
+"""Kernels are compiled once and kept privately; what goes wrong is reported with its reason."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from serving.base import cpu_kernels
-from serving.base.cpu_kernels import kernels_for
-from serving.native import build, compiler
+from serving.native import build
 from serving.native.build import NotBuilt, built
 
-CPU = torch.device("cpu")
 
-
-def test_the_second_start_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_start_compiles_nothing(tmp_path: Path) -> None:
     first = built(torch.float32, tmp_path / "kept")
-    monkeypatch.setattr(build, "_compile", lambda command, library: pytest.fail("compiled again"))
+    before = first.stat()
 
     assert built(torch.float32, tmp_path / "kept") == first
+    assert first.stat() == before
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [first.name]
 
 
 def test_another_processor_needs_other_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = built(torch.float32, tmp_path)
-    monkeypatch.setattr(build, "_processor", lambda: "another")
-    monkeypatch.setattr(build, "_compile", lambda command, library: library.touch())
+    monkeypatch.setattr(build, "processor_features", lambda: "another")
 
     assert built(torch.float32, tmp_path) != before
 
 
-def test_a_machine_without_a_compiler_goes_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(compiler, "COMPILERS", ("no-such-compiler",))
+def test_each_dtype_has_its_own_kernels(tmp_path: Path) -> None:
+    assert built(torch.float32, tmp_path) != built(torch.bfloat16, tmp_path)
+    with pytest.raises(NotBuilt, match="float16"):
+        built(torch.float16, tmp_path)
 
-    assert kernels_for(torch.float32, CPU, tmp_path) is None
-    assert "apt-get install gcc" in caplog.text
+
+def test_the_folder_is_closed_to_other_users(tmp_path: Path) -> None:
+    built(torch.float32, tmp_path / "home")
+
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
 
-    with pytest.raises(NotBuilt, match="others may write"):
+    with pytest.raises(NotBuilt, match="other users may write"):
         built(torch.float32, tmp_path)
 
 
 def test_a_compiler_that_fails_is_reported_with_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "_OPTIONS", ("-no-such-option",))
+    compiler = tmp_path / "bin" / "gcc"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\necho this disk is full >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(compiler.parent))
 
-    with pytest.raises(NotBuilt, match="no-such-option"):
-        built(torch.float32, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_kernels_that_compute_wrongly_are_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(cpu_kernels, "_TOLERANCE", {torch.float32: -1.0})
-
-    assert kernels_for(torch.float32, CPU, tmp_path) is None
-    assert "kernels_wrong" in caplog.text
-
-
-def test_plain_torch_can_be_asked_for() -> None:
-    assert kernels_for(torch.float32, CPU, None) is None
+    with pytest.raises(NotBuilt, match="this disk is full"):
+        built(torch.float32, tmp_path / "home")
+    assert list((tmp_path / "home").iterdir()) == []
