@@ -68,8 +68,20 @@ class SourceRefused(ServingError):
         self.source, self.reason = source, reason
 
 
+class NameTaken(InvalidRequest):
+    """An adapter is served, or is being added, under this name, and the caller did not ask to replace it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__("name", f"{name!r} {reason}; remove it first, give another name, or replace it in place")
+        self.name, self.reason = name, reason
+
+
 class AdapterBusy(ServingError):
-    """The adapter still serves requests, or is pinned, and so cannot leave now."""
+    """The adapter cannot leave or change now. `adapter` is what the operator calls it; `reason` says what to do."""
+
+    def __init__(self, adapter: str, reason: str) -> None:
+        super().__init__(f"Adapter {adapter} {reason}")
+        self.adapter, self.reason = adapter, reason
 
 
 class Overloaded(ServingError):

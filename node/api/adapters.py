@@ -1,6 +1,6 @@
 """Adapters as assets: versions, digests, and the Datanets they learnt from."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from attribution.split import Payee
 from node.api.listing import listed
@@ -18,18 +18,20 @@ async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = N
     return listed(world, {}, lambda card: adapter_json(world, card), cursor, limit, base=False)
 
 
-@router.get("/{name}")
+@router.get("/{name:path}/provenance")
+async def provenance(name: str, request: Request, world: TheWorld) -> dict[str, object]:
+    """The registered terms: who owns the adapter, and which Datanet versions share in its data part."""
+    if not request.scope.get("raw_path", b"/provenance").partition(b"?")[0].endswith(b"/provenance"):
+        return await get_adapter(f"{name}/provenance", world)  # an adapter of that name: its slash came as %2F
+    card, digest = _card(world, name)
+    return adapter_json(world, card) | {"terms": _terms(world, digest)}
+
+
+@router.get("/{name:path}")
 async def get_adapter(name: str, world: TheWorld) -> dict[str, object]:
     """One adapter by name, `name@digest` or `base:name`."""
     card, _ = _card(world, name)
     return adapter_json(world, card)
-
-
-@router.get("/{name}/provenance")
-async def provenance(name: str, world: TheWorld) -> dict[str, object]:
-    """The registered terms: who owns the adapter, and which Datanet versions share in its data part."""
-    card, digest = _card(world, name)
-    return adapter_json(world, card) | {"terms": _terms(world, digest)}
 
 
 def _card(world: World, name: str) -> tuple[ModelCard, AdapterDigest]:

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from node.api.auth import operator_only
 from node.api.bodies import parse
-from node.api.errors import InvalidBody
 from node.api.health import readiness
 from node.api.models import model_json
 from node.api.nodes import rfc3339
 from node.api.reading import read_body
 from node.config import named_source
 from node.world import TheWorld, World
+from serving.errors import NameTaken
 from serving.types import AdapterDigest, ModelCard
 
 router = APIRouter(prefix="/admin", tags=["Operator"], dependencies=[Depends(operator_only)])
@@ -48,9 +48,10 @@ async def status(world: TheWorld) -> dict[str, object]:
 
 @router.get("/ps")
 async def ps(world: TheWorld) -> dict[str, object]:
-    """What is in memory, pinned or in flight, what was asked for last beside it, and the engine's figures."""
+    """Models in memory, pinned, in flight or used last; adapters that could not be loaded; engine figures."""
     models = [_line(world, card) for card in world.service.busy(_OTHERS)]
-    return {"models": models, "engine": asdict(world.service.stats())}
+    failed = [asdict(each) | {"served": world.service.has(each.name)} for each in world.service.failed_loads()]
+    return {"models": models, "failed": failed, "engine": asdict(world.service.stats())}
 
 
 @router.post("/adapters")
@@ -58,33 +59,33 @@ async def add(request: Request, world: TheWorld) -> dict[str, object]:
     """Fetch, check and serve an adapter; a name that is taken is refused."""
     body = parse(NewAdapter, await read_body(request, _MAX_BYTES))
     name = body.name or named_source(body.source)[0]
-    if world.service.has(name):
-        raise InvalidBody("name", f"{name!r} is already served; remove it first, or give another name")
+    if name == world.service.base_name:
+        raise NameTaken(name, "is the name of the base model")
     expected = AdapterDigest(body.digest) if body.digest else None
-    card = await world.service.add_adapter(name, body.source, expected)
+    card = await world.service.add_adapter(name, body.source, expected, replace=False)
     return {"name": card.name, **model_json(world, card)}
 
 
-@router.delete("/adapters/{name}")
+@router.delete("/adapters/{name:path}")
 async def remove(name: str, world: TheWorld) -> dict[str, object]:
     """Stop serving an adapter; answers when its last request has ended and its memory is free."""
     await world.service.remove_adapter(name)
     return {"name": name}
 
 
-@router.post("/adapters/{name}/pin")
+@router.post("/adapters/{name:path}/pin")
 async def pin(name: str, world: TheWorld) -> dict[str, object]:
     await world.service.pin(name)
     return _shown(world, name)
 
 
-@router.post("/adapters/{name}/unpin")
+@router.post("/adapters/{name:path}/unpin")
 async def unpin(name: str, world: TheWorld) -> dict[str, object]:
     await world.service.unpin(name)
     return _shown(world, name)
 
 
-@router.post("/adapters/{name}/evict")
+@router.post("/adapters/{name:path}/evict")
 async def evict(name: str, world: TheWorld) -> dict[str, object]:
     await world.service.evict(name)
     return _shown(world, name)

@@ -9,6 +9,7 @@ from node.api.bodies import parse
 from node.api.errors import AdapterNameTaken, AdapterUnknown
 from node.api.reading import read_body
 from node.world import TheWorld
+from serving.errors import NameTaken
 
 _MAX_BYTES = 64 << 10
 
@@ -45,13 +46,14 @@ async def load_lora_adapter(request: Request, world: TheWorld) -> PlainTextRespo
     name = body.lora_name
     if name == world.service.base_name:
         raise AdapterNameTaken(f"The lora adapter name '{name}' is the name of the base model.")
-    if not body.load_inplace and world.service.has(name):
+    source = f"file:{body.lora_path}" if body.lora_path.startswith("/") else body.lora_path
+    try:
+        await world.service.add_adapter(name, source, replace=body.load_inplace)
+    except NameTaken as taken:
         raise AdapterNameTaken(
             f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set "
             "'load_inplace' to True."
-        )
-    source = f"file:{body.lora_path}" if body.lora_path.startswith("/") else body.lora_path
-    await world.service.add_adapter(name, source)
+        ) from taken
     return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
 
 

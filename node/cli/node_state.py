@@ -5,6 +5,7 @@ from typing import cast
 import typer
 from rich.table import Table
 
+from node.cli.adapter import failure_line
 from node.cli.context import context_of
 from node.cli.failures import ConfigurationFailure
 
@@ -24,6 +25,8 @@ def ps(context: typer.Context) -> None:
     for model in cast(list[dict[str, object]], state["models"]):
         table.add_row(*("-" if model[field] is None else str(model[field]) for field in fields))
     shared.console.print(table)
+    for failed in cast(list[dict[str, object]], state["failed"]):
+        shared.console.print(failure_line(failed), highlight=False, markup=False)
     engine = cast(dict[str, int], state["engine"])
     shared.console.print(
         f"running {engine['running']}, waiting {engine['waiting']}, loading {engine['loading']}, "

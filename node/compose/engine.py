@@ -15,13 +15,16 @@ from serving.service import Service
 
 @asynccontextmanager
 async def running_service(settings: Settings, progress: Progress) -> AsyncIterator[Service]:
-    """The engine with the base and every adapter that the settings name, closed afterwards."""
+    """The engine with the base and the adapters that the settings name, closed afterwards.
+
+    An adapter that cannot be loaded does not end the start: the others are served, and `Service.failed_loads` says why.
+    """
     service = await Service.start(serving_config(settings), progress)
     try:
         wanted = first_adapters(settings)
         for count, (name, source) in enumerate(wanted.items()):
             progress("Adding adapters", count / len(wanted))
-            await service.add_adapter(name, source)
+            await service.add_configured(name, source)
         yield service
     finally:
         await service.close()

@@ -1,7 +1,7 @@
 """Which name means which adapter version: a value that is replaced whole, in memory and on disk."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -93,11 +93,17 @@ class Index:
 
     def without_name(self, name: str) -> "Index":
         """`name` means nothing any more; versions that no other name means or meant are gone."""
-        names, versions = dict(self.names), dict(self.versions)
-        of_name, of_source = dict(self._of_name), dict(self._of_source)
-        names.pop(name, None)
+        names = {each: digest for each, digest in self.names.items() if each != name}
+        return replace(self, names=names).without_versions(name, self._of_name.get(name, frozenset()))
+
+    def without_versions(self, name: str, digests: Collection[AdapterDigest]) -> "Index":
+        """`name` never meant these versions; those that no other name means or meant are gone.
+
+        None of them may be what `name` means now.
+        """
+        versions, of_source = dict(self.versions), dict(self._of_source)
         stale: set[str] = set()
-        for digest in of_name.pop(name, frozenset()):
+        for digest in digests:
             entry = versions[digest]
             left = tuple(each for each in entry.names if each != name)
             versions[digest] = entry.model_copy(update={"names": left})
@@ -108,7 +114,26 @@ class Index:
             del of_source[source]
         if stale:  # what was fetched from there earlier counts again
             of_source |= {s: digest for digest, entry in versions.items() for s in _sources(entry) if s in stale}
-        return Index(names, versions, of_name, of_source)
+        of_name = {**self._of_name, name: self._of_name.get(name, frozenset()) - set(digests)}
+        if not of_name[name]:
+            del of_name[name]
+        return Index(self.names, versions, of_name, of_source)
+
+    def versions_of(self, name: str) -> list[AdapterDigest]:
+        """Every version that `name` means or meant, the one named last at the end."""
+        of_name = self._of_name.get(name, frozenset())
+        if len(of_name) <= 1:
+            return list(of_name)
+        return [digest for digest in self.versions if digest in of_name]
+
+    def surplus(self, name: str, kept: int) -> list[AdapterDigest]:
+        """The versions that `name` meant earlier, beyond the `kept` newest of them, the oldest first."""
+        earlier = [digest for digest in self.versions_of(name) if digest != self.names.get(name)]
+        return earlier[: max(0, len(earlier) - kept)]
+
+    def crowded(self, kept: int) -> dict[str, list[AdapterDigest]]:
+        """`surplus` of every name that has any."""
+        return {name: self.surplus(name, kept) for name, of in self._of_name.items() if len(of) > kept + 1}
 
     def with_ingested(self, ingested: Mapping[AdapterDigest, Ingested]) -> "Index":
         """The same versions, with other blobs."""

@@ -33,6 +33,14 @@ class Draft:
             for name in entry.names:
                 self.of_name.setdefault(name, set()).add(digest)
 
+    def drop_name(self, digest: AdapterDigest, name: str) -> None:
+        """The version loses a name, and goes with its last one."""
+        entry = self.versions[digest]
+        left = tuple(each for each in entry.names if each != name)
+        self.versions[digest] = entry.model_copy(update={"names": left})
+        if not left:
+            del self.versions[digest]
+
 
 class Named(BaseModel):
     """`name` means `digest` from now on. entry: where it has just come from, without the names it had before."""
@@ -69,11 +77,25 @@ class Unnamed(BaseModel):
     def replay(self, draft: Draft) -> None:
         draft.names.pop(self.name, None)
         for digest in draft.of_name.pop(self.name, ()):
-            entry = draft.versions[digest]
-            left = tuple(each for each in entry.names if each != self.name)
-            draft.versions[digest] = entry.model_copy(update={"names": left})
-            if not left:
-                del draft.versions[digest]
+            draft.drop_name(digest, self.name)
+
+
+class Retired(BaseModel):
+    """`name` never meant these earlier versions; those that no other name means or meant are gone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["retired"] = "retired"
+    name: str
+    digests: tuple[AdapterDigest, ...]
+
+    def to(self, index: Index) -> Index:
+        return index.without_versions(self.name, self.digests)
+
+    def replay(self, draft: Draft) -> None:
+        for digest in self.digests:
+            draft.of_name[self.name].discard(digest)
+            draft.drop_name(digest, self.name)
 
 
 class Reingested(BaseModel):
@@ -92,7 +114,7 @@ class Reingested(BaseModel):
             draft.versions[digest] = draft.versions[digest].model_copy(update={"ingested": blob})
 
 
-Change = Named | Unnamed | Reingested
+Change = Named | Unnamed | Retired | Reingested
 _CHANGES: TypeAdapter[Change] = TypeAdapter(Change)
 
 

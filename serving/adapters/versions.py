@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -36,6 +37,9 @@ class VersionFiles:
         self._sizes: dict[AdapterDigest, Ingested] = {}
         self._verified: dict[AdapterDigest, FileId] = {}
         self._ingesting = threading.Lock()
+        self._held: Counter[AdapterDigest] = Counter()
+        self._holding = threading.Lock()
+        self.problems: dict[AdapterDigest, ServingError] = {}
 
     def prepare(self, known: Mapping[AdapterDigest, Ingested | None]) -> dict[AdapterDigest, Ingested]:
         """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
@@ -55,6 +59,7 @@ class VersionFiles:
             try:
                 self._sizes[digest] = fresh[digest] = self._measured(digest)
             except ServingError as problem:
+                self.problems[digest] = problem
                 log.warning("adapter_not_served adapter=%s error=%s", digest, problem)
         return fresh
 
@@ -102,14 +107,29 @@ class VersionFiles:
         except (OSError, UnicodeDecodeError) as error:
             raise AdapterCorrupt(digest, TEMPLATE_FILE, f"not readable as UTF-8 text: {error}") from error
 
+    def hold(self, digest: AdapterDigest) -> None:
+        """Keeps the version from being deleted until as many calls of `release`; it need not be stored yet."""
+        with self._holding:
+            self._held[digest] += 1
+
+    def release(self, digest: AdapterDigest) -> None:
+        """Takes one `hold` back. A deletion that it prevented must be asked for again."""
+        with self._holding:
+            self._held[digest] -= 1
+            if not self._held[digest]:
+                del self._held[digest]
+
     def delete(self, digest: AdapterDigest) -> None:
-        """Remove the version from disk. Blobs that are mapped stay readable until they are let go.
+        """Removes the version from disk unless it is held. Blobs that are mapped stay readable until unmapped.
 
         Raises StorageFailed.
         """
-        with self._ingesting:
-            self._sizes.pop(digest, None)
-            self._verified.pop(digest, None)
+        with self._ingesting:  # a version that is published again meanwhile is not unlinked after that
+            with self._holding:
+                if digest in self._held:
+                    return
+                self._sizes.pop(digest, None)
+                self._verified.pop(digest, None)
             _delete(self._blobs / self._key(digest).file_name())
             _delete(self._versions / digest)
 

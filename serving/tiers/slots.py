@@ -33,7 +33,7 @@ class Slots:
         self.budget_bytes = budget_bytes
         self.loads = 0
         self.evictions = 0
-        self.loading = 0
+        self.reserved_count = 0
         self.used_bytes = 0
         self._homes: dict[AdapterDigest, _Home] = {}
         self._pinned: set[AdapterDigest] = set()
@@ -49,7 +49,7 @@ class Slots:
 
     @property
     def resident_count(self) -> int:
-        return len(self._homes) - self.loading
+        return len(self._homes) - self.reserved_count
 
     @property
     def pinned(self) -> frozenset[AdapterDigest]:
@@ -104,7 +104,7 @@ class Slots:
             return False
         self._homes[digest] = _Home(nbytes)
         self.used_bytes += nbytes
-        self.loading += 1
+        self.reserved_count += 1
         return True
 
     def fill(self, slot: Slot, *, took_s: float) -> None:
@@ -116,14 +116,14 @@ class Slots:
         home.slot, home.nbytes, home.reload_s = slot, slot.nbytes, took_s
         home.worth = self._worth.clock
         self.changed = True
-        self.loading -= 1
+        self.reserved_count -= 1
         self.loads += 1
 
     def cancel(self, digest: AdapterDigest) -> None:
         """The load that was reserved has failed."""
         assert self.is_loading(digest)
         self.used_bytes -= self._homes.pop(digest).nbytes
-        self.loading -= 1
+        self.reserved_count -= 1
         self.has_freed = True
 
     def acquire(self, digest: AdapterDigest) -> None:
@@ -140,12 +140,14 @@ class Slots:
     def evict(self, digest: AdapterDigest) -> bool:
         """Frees the slot; False if there was none. Raises AdapterBusy if the adapter is in use or pinned."""
         home = self._homes.get(digest)
+        if digest in self._pinned:
+            raise AdapterBusy(digest, "is pinned. Unpin it first.")
         if home is None:
             return False
-        if digest in self._pinned:
-            raise AdapterBusy(f"Adapter {digest} is pinned. Unpin it first.")
-        if home.references or home.slot is None:
-            raise AdapterBusy(f"Adapter {digest} serves {home.references} request(s) or is being loaded.")
+        if home.slot is None:
+            raise AdapterBusy(digest, "is being loaded. Try again when that has ended.")
+        if home.references:
+            raise AdapterBusy(digest, f"serves {home.references} request(s). Try again when they have ended.")
         self._drop(digest)
         return True
 
@@ -160,7 +162,7 @@ class Slots:
     def check_integrity(self) -> None:
         """The bytes reserved and resident stay within the budget; nothing unloaded is referenced."""
         assert self.used_bytes == sum(home.nbytes for home in self._homes.values()) <= self.budget_bytes
-        assert self.loading == sum(home.slot is None for home in self._homes.values())
+        assert self.reserved_count == sum(home.slot is None for home in self._homes.values())
         for digest, home in self._homes.items():
             assert home.references >= 0
             assert home.slot is None or (home.slot.digest == digest and home.slot.nbytes == home.nbytes)

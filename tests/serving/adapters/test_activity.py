@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving.adapters.store import AdapterStore
-from serving.frontend.catalog import Catalog, Usage
+from serving.frontend.catalog import Catalog, Occupancy
 from serving.types import AdapterDigest
 from tests.serving.adapters.conftest import OpenStore
 from tests.serving.adapters.test_store_scale import populate
@@ -33,8 +33,8 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def usage(resident: set[AdapterDigest], in_flight: dict[AdapterDigest | None, int] | None = None) -> Usage:
-    return Usage(in_flight or {}, frozenset(resident), frozenset())
+def usage(resident: set[AdapterDigest], in_flight: dict[AdapterDigest | None, int] | None = None) -> Occupancy:
+    return Occupancy(in_flight or {}, frozenset(resident), frozenset())
 
 
 def test_activity_looks_at_what_is_in_memory_only(
