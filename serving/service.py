@@ -228,7 +228,7 @@ class Service:
 
     def stats(self) -> EngineStats:
         host = self._loader.host
-        return self._engine.stats if host is None else host.told_in(self._engine.stats)
+        return self._engine.stats if host is None else host.counted_in(self._engine.stats)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

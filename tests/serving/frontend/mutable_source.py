@@ -1,4 +1,4 @@
-"""A `file:` source whose weights are overwritten in place, as a training run does, with a note of each whole version."""
+"""A `file:` source whose weights are overwritten in place, as a training run does; it notes each whole version."""
 
 import asyncio
 import shutil
