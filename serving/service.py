@@ -74,7 +74,7 @@ class Service:
         self._preparer = Preparer(base.vocabulary, self._renderer, base.context_tokens)
         self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
-        self._loader = AdapterLoader.beside(base.device, self._catalog.open_blob, config.adapter_host_bytes)
+        self._loader = AdapterLoader.for_device(base.device, self._catalog.open_blob, config.adapter_host_bytes)
         self._streams = OpenStreams(config.max_queue, lambda each: self._put_unless_stopped(Submit(each)))
         self._accepting = True
         self._stopped = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Adapters as assets: versions, digests, and the Datanets they learnt from."""
+"""Adapters as assets: versions, digests, and the Datanets they were trained on."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
 @router.get("")
 async def list_adapters(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> Response:
-    """Every adapter this node serves, by name; with `limit`, so many from after `cursor`."""
+    """Every adapter that this node serves, by name; with `limit`, one page of them after `cursor`."""
     return listed(world, {}, lambda card: adapter_json(world, card), cursor, limit, base=False)
 
 
@@ -42,19 +42,20 @@ def _card(world: World, name: str) -> tuple[ModelCard, AdapterDigest]:
 
 
 def adapter_json(world: World, card: ModelCard) -> dict[str, object]:
+    """`model_json` with the adapter's name, without the members that only OpenAI's clients need."""
     shown = {"name": card.name, **model_json(world, card)}
     return {key: shown[key] for key in shown if key not in ("id", "object", "permission")}
 
 
 def _terms(world: World, digest: AdapterDigest) -> dict[str, object] | None:
-    """None for an adapter nobody has registered, and on a node without a chain."""
+    """The registered terms; None for an unregistered adapter, and on a node without a chain."""
     if world.paid is None:
         return None
     registrations = world.paid.registrations
-    found = registrations.terms_at(registrations.adapter_key_of(digest), registrations.head_time())
-    if found is None:
+    registered = registrations.terms_at(registrations.adapter_key_of(digest), registrations.head_time())
+    if registered is None:
         return None
-    terms = found.value
+    terms = registered.value
     links = [
         {"datanetId": "0x" + link.datanet_id.hex(), "version": link.version, "ppm": link.ppm}
         | {"label": world.labels.of(Payee.of_datanet(link.datanet_id, link.version))}

@@ -1,4 +1,4 @@
-"""The operator's verbs, on the admin listener only: adapters, what is in memory, readiness, draining."""
+"""The operator's verbs, on the admin listener only: readiness, models in memory, adapters."""
 
 import time
 from dataclasses import asdict
@@ -20,11 +20,13 @@ from serving.types import AdapterDigest, ModelCard
 router = APIRouter(prefix="/admin", tags=["Operator"], dependencies=[Depends(operator_only)])
 _MAX_BYTES = 64 << 10
 _OTHERS = 50
-"""Adapters in `ps` that lie idle on disk: those that were asked for last."""
+"""How many idle adapters `ps` lists: the most recently used."""
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
 class NewAdapter(BaseModel):
+    """An adapter to add. name: None takes the source's own. digest: refuse any other adapter version."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     source: str = Field(min_length=1, max_length=4096)
@@ -34,7 +36,7 @@ class NewAdapter(BaseModel):
 
 @router.get("/status")
 async def status(world: TheWorld) -> dict[str, object]:
-    """Readiness, check by check, how much is in flight, and how many adapters there are."""
+    """Each readiness check, requests in flight, uptime, and the number of adapters."""
     activity = world.service.activity()
     checks = await readiness(world)
     return {
@@ -56,7 +58,7 @@ async def ps(world: TheWorld) -> dict[str, object]:
 
 @router.post("/adapters")
 async def add(request: Request, world: TheWorld) -> dict[str, object]:
-    """Fetch, check and serve an adapter; a name that is taken is refused."""
+    """Fetches, checks and serves an adapter; a name in use is refused."""
     body = parse(NewAdapter, await read_body(request, _MAX_BYTES))
     name = body.name or named_source(body.source)[0]
     if name == world.service.base_name:
@@ -68,25 +70,28 @@ async def add(request: Request, world: TheWorld) -> dict[str, object]:
 
 @router.delete("/adapters/{name:path}")
 async def remove(name: str, world: TheWorld) -> dict[str, object]:
-    """Stop serving an adapter; answers when its last request has ended and its memory is free."""
+    """Removes all versions of an adapter; answers when its last request has ended and its memory is free."""
     await world.service.remove_adapter(name)
     return {"name": name}
 
 
 @router.post("/adapters/{name:path}/pin")
 async def pin(name: str, world: TheWorld) -> dict[str, object]:
+    """Keeps a version on the device, and loads it if needed. name: also `name@digest`."""
     await world.service.pin(name)
     return _shown(world, name)
 
 
 @router.post("/adapters/{name:path}/unpin")
 async def unpin(name: str, world: TheWorld) -> dict[str, object]:
+    """Lets a version be evicted again. name: also `name@digest`."""
     await world.service.unpin(name)
     return _shown(world, name)
 
 
 @router.post("/adapters/{name:path}/evict")
 async def evict(name: str, world: TheWorld) -> dict[str, object]:
+    """Frees the device memory of an idle version. name: also `name@digest`."""
     await world.service.evict(name)
     return _shown(world, name)
 

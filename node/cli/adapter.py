@@ -1,4 +1,4 @@
-"""`adapter`: what the running node serves. The verbs that change it talk to its admin listener."""
+"""`adapter`: list, show and change the adapters of a node. Verbs that change them call the node's admin listener."""
 
 from typing import Annotated, cast
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from rich.table import Table
 from node.cli.context import Context, context_of
 
 app = typer.Typer(help="Add, list and pin adapters of the running node.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="The adapter's name.")]
+Name = Annotated[str, typer.Argument(help="The adapter's name, or name@digest for one version.")]
 
 
 @app.command()
@@ -19,18 +19,18 @@ def add(
         str, typer.Argument(metavar="SRC", help="hf:org/name@rev, file:PATH, s3://bucket/prefix or https://…")
     ],
     name: Annotated[
-        str | None, typer.Option(help="The name to serve it under; the source's own when left out.")
+        str | None, typer.Option(help="The name to serve it under. Default: the source's own name.")
     ] = None,
-    digest: Annotated[str | None, typer.Option(help="Refuse anything but this adapter digest.")] = None,
+    digest: Annotated[str | None, typer.Option(help="Refuse any other adapter digest.")] = None,
 ) -> None:
-    """Fetch, check and serve an adapter."""
+    """Fetch, check and serve an adapter. A name in use is refused."""
     body = {"name": name, "source": source, "digest": digest}
     _operate(context_of(context), "POST", "/admin/adapters", body, "added")
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the adapters that the node serves."""
+    """List the adapters that the node serves, and configured ones that it could not load."""
     from node.cli.remote import ask, ask_operator, public_url, runs_here
 
     shared = context_of(context)
@@ -59,7 +59,7 @@ def list_(context: typer.Context) -> None:
 
 @app.command()
 def show(context: typer.Context, name: Name) -> None:
-    """Print everything the node tells about an adapter."""
+    """Print all details of an adapter."""
     from node.cli.remote import ask, public_url
 
     shared = context_of(context)
@@ -68,25 +68,25 @@ def show(context: typer.Context, name: Name) -> None:
 
 @app.command()
 def remove(context: typer.Context, name: Name) -> None:
-    """Stop serving an adapter; returns when its last request has ended."""
+    """Remove all versions of an adapter; returns when its last request has ended."""
     _operate(context_of(context), "DELETE", f"/admin/adapters/{_quoted(name)}", None, "removed")
 
 
 @app.command()
 def pin(context: typer.Context, name: Name) -> None:
-    """Load an adapter and keep it in memory."""
+    """Load an adapter version and keep it in memory."""
     _operate(context_of(context), "POST", f"/admin/adapters/{_quoted(name)}/pin", None, "pinned")
 
 
 @app.command()
 def unpin(context: typer.Context, name: Name) -> None:
-    """Let an adapter be evicted again."""
+    """Let an adapter version be evicted again."""
     _operate(context_of(context), "POST", f"/admin/adapters/{_quoted(name)}/unpin", None, "unpinned")
 
 
 @app.command()
 def evict(context: typer.Context, name: Name) -> None:
-    """Free an adapter's memory now; it is loaded again when asked for."""
+    """Free the memory of an adapter version now; the next request loads it again."""
     _operate(context_of(context), "POST", f"/admin/adapters/{_quoted(name)}/evict", None, "evicted")
 
 

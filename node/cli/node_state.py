@@ -1,4 +1,4 @@
-"""`ps`, `status` and `doctor`: what the node in the home is doing, and whether this machine can run one."""
+"""`ps`, `status` and `doctor`: the state of the node in the home, and whether this machine can run a node."""
 
 from typing import cast
 
@@ -11,7 +11,7 @@ from node.cli.failures import ConfigurationFailure
 
 
 def ps(context: typer.Context) -> None:
-    """Show what is in memory, pinned, in flight or was asked for last: size, tier, use."""
+    """Show models in memory, pinned, in flight or used last, and adapters that could not be loaded."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -56,7 +56,7 @@ def status(context: typer.Context) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check this machine and the home; every problem is named with its fix."""
+    """Check this machine and the home; print each problem with its fix."""
     from node.cli.diagnosis import examine
 
     shared = context_of(context)
@@ -69,4 +69,4 @@ def doctor(context: typer.Context) -> None:
             if not finding.ok:
                 shared.console.print(f"      fix: {finding.fix}")
     if not all(finding.ok for finding in findings):
-        raise ConfigurationFailure("Not everything is in order.")
+        raise ConfigurationFailure("Some checks failed.")

@@ -1,4 +1,4 @@
-"""The serving part of a node: the base model and its first adapters."""
+"""The serving part of a node: the base model and the configured adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,9 +21,9 @@ async def running_service(settings: Settings, progress: Progress) -> AsyncIterat
     """
     service = await Service.start(serving_config(settings), progress)
     try:
-        wanted = first_adapters(settings)
-        for count, (name, source) in enumerate(wanted.items()):
-            progress("Adding adapters", count / len(wanted))
+        configured = configured_adapters(settings)
+        for count, (name, source) in enumerate(configured.items()):
+            progress("Adding adapters", count / len(configured))
             await service.add_configured(name, source)
         yield service
     finally:
@@ -31,6 +31,7 @@ async def running_service(settings: Settings, progress: Progress) -> AsyncIterat
 
 
 def serving_config(settings: Settings) -> ServingConfig:
+    """The settings of the `serving` package. Raises BaseModelUnusable."""
     pack = starter.pack() if settings.base == "starter" else None
     sources = settings.adapter_sources
     if pack:
@@ -53,15 +54,15 @@ def serving_config(settings: Settings) -> ServingConfig:
     )
 
 
-def first_adapters(settings: Settings) -> dict[str, str]:
-    """Name → source: the starter pack's adapters with its base, then what the settings add."""
-    found: dict[str, str] = {}
+def configured_adapters(settings: Settings) -> dict[str, str]:
+    """Name → source: with the starter base its adapters, then the configured ones, which may replace them."""
+    sources: dict[str, str] = {}
     if settings.base == "starter":
-        found = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
+        sources = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
     for given in settings.adapters:
         name, source = named_source(given)
-        found[name] = source
-    return found
+        sources[name] = source
+    return sources
 
 
 def _base(given: str) -> str | Path:

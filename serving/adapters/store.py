@@ -1,4 +1,4 @@
-"""The adapters a node has: names, versions, their files and blobs on disk, and how new ones arrive."""
+"""The adapters of a node: names, versions, their files and blobs on disk, and the arrival of new ones."""
 
 import asyncio
 import logging
@@ -34,9 +34,9 @@ serve requests stay longer."""
 
 @dataclass(frozen=True, slots=True)
 class AdapterVersion:
-    """One adapter version under one of its names. nbytes: what its blob takes in device memory.
+    """One adapter version under one of its names. nbytes: bytes of its blob in device memory.
 
-    invocation: the tokens an activated LoRA waits for. variant: the field that keeps it out of a composition.
+    invocation: the tokens that activate an activated LoRA. variant: the field that rules out compositions.
     """
 
     name: str
@@ -54,8 +54,8 @@ class AdapterStore:
 
     home/index.json, .log    names and versions
     home/versions/<digest>/  the adapter's own files
-    home/blobs/<key>.blob    what they were ingested to
-    home/staging/            what is just arriving
+    home/blobs/<key>.blob    the ingested blobs
+    home/staging/            fetches under way
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class AdapterStore:
         on_progress: Callable[[str, float], None] = lambda name, fraction: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens the store; versions whose blob for this base and dtype is missing are ingested now.
+        """Opens the store. Versions without a blob for this base and dtype are ingested now.
 
         Raises StorageFailed, SourceRefused (allowed_sources).
         """
@@ -131,13 +131,13 @@ class AdapterStore:
         return _version_of(name, arrival.digest, source, pinned, size)
 
     def lookup(self, ref: str) -> AdapterVersion | None:
-        """What `name`, `name@digest`, `base:name` or `base:name@digest` means; 12 digits of the digest are enough."""
+        """The version that `name` means, `name@digest` too, each also after `base:`. 12 digits of a digest suffice."""
         name, at, prefix = ref.removeprefix(f"{self._base.name}:").partition("@")
         digest = self._index.find(name, prefix if at else None)
         return None if digest is None else self._version(name, digest)
 
     def versions(self, after: str = "", limit: int | None = None) -> tuple[AdapterVersion, ...]:
-        """What every name means now, of those that this base serves: by name, those after `after`, at most `limit`."""
+        """The current version of each name that this base serves: sorted by name, after `after`, at most `limit`."""
         index = self._index
         of, ordered = self._in_order  # read once: another thread may replace it
         if of is not index:
@@ -148,7 +148,7 @@ class AdapterStore:
         return tuple(islice((version for version in found if version is not None), limit))
 
     def count(self) -> int:
-        """How many names there are that this base serves."""
+        """How many names this base serves."""
         index = self._index
         of, count = self._counted  # read once: another thread may replace it
         if of is not index:
@@ -157,7 +157,7 @@ class AdapterStore:
         return count
 
     def named(self, digest: AdapterDigest) -> list[AdapterVersion]:
-        """A version under every name that means it, and as `name@digest` where the name means another one now."""
+        """The version under each of its names; as `name@digest` where the name means another version now."""
         index = self._index
         entry = index.versions.get(digest)
         names = entry.names if entry else ()
@@ -208,17 +208,20 @@ class AdapterStore:
     def open_blob(
         self, digest: AdapterDigest, allocate: Allocate = in_memory, stages: LoadStages | None = None
     ) -> AdapterBlob:
-        """A version's blob in a buffer; blocking. Raises ModelNotFound, AdapterCorrupt, StorageFailed."""
+        """The version's blob in a buffer from `allocate`; blocking.
+
+        Raises ModelNotFound, AdapterCorrupt, StorageFailed.
+        """
         if self._files.size(digest) is None:
             raise ModelNotFound(digest)
         return self._files.open(digest, allocate, stages or LoadStages(time.monotonic()))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
-        """The chat template that came with the version; blocking. Raises AdapterCorrupt."""
+        """The version's chat template, if any; blocking. Raises AdapterCorrupt."""
         return self._files.chat_template(digest)
 
     def failures(self) -> dict[str, Failure]:
-        """The sources that failed when last asked, and until when they are left alone."""
+        """The remote sources that failed when last tried, and until when they are not tried again."""
         return self._arrivals.failures()
 
     def unserved(self) -> dict[str, ServingError]:
@@ -233,7 +236,7 @@ class AdapterStore:
         return self._files.disk_bytes()
 
     def close(self) -> None:
-        """End running fetches at their next byte; new ones are refused."""
+        """Ends running fetches at their next chunk; refuses new ones."""
         self._arrivals.close()
         with self._changing:
             self._journal.close()

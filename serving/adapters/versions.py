@@ -1,4 +1,4 @@
-"""The files of adapter versions on disk: what was published, and the blob made of it for this base and dtype."""
+"""The files of adapter versions on disk: the published files, and the blob made of them for this base and dtype."""
 
 import logging
 import os
@@ -26,7 +26,10 @@ log = logging.getLogger("serving.adapters")
 
 
 class VersionFiles:
-    """home/versions/<digest>/ and home/blobs/. Names of folders and files are digests, never what anybody typed."""
+    """home/versions/<digest>/ and home/blobs/. Folder and file names are digests, never text from a request.
+
+    Used by several threads at once. problems: versions that this base cannot serve, and why.
+    """
 
     def __init__(self, home: Path, base: BaseShape, base_digest: BaseDigest, dtype: torch.dtype) -> None:
         self._versions = home / "versions"
@@ -42,11 +45,10 @@ class VersionFiles:
         self.problems: dict[AdapterDigest, ServingError] = {}
 
     def prepare(self, known: Mapping[AdapterDigest, Ingested | None]) -> dict[AdapterDigest, Ingested]:
-        """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
+        """Makes the folders match the index: deletes leftovers, ingests versions without a blob, returns the new blobs.
 
-        A blob that lies in its folder under the name it was ingested to is not opened: its bytes are verified when it
-        is loaded. Returns what is new. A version that does not fit this base, or whose files are gone, is not served;
-        its files stay. Raises StorageFailed.
+        A blob file with the expected name is not opened: its bytes are verified when it is loaded. A version that does
+        not fit this base, or whose files are gone, is not served; its files stay. Raises StorageFailed.
         """
         blobs = {digest: self._key(digest).file_name() for digest in known}
         _sweep(self._versions, {str(digest) for digest in known})
@@ -64,7 +66,7 @@ class VersionFiles:
         return fresh
 
     def publish(self, staged: Path, digest: AdapterDigest, adapter: str) -> None:
-        """Ingest the adapter in `staged`, then keep its files for good. adapter is what errors call it.
+        """Ingests the adapter in the folder `staged` and keeps its files. adapter: the name to use in errors.
 
         Raises AdapterCorrupt, AdapterIncompatible, StorageFailed; then nothing is kept.
         """
@@ -75,16 +77,16 @@ class VersionFiles:
             self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes, blob.traits)
 
     def size(self, digest: AdapterDigest) -> Ingested | None:
-        """What the version takes in memory; None if it is not served."""
+        """The version's blob and its bytes in memory; None if it is not stored or does not fit this base."""
         return self._sizes.get(digest)
 
     def open(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
-        """The version's blob in a buffer of `allocate`, made again if it was damaged, then in memory of its own.
+        """The version's blob in a buffer from `allocate`. A damaged blob is ingested again, into memory of its own.
 
-        Every byte is hashed at ingest and when it is first read after a start: that finds what rotted or was changed on
-        the disk. A file that is still the one that was hashed, unchanged by inode, size and times, is not hashed again:
-        of what has rotted since, a read of the page cache would tell nothing, and hashing is the most of a warm load.
-        Raises AdapterCorrupt, StorageFailed.
+        Every byte is hashed at ingest and at the first read after a start, which finds bytes that have rotted or were
+        changed on disk. A file whose inode, size and times are those of the hashed file is not hashed again: hashing
+        again would only read the page cache, which hides disk rot, and it dominates a warm load. Raises AdapterCorrupt,
+        StorageFailed.
         """
         key, verified = self._key(digest), self._verified.get(digest)
         try:
@@ -99,7 +101,7 @@ class VersionFiles:
         return replace(blob, payload=payload, modules=blob.views(payload))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
-        """The chat template the adapter came with. Raises AdapterCorrupt."""
+        """The chat template that the version brings; None if it has none. Raises AdapterCorrupt."""
         try:
             return (self._versions / digest / TEMPLATE_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -134,6 +136,7 @@ class VersionFiles:
             _delete(self._versions / digest)
 
     def disk_bytes(self) -> int:
+        """Bytes of all version folders and blobs."""
         folders = (self._versions, self._blobs)
         return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
@@ -181,7 +184,7 @@ def _move_durably(source: Path, target: Path) -> None:
 
 
 def _sweep(folder: Path, kept: set[str]) -> set[str]:
-    """Delete what is not kept; returns what is there. Raises StorageFailed."""
+    """Deletes all but `kept`; returns the kept entries that exist. Raises StorageFailed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         present = set(os.listdir(folder))

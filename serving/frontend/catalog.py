@@ -1,4 +1,4 @@
-"""What this node serves by name, and how each model is used at the moment."""
+"""The models that this node serves by name, and how each is used now."""
 
 import asyncio
 import heapq
@@ -21,7 +21,7 @@ from serving.types import Activity, AdapterDigest, ModelCard, Prepared, Residenc
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """What the engine does with the models at one moment: requests of each, and which are in memory, and kept there."""
+    """How the models are used at one moment: requests in flight of each (None is the base), and which are in memory."""
 
     in_flight: Mapping[AdapterDigest | None, int]
     resident: frozenset[AdapterDigest]
@@ -29,15 +29,16 @@ class Occupancy:
     in_host: frozenset[AdapterDigest] = frozenset()
 
     def residency(self, adapter: AdapterDigest) -> Residency:
+        """The fastest tier that holds the version."""
         if adapter in self.resident:
             return Residency.DEVICE
         return Residency.HOST if adapter in self.in_host else Residency.DISK
 
 
 class Catalog:
-    """Names to adapter versions, and when each was last asked for. On the event loop's thread, but for `open_blob`.
+    """Resolves names to adapter versions and counts their use. On the event loop, except for `open_blob`.
 
-    with_compositions: whether a name may add up several adapters.
+    with_compositions: whether a request may name a sum of adapters.   stages: the state machine of every name.
     """
 
     def __init__(self, base_name: str, store: AdapterStore, *, with_compositions: bool = True) -> None:
@@ -51,16 +52,16 @@ class Catalog:
         self._hits: Counter[AdapterDigest | None] = Counter()
 
     def resolve(self, model: str) -> AdapterVersion | Composition | None:
-        """None is the base. Raises ModelNotFound; nothing unknown is ever answered by the base.
+        """The version or composition that a request names; None is the base. Raises ModelNotFound for unknown names.
 
-        For a composition also InvalidRequest, AdapterIncompatible.
+        The base never answers for an unknown name. A composition may raise InvalidRequest, AdapterIncompatible.
         """
         if model == self._base_name:
             return None
         return composed(model, self._served, allowed=self._with_compositions) or self.adapter(model)
 
     def adapter(self, model: str) -> AdapterVersion:
-        """A single adapter. Raises ModelNotFound, also for the base's name."""
+        """The version of a single adapter. Raises ModelNotFound, also for the base's name."""
         version = self._served(model)
         if version is None:
             raise ModelNotFound(model)
@@ -77,9 +78,9 @@ class Catalog:
         return version is not None and version.name == name
 
     def accepted(self, prepared: Prepared) -> int:
-        """The most bytes its adapter takes, even if its name means a newer version since. Raises ModelNotFound.
+        """The most device bytes of the request's adapter, also if its name means a newer version since.
 
-        From now on the engine may load it.
+        The engine may load the adapter from now on. Raises ModelNotFound.
         """
         if prepared.adapter is None:
             return 0
@@ -96,13 +97,13 @@ class Catalog:
         return self.adapter(f"{name}@{digest}")
 
     def expected(self, version: AdapterVersion | Composition) -> tuple[AdapterDigest, int]:
-        """What a request will soon need, and the most bytes it takes. From now on the engine may load it."""
+        """Digest and most device bytes of a version that a request will need soon; the engine may load it now."""
         if isinstance(version, Composition):
             self._compositions.keep(version.digest, version.parts)
         return version.digest, version.nbytes
 
     def open_blob(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
-        """The weights of an adapter or of a composition, in a buffer; blocking, on any thread.
+        """The blob of an adapter or of a composition in a buffer from `allocate`; blocking, on any thread.
 
         Raises ModelNotFound, AdapterCorrupt, StorageFailed.
         """
@@ -126,16 +127,17 @@ class Catalog:
             self._hidden.discard((name, digest))
 
     def close(self) -> None:
+        """Closes the store: running fetches end."""
         self._store.close()
 
     async def chat_template(self, version: AdapterVersion | Composition) -> str | None:
-        """The adapter's own, if it brings one. Adapters added up speak as the base does."""
+        """The adapter's own chat template, if it brings one. Compositions use the base's."""
         if isinstance(version, Composition):
             return None
         return await asyncio.to_thread(self._store.chat_template, version.digest)
 
     def used(self, adapter: AdapterDigest | None) -> None:
-        """Now; of a composition, all its parts."""
+        """Counts one use now; of a composition, one of each part."""
         now = time.time()
         for each in self._compositions.parts_of(adapter) or (adapter,):
             self._last_used_at[each] = now
@@ -151,7 +153,7 @@ class Catalog:
         return adapters if after is not None else [self.card(None, occupancy), *adapters]
 
     def activity(self, occupancy: Occupancy, streams: Collection[TokenStream]) -> Activity:
-        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        """How adapters are used now, at a cost that does not grow with the number of idle adapters."""
         return Activity(
             registered=self._store.count(),
             resident=tuple(self._cards_of(occupancy.resident | occupancy.in_host, occupancy)),
@@ -160,7 +162,7 @@ class Catalog:
         )
 
     def busy(self, occupancy: Occupancy, others: int) -> list[ModelCard]:
-        """The base, what is in memory, pinned or in flight, and of the others those asked for last."""
+        """The base, all models that are in memory, pinned or in flight, and the `others` most recently used."""
         asked = {adapter for adapter in occupancy.in_flight if adapter is not None}
         latest = heapq.nlargest(others + 1, self._last_used_at.items(), key=itemgetter(1))
         recent = [adapter for adapter, _ in latest if adapter is not None]
@@ -168,11 +170,11 @@ class Catalog:
         return [self.card(None, occupancy), *self._cards_of(shown, occupancy)]
 
     def _cards_of(self, adapters: Iterable[AdapterDigest], occupancy: Occupancy) -> list[ModelCard]:
-        """The models that these adapters are, each under all its names."""
+        """The cards of these versions, one for each of their names."""
         return [self.card(version, occupancy) for adapter in adapters for version in self._store.named(adapter)]
 
     def card(self, version: AdapterVersion | Composition | None, occupancy: Occupancy) -> ModelCard:
-        """One model as it is used now. None is the base."""
+        """One model and its use now. None is the base."""
         if version is None:
             return ModelCard(
                 name=self._base_name,

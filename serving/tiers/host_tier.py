@@ -59,8 +59,9 @@ class _Kept:
 class HostTier:
     """Adapters by digest within `budget_bytes`. Used from the loader's threads.
 
-    An adapter is held while it is read or copied, and is not evicted meanwhile. Of the others the one with the least
-    worth is evicted first. An adapter that does not fit next to the held ones is read into ordinary memory and not kept.
+    An adapter is held while it is read or copied, and is not evicted meanwhile. Of the others the adapter with the
+    least worth is evicted first. An adapter that does not fit next to those is read into
+    ordinary memory and not kept.
     """
 
     def __init__(self, budget_bytes: int, buffers: HostBuffers, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,7 +74,7 @@ class HostTier:
         self._lock = threading.Lock()
 
     @classmethod
-    def beside(
+    def for_device(
         cls, device: torch.device, budget_bytes: int | None, buffers: Callable[[int], HostBuffers]
     ) -> "HostTier | None":
         """The tier for a device, None on a CPU, whose memory is the host's.

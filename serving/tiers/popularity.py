@@ -39,6 +39,6 @@ class Popularity:
         self._scores.pop(adapter, None)
 
     def most(self, most_bytes: int, absent: Callable[[AdapterDigest], bool]) -> tuple[AdapterDigest, int] | None:
-        """The most popular adapter that is absent and takes at most `most_bytes`, with its bytes; None if there is none."""
+        """The most popular absent adapter of at most `most_bytes`, with its bytes; None if there is none."""
         found = [(score, d, n) for d, (score, n) in self._scores.items() if n <= most_bytes and absent(d)]
         return max(found)[1:] if found else None

@@ -95,7 +95,7 @@ class Slots:
         return home.references if home else 0
 
     def reserve(self, digest: AdapterDigest, nbytes: int) -> bool:
-        """Reserves `nbytes` for a load that is about to start, evicting idle adapters if needed; False if it cannot fit now."""
+        """Reserves `nbytes` for a load, evicting idle adapters if needed; False if it cannot fit now."""
         victims = self._victims(nbytes - self.free_bytes)
         if victims is None:
             return False

@@ -110,10 +110,12 @@ def wait_until_loaded(http: httpx2.Client, name: str) -> None:
 
 
 def test_a_version_is_pinned_unpinned_and_evicted_by_its_digest(
-    admin: httpx2.Client, http: httpx2.Client, adapters: list[StarterAdapter]
+    admin: httpx2.Client, http: httpx2.Client, adapters: list[StarterAdapter], tmp_path: Path
 ) -> None:
-    with served(admin, "org/moving", adapters[0].path):
-        old = f"org/moving@{adapter_digest(adapters[0].path)}"
+    own = Path(shutil.copytree(adapters[0].path, tmp_path / "own"))
+    (own / "chat_template.jinja").write_text("{{ messages[0].content }}")  # a version that no other name means
+    with served(admin, "org/moving", own):
+        old = f"org/moving@{adapter_digest(own)}"
         admin.post("/admin/adapters/org/moving/pin").raise_for_status()
         load(admin, "org/moving", adapters[1].path, inplace=True)
         wait_until_loaded(http, old)
@@ -156,6 +158,7 @@ def test_unload_answers_when_the_streams_of_earlier_versions_have_ended(
 def test_a_bad_adapter_does_not_end_the_start_and_is_shown(adapters: list[StarterAdapter], tmp_path: Path) -> None:
     moved = Path(shutil.copytree(adapters[0].path, tmp_path / "moved"))
     home = tmp_path / "home"
+    home.mkdir()
     with node_thread(free_settings(home, adapters=[f"stored=file:{moved}"])) as node:
         assert httpx2.get(f"{node.url}/v1/models/stored").status_code == 200
     shutil.rmtree(moved)

@@ -128,7 +128,7 @@ def test_a_cpu_needs_neither_staging_nor_copies() -> None:
     def nothing(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
         raise AssertionError(adapter)
 
-    loader = AdapterLoader.beside(torch.device("cpu"), nothing, None)
+    loader = AdapterLoader.for_device(torch.device("cpu"), nothing, None)
 
     assert loader.host is None
     loader.close()
