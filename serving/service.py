@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from math import inf
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.store import AdapterStore
 from serving.base.loader import BaseModel, Progress
 from serving.base.opening import open_base
@@ -21,7 +22,6 @@ from serving.frontend.open_streams import OpenStreams
 from serving.frontend.requests import Preparer, check_request
 from serving.frontend.streams import TokenStream
 from serving.kv.pages import PagePool
-from serving.loading import AdapterLoader
 from serving.prompts.templates import TemplateRenderer
 from serving.sampling.grammar import Grammars
 from serving.tiers.slots import Slots

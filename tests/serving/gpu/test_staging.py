@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.blob import AdapterBlob, Allocate
 from serving.adapters.load_stages import LoadStages
 from serving.gpu.arena import Arena
 from serving.gpu.staging import DeviceCopy, PinnedBuffers, ordinary, page_locked
-from serving.loading import AdapterLoader
 from serving.types import AdapterDigest
 from tests.serving.asking import ask
 from tests.serving.conftest import Folders, StartService

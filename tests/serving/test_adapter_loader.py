@@ -4,11 +4,11 @@ import queue
 
 import torch
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.blob import AdapterBlob, Allocate
 from serving.adapters.load_stages import LoadStages
 from serving.engine.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.errors import ModelNotFound, NotReady
-from serving.loading import AdapterLoader
 from serving.types import AdapterDigest
 from tests.serving.tiers.test_host_tier import tier
 

@@ -17,7 +17,7 @@ from serving.lora.slot import Slot
 from serving.tiers.host_tier import HostTier, PlainBuffers
 from serving.types import AdapterDigest
 
-log = logging.getLogger("serving.loading")
+log = logging.getLogger("serving.adapter_loader")
 _THREADS = 2
 
 ReadBlob = Callable[[AdapterDigest, Allocate, LoadStages], AdapterBlob]
