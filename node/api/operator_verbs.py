@@ -20,7 +20,7 @@ from serving.types import AdapterDigest, ModelCard
 router = APIRouter(prefix="/admin", tags=["Operator"], dependencies=[Depends(operator_only)])
 _MAX_BYTES = 64 << 10
 _OTHERS = 50
-"""How many idle adapters `ps` lists: the most recently used."""
+"""How many idle adapters `ps` lists, the most recently used, and how many that could not be loaded."""
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
@@ -52,7 +52,8 @@ async def status(world: TheWorld) -> dict[str, object]:
 async def ps(world: TheWorld) -> dict[str, object]:
     """Models in memory, pinned, in flight or used last; adapters that could not be loaded; engine figures."""
     models = [_line(world, card) for card in world.service.busy(_OTHERS)]
-    failed = [asdict(each) | {"served": world.service.has(each.name)} for each in world.service.failed_loads()]
+    shown = world.service.failed_loads()[:_OTHERS]
+    failed = [asdict(each) | {"served": world.service.has(each.name)} for each in shown]
     return {"models": models, "failed": failed, "engine": asdict(world.service.stats())}
 
 

@@ -88,9 +88,10 @@ class AdapterVerbs:
             self._failed[name] = FailedLoad(name, source, str(error))
 
     def failed_loads(self) -> list[FailedLoad]:
-        """Configured adapters whose load failed, and stored ones that this base cannot serve; by name."""
+        """Configured adapters whose load failed, then stored ones that this base cannot serve; each by name."""
         unserved = {name: FailedLoad(name, "stored", str(error)) for name, error in self._store.unserved().items()}
-        return [failed for _, failed in sorted({**unserved, **self._failed}.items())]
+        configured = [self._failed[name] for name in sorted(self._failed)]
+        return configured + [unserved[name] for name in sorted(unserved.keys() - self._failed.keys())]
 
     async def remove(self, model: str) -> None:
         """Stops serving a name, with all versions that it means or meant.
@@ -150,6 +151,7 @@ class AdapterVerbs:
                     await self._in_engine(partial(self._engine.evict, each))
                 try:
                     await self._free(await asyncio.to_thread(self._store.retire, name, [digest]))
+                    log.info("adapter_retired adapter=%s@%s", name, digest[:12])
                 except StorageFailed as problem:
                     log.warning("adapter_not_retired adapter=%s@%s error=%s", name, digest[:12], problem)
 
@@ -158,7 +160,9 @@ class AdapterVerbs:
             for stream in list(self._streams()):
                 if name in self._names_in(stream.model):
                     await stream.ended()
-            await self._free(await asyncio.to_thread(self._store.remove, name))
+            gone = await asyncio.to_thread(self._store.remove, name)
+            await self._free(gone)
+            log.info("adapter_removed adapter=%s versions=%d", name, len(gone))
             self._failed.pop(name, None)
 
     async def _free(self, digests: Iterable[AdapterDigest]) -> None:

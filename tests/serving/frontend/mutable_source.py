@@ -25,6 +25,11 @@ def versions_of(folder: Path, work: Path, count: int) -> list[Path]:
     return made
 
 
+def stored(home: Path) -> set[str]:
+    """What lies on disk of adapter versions below `home`, by the names of folders and blobs."""
+    return {path.name for folder in ("versions", "blobs", "staging") for path in (home / folder).glob("*")}
+
+
 class MutableSource:
     """history: the digests of the whole versions it has held, the present one last."""
 
