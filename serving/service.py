@@ -194,17 +194,17 @@ class Service:
         """Stops serving the name with all its versions; see `AdapterVerbs.remove`."""
         await self._verbs.remove(name)
 
-    async def pin(self, model: str) -> None:
+    async def pin(self, model: str) -> ModelCard:
         """Keeps a version on the device until `unpin`; see `AdapterVerbs.pin`."""
-        await self._verbs.pin(model)
+        return self._catalog.card(await self._verbs.pin(model), self._occupancy())
 
-    async def unpin(self, model: str) -> None:
+    async def unpin(self, model: str) -> ModelCard:
         """Lets the version that `model` names be evicted again."""
-        await self._verbs.unpin(model)
+        return self._catalog.card(await self._verbs.unpin(model), self._occupancy())
 
-    async def evict(self, model: str) -> None:
+    async def evict(self, model: str) -> ModelCard:
         """Frees a version's device memory now; see `AdapterVerbs.evict`."""
-        await self._verbs.evict(model)
+        return self._catalog.card(await self._verbs.evict(model), self._occupancy())
 
     def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
         """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""

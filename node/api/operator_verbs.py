@@ -65,8 +65,7 @@ async def add(request: Request, world: TheWorld) -> dict[str, object]:
     if name == world.service.base_name:
         raise NameTaken(name, "is the name of the base model")
     expected = AdapterDigest(body.digest) if body.digest else None
-    card = await world.service.add_adapter(name, body.source, expected, replace=False)
-    return {"name": card.name, **model_json(world, card)}
+    return _shown(world, await world.service.add_adapter(name, body.source, expected, replace=False))
 
 
 @router.delete("/adapters/{name:path}")
@@ -79,22 +78,19 @@ async def remove(name: str, world: TheWorld) -> dict[str, object]:
 @router.post("/adapters/{name:path}/pin")
 async def pin(name: str, world: TheWorld) -> dict[str, object]:
     """Keeps a version on the device, and loads it if needed. name: also `name@digest`."""
-    await world.service.pin(name)
-    return _shown(world, name)
+    return _shown(world, await world.service.pin(name))
 
 
 @router.post("/adapters/{name:path}/unpin")
 async def unpin(name: str, world: TheWorld) -> dict[str, object]:
     """Lets a version be evicted again. name: also `name@digest`."""
-    await world.service.unpin(name)
-    return _shown(world, name)
+    return _shown(world, await world.service.unpin(name))
 
 
 @router.post("/adapters/{name:path}/evict")
 async def evict(name: str, world: TheWorld) -> dict[str, object]:
     """Frees the device memory of an idle version. name: also `name@digest`."""
-    await world.service.evict(name)
-    return _shown(world, name)
+    return _shown(world, await world.service.evict(name))
 
 
 def _line(world: World, card: ModelCard) -> dict[str, object]:
@@ -103,6 +99,5 @@ def _line(world: World, card: ModelCard) -> dict[str, object]:
     return model_json(world, card) | used
 
 
-def _shown(world: World, name: str) -> dict[str, object]:
-    card = world.service.model(name)
+def _shown(world: World, card: ModelCard) -> dict[str, object]:
     return {"name": card.name, **model_json(world, card)}

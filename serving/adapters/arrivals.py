@@ -215,7 +215,9 @@ class Arrivals:
             source.verify(pinned, staged)
             digest = self._publish(flight, staged)
         except SourceUnavailable:
-            raise  # what has arrived so far stays for the next try
+            if not source.remote:  # a download resumes with what has arrived; a copy begins again
+                shutil.rmtree(staged, ignore_errors=True)
+            raise
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise

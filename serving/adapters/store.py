@@ -202,7 +202,7 @@ class AdapterStore:
         self._change(change)
         gone = [digest for digest in before.versions if digest not in self._index.versions]
         for digest in gone:
-            self._files.delete(digest)
+            self._delete(digest)
         return gone
 
     def open_blob(
@@ -248,11 +248,15 @@ class AdapterStore:
         return _version_of(name, digest, entry.source, entry.pinned_source, size)
 
     def _delete_unnamed(self, digest: AdapterDigest) -> None:
-        """Deletes a version that arrived, but that no name means or meant. A failure costs disk space until a start."""
+        """Deletes a version that arrived, but that no name means or meant."""
+        with self._changing:
+            if digest not in self._index.versions:
+                self._delete(digest)
+
+    def _delete(self, digest: AdapterDigest) -> None:
+        """A failure is logged: it costs disk space until the next start deletes the version."""
         try:
-            with self._changing:
-                if digest not in self._index.versions:
-                    self._files.delete(digest)
+            self._files.delete(digest)
         except StorageFailed as problem:
             log.warning("adapter_not_deleted adapter=%s error=%s", digest, problem)
 

@@ -107,26 +107,30 @@ class AdapterVerbs:
         removal.add_done_callback(self._removed)
         await asyncio.shield(removal)
 
-    async def pin(self, model: str) -> None:
+    async def pin(self, model: str) -> AdapterVersion:
         """Keeps the version that `model` means on the device until `unpin`, and loads it if it is not there.
 
-        Raises ModelNotFound, InvalidRequest.
+        Returns that version, as do the other two: the name may mean another one meanwhile. Raises ModelNotFound,
+        InvalidRequest.
         """
         version = self._catalog.adapter(model)
         await self._in_engine(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
+        return version
 
-    async def unpin(self, model: str) -> None:
+    async def unpin(self, model: str) -> AdapterVersion:
         """Lets the version that `model` means be evicted again. Raises ModelNotFound."""
-        digest = self._catalog.adapter(model).digest
-        await self._in_engine(lambda: self._engine.scheduler.slots.unpin(digest))
+        version = self._catalog.adapter(model)
+        await self._in_engine(lambda: self._engine.scheduler.slots.unpin(version.digest))
+        return version
 
-    async def evict(self, model: str) -> None:
+    async def evict(self, model: str) -> AdapterVersion:
         """Frees the version's device memory now; a request loads it again. Raises ModelNotFound, AdapterBusy."""
         version = self._catalog.adapter(model)
         try:
             await self._in_engine(lambda: self._engine.evict(version.digest))
         except AdapterBusy as busy:
             raise AdapterBusy(f"{version.name}@{version.digest[:12]}", busy.reason) from None
+        return version
 
     async def _publish(self, load: Load, source: str, arrival: Arrival) -> AdapterVersion:
         async with self._stages.publishing(load) as is_newest:
@@ -182,6 +186,7 @@ class AdapterVerbs:
                 unload.done.cancel()
                 self._freeing.pop(unload.adapter, None)
                 self._forget(unload.adapter)
+                self._catalog.forget(unload.adapter)
 
     def _names_in(self, model: str) -> set[str]:
         """The adapter names that a request's `model` mentions, without base and digest."""

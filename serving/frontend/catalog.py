@@ -143,6 +143,11 @@ class Catalog:
             self._last_used_at[each] = now
             self._hits[each] += 1
 
+    def forget(self, adapter: AdapterDigest) -> None:
+        """Drops the counts of a version or composition that no name means any more."""
+        self._last_used_at.pop(adapter, None)
+        self._hits.pop(adapter, None)
+
     def has(self, name: str) -> bool:
         """Whether the base or an adapter is served under exactly this name."""
         return name == self._base_name or self._is_served(name)
