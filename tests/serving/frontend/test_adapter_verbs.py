@@ -142,27 +142,6 @@ async def test_unload_answers_after_the_streams_of_all_versions(service: Service
         service.model("x")
 
 
-async def test_an_accepted_request_that_waits_for_memory_ends_before_its_adapter_goes(
-    start_service: StartService, versions: list[Path]
-) -> None:
-    sized = await start_service()
-    nbytes = (await sized.add_adapter("x", f"file:{versions[0]}")).adapter_bytes
-    await sized.close()
-    service = await start_service(adapter_device_bytes=nbytes)
-    await service.add_adapter("x", f"file:{versions[0]}")
-    await service.add_adapter("y", f"file:{versions[1]}")
-    running = await start(service, "y", PROMPT, 200)
-    await anext(running)
-    waiting = await start(service, "x", PROMPT, 8)
-
-    unloading = asyncio.create_task(service.remove_adapter("x"))
-    await asyncio.sleep(0.05)
-    service.abort(running.request_id)
-
-    assert (await collect(waiting)).end.outcome is Outcome.FINISHED
-    await unloading
-
-
 async def test_while_a_name_leaves_every_other_verb_is_refused(service: Service, versions: list[Path]) -> None:
     await service.add_adapter("x", f"file:{versions[0]}")
     stream = await start(service, "x", PROMPT, 200)

@@ -1,20 +1,25 @@
 """Device memory for adapters: the budget holds, and what is pinned, referenced or loading stays."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import AdapterBusy
-from serving.lora.slot import Slot
+from serving.lora.slot import LoraModule, Slot
 from serving.tiers.slots import Slots
 from serving.types import AdapterDigest
 
 A, B, C, D = (AdapterDigest(letter * 64) for letter in "abcd")
 
 
+def slot(adapter: AdapterDigest, nbytes: int) -> Slot:
+    return Slot(adapter, {"m": LoraModule(torch.zeros(1, 2), torch.zeros(1, 2))}, nbytes)
+
+
 def resident(slots: Slots, adapter: AdapterDigest, nbytes: int = 10, took_s: float = 1.0) -> None:
     assert slots.reserve(adapter, nbytes)
-    slots.fill(Slot(adapter, {}, nbytes), took_s=took_s)
+    slots.fill(slot(adapter, nbytes), took_s=took_s)
 
 
 def used(slots: Slots, adapter: AdapterDigest, times: int = 1) -> None:
@@ -29,7 +34,7 @@ def test_a_load_reserves_its_bytes_until_it_ends_either_way() -> None:
     assert (slots.used_bytes, slots.reserved_count, slots.is_loading(A), slots.is_resident(A)) == (12, 1, True, False)
     assert not slots.reserve(B, 12)
 
-    slots.fill(Slot(A, {}, 10), took_s=1.0)
+    slots.fill(slot(A, 10), took_s=1.0)
     assert (slots.used_bytes, slots.reserved_count, slots.resident) == (10, 0, {A})
     assert slots.reserve(B, 10)
     slots.cancel(B)
@@ -124,7 +129,7 @@ def test_whatever_happens_bytes_are_conserved(moves: list[tuple[AdapterDigest, i
         if move == 0 and not slots.knows(adapter):
             slots.reserve(adapter, sizes[adapter])
         elif move == 1 and slots.is_loading(adapter):
-            slots.fill(Slot(adapter, {}, sizes[adapter] - 1), took_s=1.0)
+            slots.fill(slot(adapter, sizes[adapter] - 1), took_s=1.0)
         elif move == 2 and slots.is_loading(adapter):
             slots.cancel(adapter)
         elif move == 3 and slots.is_resident(adapter):
