@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.adapters.backoff import Backoff, Failure
-from serving.adapters.digests import adapter_digest
+from serving.adapters.digests import ADAPTER_FILES, adapter_digest
 from serving.adapters.durable import storage_failed
 from serving.adapters.index import Index
 from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.local import FileSource
 from serving.adapters.sources.opened import open_source
-from serving.adapters.sources.source import Source, SourceSettings
+from serving.adapters.sources.source import Pinned, Source, SourceSettings
+from serving.adapters.sources.steady import SteadyFolder
 from serving.adapters.versions import VersionFiles
 from serving.errors import AdapterCorrupt, NotReady, ServingError, SourceUnavailable, StorageFailed
 from serving.types import AdapterDigest
@@ -211,8 +213,7 @@ class Arrivals:
         except OSError as error:
             raise storage_failed(staged, error) from error
         try:
-            source.fetch(pinned, staged, lambda fraction: self._progress(flight.name, fraction))
-            source.verify(pinned, staged)
+            self._fetch(flight, source, pinned, staged)
             digest = self._publish(flight, staged)
         except SourceUnavailable:
             if not source.remote:  # a download resumes with what has arrived; a copy begins again
@@ -223,6 +224,29 @@ class Arrivals:
             raise
         shutil.rmtree(staged, ignore_errors=True)
         return Arrival(digest, pinned.source, pinned.immutable)
+
+    def _fetch(self, flight: Flight, source: Source, pinned: Pinned, staged: Path) -> None:
+        """fetch, verify; of a folder on this machine one whole version, although others may write to it meanwhile"""
+        if not isinstance(source, FileSource):
+            source.fetch(pinned, staged, lambda fraction: self._progress(flight.name, fraction))
+            source.verify(pinned, staged)
+            return
+
+        def copy(check: Callable[[], None]) -> None:
+            def on_progress(fraction: float) -> None:
+                self._progress(flight.name, fraction)
+                check()
+
+            try:
+                shutil.rmtree(staged)  # an earlier attempt's files are of another version
+                staged.mkdir()
+            except OSError as error:
+                raise storage_failed(staged, error) from error
+            latest = source.resolve()
+            source.fetch(latest, staged, on_progress)
+            source.verify(latest, staged)
+
+        SteadyFolder(flight.source, source.folder, ADAPTER_FILES, self._settings.timeout_s).copy(copy)
 
     def _publish(self, flight: Flight, staged: Path) -> AdapterDigest:
         digest = adapter_digest(staged)

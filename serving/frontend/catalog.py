@@ -78,9 +78,9 @@ class Catalog:
         return version is not None and version.name == name
 
     def accepted(self, prepared: Prepared) -> int:
-        """The most device bytes of the request's adapter, also if its name means a newer version since.
+        """The most bytes its adapter takes, even if its name means a newer version since. Raises ModelNotFound.
 
-        The engine may load the adapter from now on. Raises ModelNotFound.
+        From now on the engine may load it.
         """
         if prepared.adapter is None:
             return 0
@@ -97,7 +97,7 @@ class Catalog:
         return self.adapter(f"{name}@{digest}")
 
     def expected(self, version: AdapterVersion | Composition) -> tuple[AdapterDigest, int]:
-        """Digest and most device bytes of a version that a request will need soon; the engine may load it now."""
+        """What a request will soon need, and the most bytes it takes. From now on the engine may load it."""
         if isinstance(version, Composition):
             self._compositions.keep(version.digest, version.parts)
         return version.digest, version.nbytes
@@ -131,7 +131,7 @@ class Catalog:
         self._store.close()
 
     async def chat_template(self, version: AdapterVersion | Composition) -> str | None:
-        """The adapter's own chat template, if it brings one. Compositions use the base's."""
+        """The adapter's own, if it brings one. Adapters added up speak as the base does."""
         if isinstance(version, Composition):
             return None
         return await asyncio.to_thread(self._store.chat_template, version.digest)

@@ -2,16 +2,15 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE
+from serving.adapters.digests import ADAPTER_FILES
 from serving.adapters.durable import storage_failed
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import ListedFile, Pinned, Progress, SourceSettings, choose_files, too_large
-from serving.adapters.sources.steady import SteadyFolder
 from serving.errors import AdapterCorrupt, SourceRefused, SourceUnavailable
 
 _CHUNK_BYTES = 4 << 20
@@ -38,38 +37,6 @@ class FileSource:
         return cls(spelled, folder, allowed, settings)
 
     def resolve(self) -> Pinned:
-        files = tuple(replace(file, nbytes=None) for file in self._chosen())  # the sizes at copying are what counts
-        return Pinned(f"file:{self.folder}", files, immutable=False)
-
-    def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
-        """Copies one whole version of the files, or raises SourceUnavailable while they are being written to."""
-        files = SteadyFolder(self.spelled, self.folder, ADAPTER_FILES, self.settings.timeout_s)
-        files.copy(lambda check: self._copy(pinned, folder, on_progress, check))
-
-    def _copy(self, pinned: Pinned, folder: Path, on_progress: Progress, check: Callable[[], None]) -> None:
-        for name in ADAPTER_FILES:
-            (folder / name).unlink(missing_ok=True)  # an earlier attempt's files are of another version
-        listed = self._chosen()  # again: since `pinned` was resolved, files may have changed size, come or gone
-        total_bytes = sum(file.nbytes or 0 for file in listed) or 1
-        copied_bytes = 0
-        for file in listed:
-            target = folder / file.name
-            try:
-                with target.open("wb") as out:
-                    for chunk in self._read(file):
-                        out.write(chunk)
-                        copied_bytes += len(chunk)
-                        on_progress(min(1.0, copied_bytes / total_bytes))
-                        check()
-            except OSError as error:
-                raise storage_failed(target, error) from error
-
-    def verify(self, pinned: Pinned, folder: Path) -> None:
-        for file in pinned.files:
-            if file.name != TEMPLATE_FILE:  # it may have been removed since `pinned` was resolved
-                file.verify(folder, self.spelled)
-
-    def _chosen(self) -> tuple[ListedFile, ...]:
         if not self.folder.is_dir():
             raise SourceUnavailable(self.spelled, "there is no such folder; it must hold adapter_config.json")
         try:
@@ -77,7 +44,25 @@ class FileSource:
             listed = [self._listed(name) if name in ADAPTER_FILES else ListedFile(name) for name in names]
         except OSError as error:
             raise SourceUnavailable(self.spelled, f"the folder cannot be read: {error.strerror}") from error
-        return choose_files(self.spelled, listed, self.settings)
+        return Pinned(f"file:{self.folder}", choose_files(self.spelled, listed, self.settings), immutable=False)
+
+    def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        total_bytes = sum(file.nbytes or 0 for file in pinned.files) or 1
+        copied_bytes = 0
+        for file in pinned.files:
+            target = folder / file.name
+            try:
+                with target.open("wb") as out:
+                    for chunk in self._read(file):
+                        out.write(chunk)
+                        copied_bytes += len(chunk)
+                        on_progress(min(1.0, copied_bytes / total_bytes))
+            except OSError as error:
+                raise storage_failed(target, error) from error
+
+    def verify(self, pinned: Pinned, folder: Path) -> None:
+        for file in pinned.files:
+            file.verify(folder, self.spelled)
 
     def _listed(self, name: str) -> ListedFile:
         return ListedFile(name, (self.folder / name).stat().st_size)

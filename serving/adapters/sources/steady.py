@@ -38,8 +38,9 @@ class SteadyFolder:
     def copy(self, copy: Callable[[Callable[[], None]], None]) -> None:
         """Runs `copy(check)` until no file has changed from before it began until after it ended.
 
-        `copy` calls `check` between chunks; it raises to end a copy that is lost already. Raises SourceUnavailable if
-        the files do not rest for `patience_s`, or are gone.
+        `copy` calls `check` between chunks; it raises to end a copy that is lost already. An error of `copy` counts
+        only if no file has changed. Raises what `copy` raises, and SourceUnavailable if the files keep changing for
+        `patience_s`.
         """
         deadline = self.clock() + self.patience_s
         while True:
@@ -50,8 +51,10 @@ class SteadyFolder:
                     raise _Changed
 
             try:
-                copy(check)
-                check()
+                try:
+                    copy(check)
+                finally:
+                    check()
             except _Changed:
                 continue
             return

@@ -77,7 +77,7 @@ def test_what_cannot_be_loaded_or_unloaded_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_an_unknown_adapter_is_told_in_vllm_s_words(node: NodeThread, http: httpx2.Client) -> None:
+def test_an_unknown_adapter_is_reported_in_vllm_s_words(node: NodeThread, http: httpx2.Client) -> None:
     error = http.post("/v1/unload_lora_adapter", json={"lora_name": "x"}, headers=node.token).json()["error"]
 
     assert (error["message"], error["type"]) == ("The lora adapter 'x' cannot be found.", "NotFoundError")

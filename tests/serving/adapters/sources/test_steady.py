@@ -119,3 +119,17 @@ def test_a_file_that_is_written_to_all_the_time_is_refused_with_what_to_do(folde
         steady(folder, clock).copy(lambda check: pytest.fail("it was copied"))
 
     assert refusal.value.retry_after_s
+
+
+def test_an_error_during_a_change_does_not_count_and_any_other_does(folder: Path, clock: Clock) -> None:
+    clock.now += 60
+    attempts: list[int] = []
+
+    def copy(check: Callable[[], None]) -> None:
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            write(folder / "a", b"new", clock)
+        raise OSError(f"attempt {len(attempts)}")
+
+    with pytest.raises(OSError, match="attempt 2"):
+        steady(folder, clock).copy(copy)
