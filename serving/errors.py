@@ -1,12 +1,26 @@
-"""Everything `serving` raises on purpose. Each carries its values and says what to do."""
+"""The errors that `serving` raises on purpose. Each carries its values as attributes and says what to do.
+
+ServingError
+├── ModelNotFound                       no such model
+├── InvalidRequest ── NameTaken         a field cannot be served as asked
+├── ContextTooLong, ChatTemplateFailed  the prompt cannot be served
+├── AdapterIncompatible, AdapterCorrupt the adapter's files cannot be served
+├── SourceUnavailable, SourceRefused    the adapter's source cannot be read
+├── AdapterBusy                         the adapter cannot change now
+├── Overloaded, DeadlinePassed          the node has too much to do
+├── NotReady                            the engine is not running
+└── BaseModelUnusable, StorageFailed    the operator must act
+"""
+
+from pathlib import Path
 
 
 class ServingError(Exception):
-    """Base of all errors a caller of `serving` may see."""
+    """Base of all errors that a caller of `serving` may see."""
 
 
 class ModelNotFound(ServingError):
-    """No base, adapter name or digest matches. Never answered by the base instead."""
+    """No base, adapter name or digest matches. The base never answers instead."""
 
     def __init__(self, model: str) -> None:
         super().__init__(f"The model {model!r} does not exist. GET /v1/models lists what this node serves.")
@@ -14,15 +28,24 @@ class ModelNotFound(ServingError):
 
 
 class InvalidRequest(ServingError):
-    """A field of the request cannot be served as asked."""
+    """A field of the request cannot be served as asked. param: the field."""
 
     def __init__(self, param: str, problem: str) -> None:
         super().__init__(f"{param}: {problem}")
-        self.param = param
+        self.param, self.problem = param, problem
+
+
+class NameTaken(InvalidRequest):
+    """The name is in use by another adapter or the base, and the caller did not ask to replace it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """reason: completes "the adapter x …"."""
+        super().__init__("name", f"{name!r} {reason}; give another name, or remove or replace the adapter")
+        self.name, self.reason = name, reason
 
 
 class ContextTooLong(ServingError):
-    """Prompt plus asked output do not fit the context."""
+    """Prompt and requested output together exceed the context."""
 
     def __init__(self, prompt_tokens: int, max_new_tokens: int, context_tokens: int) -> None:
         super().__init__(
@@ -33,11 +56,15 @@ class ContextTooLong(ServingError):
 
 
 class ChatTemplateFailed(ServingError):
-    """The model's chat template refused these messages, took too long or produced too much."""
+    """The chat template refused these messages, took too long or produced too much text. reason: a whole sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class AdapterIncompatible(ServingError):
-    """The adapter cannot be applied exactly. `field` names what stands in the way."""
+    """The adapter cannot be applied exactly. field: the part of the adapter that prevents it."""
 
     def __init__(self, adapter: str, field: str, reason: str) -> None:
         super().__init__(f"Adapter {adapter!r} cannot be served: {field}: {reason}")
@@ -53,7 +80,7 @@ class AdapterCorrupt(ServingError):
 
 
 class SourceUnavailable(ServingError):
-    """The place an adapter should come from does not answer or does not have it. `retry_after_s` if trying helps."""
+    """The adapter's source does not answer or does not have it. retry_after_s: None if a retry does not help."""
 
     def __init__(self, source: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(f"{source} is unavailable: {reason}")
@@ -69,11 +96,18 @@ class SourceRefused(ServingError):
 
 
 class AdapterBusy(ServingError):
-    """The adapter still serves requests, or is pinned, and so cannot leave now."""
+    """The adapter cannot be evicted, removed or replaced now.
+
+    adapter: what the operator calls it, `name` or `name@digest`.   reason: completes "Adapter x …" and says what to do.
+    """
+
+    def __init__(self, adapter: str, reason: str) -> None:
+        super().__init__(f"Adapter {adapter} {reason}")
+        self.adapter, self.reason = adapter, reason
 
 
 class Overloaded(ServingError):
-    """The queue is full. Try again after `retry_after_s`."""
+    """The queue is full. Try again after `retry_after_s` seconds."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"The node is at capacity. Try again in {retry_after_s:.0f} s.")
@@ -81,7 +115,7 @@ class Overloaded(ServingError):
 
 
 class DeadlinePassed(ServingError):
-    """The request waited longer than it, or the operator, allows; nothing of it was computed."""
+    """The request waited longer than it, or the operator, allows. None of it was computed."""
 
     def __init__(self, waited_s: float) -> None:
         super().__init__(f"The request waited {waited_s:.1f} s and its time is over. Try again, or allow more time.")
@@ -89,12 +123,27 @@ class DeadlinePassed(ServingError):
 
 
 class NotReady(ServingError):
-    """The engine is starting, draining or has stopped."""
+    """The engine is starting, draining or has stopped. reason: a whole sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class BaseModelUnusable(ServingError):
-    """The base model's folder or repository cannot be served: what is wrong and where."""
+    """The base model's folder or repository cannot be served. reason: what is wrong, where, and what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class StorageFailed(ServingError):
-    """The node's own disk is full or refused a write: which path, and what to do."""
+    """The node's own disk is full, or refused a read or a write.
+
+    action: `write`, or `read X in`.   fix: whole sentences.
+    """
+
+    def __init__(self, action: str, path: Path, reason: str, fix: str) -> None:
+        super().__init__(f"Cannot {action} {path}: {reason}. {fix}")
+        self.action, self.path, self.reason, self.fix = action, path, reason, fix

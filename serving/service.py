@@ -4,25 +4,25 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from math import inf
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.store import AdapterStore
 from serving.base.loader import BaseModel, Progress
 from serving.base.opening import open_base
 from serving.config import ServingConfig
 from serving.engine.engine import Engine
-from serving.engine.mailbox import Abort, Expect, Extend, Run, Stop, Submit, Unload
+from serving.engine.mailbox import Abort, Expect, Extend, Stop, Submit
 from serving.engine.scheduler import Scheduler
 from serving.errors import NotReady
-from serving.frontend.catalog import Catalog, Usage
+from serving.frontend.adapter_verbs import AdapterVerbs, FailedLoad
+from serving.frontend.catalog import Catalog, Occupancy
 from serving.frontend.choices import sequences_of
 from serving.frontend.limits import check_admission
 from serving.frontend.open_streams import OpenStreams
 from serving.frontend.requests import Preparer, resolved
 from serving.frontend.streams import TokenStream
 from serving.kv.pages import PagePool
-from serving.loading import AdapterLoader
 from serving.prompts.templates import TemplateRenderer
 from serving.sampling.grammar import Grammars
 from serving.tiers.slots import Slots
@@ -73,7 +73,7 @@ class Service:
         self._grammars = Grammars(base.vocabulary, base.eos_ids)
         self._preparer = Preparer(base.vocabulary, self._renderer, self._grammars, base.context_tokens)
         self._catalog = Catalog(base.name, store, with_compositions=config.compositions)
-        self._loader = AdapterLoader.beside(base.device, self._catalog.open_blob, config.adapter_host_bytes)
+        self._loader = AdapterLoader.for_device(base.device, self._catalog.open_blob, config.adapter_host_bytes)
         self._streams = OpenStreams(config.max_queue, lambda sequence: self._engine.mailbox.offer(Submit(sequence)))
         self._accepting, self._closed = True, False
         self._stopped = asyncio.Event()
@@ -85,6 +85,9 @@ class Service:
             deliver=self._deliver,
             load=lambda adapter: self._loader.start(adapter, self._engine.mailbox.put),
             stopped=self._announce_stopped,
+        )
+        self._verbs = AdapterVerbs(
+            store, self._catalog, self._engine, self._loader.forget, streams=lambda: self._streams.all
         )
         self._engine.start()
 
@@ -184,48 +187,52 @@ class Service:
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def add_adapter(self, name: str, source: str, expected_digest: AdapterDigest | None = None) -> ModelCard:
-        """Fetches, verifies and ingests an adapter and serves it as `name`; a new version takes over the name."""
-        return self._catalog.card(await self._catalog.add(name, source, expected_digest), self._usage())
+    async def add_adapter(
+        self, name: str, source: str, expected_digest: AdapterDigest | None = None, *, replace: bool = True
+    ) -> ModelCard:
+        """Fetches, verifies and ingests an adapter and serves it as `name`; see `AdapterVerbs.load`."""
+        version = await self._verbs.load(name, source, expected_digest, replace=replace)
+        return self._catalog.card(version, self._occupancy())
+
+    async def add_configured(self, name: str, source: str) -> None:
+        """The same for an adapter of the configuration; a failure is kept in `failed_loads` instead of raised."""
+        await self._verbs.load_configured(name, source)
+
+    def failed_loads(self) -> list[FailedLoad]:
+        """Configured or stored adapters that could not be served, and why."""
+        return self._verbs.failed_loads()
 
     async def remove_adapter(self, name: str) -> None:
-        """Stops serving the name; returns when its last request has ended and its memory is free."""
-        async with self._catalog.leaving(name) as adapters:
-            for adapter in adapters:
-                done: Future[None] = Future()
-                self._engine.mailbox.put(Unload(adapter, done))
-                await asyncio.wrap_future(done)
-                self._loader.forget(adapter)
+        """Stops serving the name with all its versions; see `AdapterVerbs.remove`."""
+        await self._verbs.remove(name)
 
-    async def pin(self, name: str) -> None:
-        """Keeps the adapter on the device until `unpin`, and loads it if it is not there. Raises InvalidRequest."""
-        version = self._catalog.adapter(name)
-        await self._on_engine_thread(lambda: self._engine.scheduler.loading.pin(version.digest, version.nbytes))
+    async def pin(self, model: str) -> ModelCard:
+        """Keeps a version on the device until `unpin`; see `AdapterVerbs.pin`."""
+        return self._catalog.card(await self._verbs.pin(model), self._occupancy())
 
-    async def unpin(self, name: str) -> None:
-        digest = self._catalog.adapter(name).digest
-        await self._on_engine_thread(lambda: self._engine.scheduler.slots.unpin(digest))
+    async def unpin(self, model: str) -> ModelCard:
+        """Lets the version that `model` names be evicted again."""
+        return self._catalog.card(await self._verbs.unpin(model), self._occupancy())
 
-    async def evict(self, name: str) -> None:
-        """Frees the adapter's device memory now; it is loaded again when asked for. Raises AdapterBusy."""
-        digest = self._catalog.adapter(name).digest
-        await self._on_engine_thread(lambda: self._engine.evict(digest))
+    async def evict(self, model: str) -> ModelCard:
+        """Frees a version's device memory now; see `AdapterVerbs.evict`."""
+        return self._catalog.card(await self._verbs.evict(model), self._occupancy())
 
     def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
         """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
-        return self._catalog.cards(self._usage(), after, limit)
+        return self._catalog.cards(self._occupancy(), after, limit)
 
     def model(self, model: str) -> ModelCard:
         """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
-        return self._catalog.card(self._catalog.resolve(model), self._usage())
+        return self._catalog.card(self._catalog.resolve(model), self._occupancy())
 
     def activity(self) -> Activity:
         """What goes on with adapters, at a cost that does not grow with how many lie idle."""
-        return self._catalog.activity(self._usage(), self._streams.all)
+        return self._catalog.activity(self._occupancy(), self._streams.all)
 
     def busy(self, others: int) -> list[ModelCard]:
         """The base, the adapters in memory, pinned or in flight, and `others` of the rest, last used first."""
-        return self._catalog.busy(self._usage(), others)
+        return self._catalog.busy(self._occupancy(), others)
 
     def has(self, name: str) -> bool:
         """Whether a model is served under exactly this name."""
@@ -233,7 +240,7 @@ class Service:
 
     def stats(self) -> EngineStats:
         host = self._loader.host
-        return self._engine.stats if host is None else host.told_in(self._engine.stats)
+        return self._engine.stats if host is None else host.counted_in(self._engine.stats)
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,12 +295,7 @@ class Service:
         self._streams.fail("The engine stopped because of an internal error.")
         self._stopped.set()
 
-    def _usage(self) -> Usage:
+    def _occupancy(self) -> Occupancy:
         host = self._loader.host
         in_host = frozenset() if host is None else host.adapters
-        return Usage(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)
-
-    async def _on_engine_thread(self, action: Callable[[], None]) -> None:
-        done: Future[None] = Future()
-        self._engine.mailbox.put(Run(action, done))
-        await asyncio.wrap_future(done)
+        return Occupancy(self._streams.in_flight, self._engine.resident, self._engine.pinned, in_host)

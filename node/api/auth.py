@@ -1,4 +1,4 @@
-"""Who may call the operator's routes."""
+"""Authentication of the operator's routes."""
 
 import hmac
 
@@ -9,7 +9,7 @@ from node.world import TheWorld
 
 
 def operator_only(request: Request, world: TheWorld) -> None:
-    """Unauthorized unless the bearer token is this node's."""
+    """A dependency that raises Unauthorized unless the request has this node's admin token as its bearer token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), world.admin_token.encode()):
         raise Unauthorized

@@ -1,4 +1,4 @@
-"""Long lists of models: written in pieces, so that however many there are, nobody else waits for long."""
+"""Lists of models, streamed in pieces, so that a long list does not block the event loop."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ from serving.types import ModelCard
 Json = dict[str, object]
 Shown = Callable[[ModelCard], Json]
 PIECE = 200
-"""Adapters that are written without a pause."""
+"""Adapters written before other tasks of the event loop get their turn."""
 
 
 def listed(world: World, head: Json, shown: Shown, cursor: str | None, limit: int | None, *, base: bool) -> Response:
-    """`head`, `data` and `next`: the models by name, the base first if it is wanted, from after `cursor`.
+    """JSON of `head`, `data` and `next`: the models by name after `cursor`, with `base` the base first.
 
-    With `limit` that many adapters and the cursor of what follows; without it all of them.
+    With `limit`, one page of that many adapters and the cursor of the next page; without it all adapters.
     """
     if limit is None:
         return StreamingResponse(_whole(world, head, shown, cursor, base=base), media_type="application/json")
@@ -28,9 +28,9 @@ def listed(world: World, head: Json, shown: Shown, cursor: str | None, limit: in
 
 
 async def pieces(world: World, cursor: str | None = None, *, base: bool = False) -> AsyncIterator[list[ModelCard]]:
-    """All models from after `cursor`, some at a time; others have their turn in between.
+    """All models after `cursor`, PIECE at a time; other tasks of the event loop run in between.
 
-    What is added or removed meanwhile may be among them or not; the rest is, once.
+    Models that are added or removed meanwhile may be missing; every other model is yielded once.
     """
     cards, following = _page(world, cursor, PIECE, base=base)
     yield cards
@@ -41,7 +41,7 @@ async def pieces(world: World, cursor: str | None = None, *, base: bool = False)
 
 
 async def _whole(world: World, head: Json, shown: Shown, cursor: str | None, *, base: bool) -> AsyncIterator[bytes]:
-    """The same JSON, piece by piece."""
+    """The JSON of `listed` without a limit, in pieces."""
     opening = "".join(f"{json.dumps(key)}:{json.dumps(value)}," for key, value in head.items())
     separator = f'{{{opening}"data":['
     async for cards in pieces(world, cursor, base=base):
@@ -52,7 +52,7 @@ async def _whole(world: World, head: Json, shown: Shown, cursor: str | None, *, 
 
 
 def _page(world: World, cursor: str | None, limit: int, *, base: bool) -> tuple[list[ModelCard], str | None]:
-    """At most `limit` adapters, the base before them if it is wanted, and the cursor of the page that follows."""
+    """At most `limit` adapters, with `base` the base before them, and the cursor of the next page."""
     cards = world.service.models(cursor, limit + 1)
     adapters = [card for card in cards if card.adapter is not None]
     following = adapters[limit - 1].name if len(adapters) > limit else None

@@ -1,4 +1,4 @@
-"""GET /v1/models: what this node serves, with each model's parent, root, prices and residency."""
+"""GET /v1/models: the models that this node serves, each with its parent, root, prices and residency."""
 
 import time
 from typing import Annotated
@@ -19,7 +19,7 @@ Limit = Annotated[int | None, Query(ge=1, le=1000)]
 
 @router.get("")
 async def list_models(world: TheWorld, cursor: Cursor = None, limit: Limit = None) -> Response:
-    """Every name that may stand in `model`, the base first; with `limit`, so many adapters from after `cursor`."""
+    """Every name that `model` may have, the base first; with `limit`, one page of adapters after `cursor`."""
     return listed(world, {"object": "list"}, lambda card: model_json(world, card), cursor, limit, base=True)
 
 
@@ -30,7 +30,7 @@ async def get_model(model: str, world: TheWorld) -> dict[str, object]:
 
 
 def model_json(world: World, card: ModelCard) -> dict[str, object]:
-    """OpenAI's model object with vLLM's `root`, `parent` and `max_model_len`, and what only this node tells."""
+    """OpenAI's model object with vLLM's `root`, `parent` and `max_model_len`, and this node's own members."""
     base = world.service.base_name
     return {
         "id": card.name,
@@ -51,7 +51,7 @@ def model_json(world: World, card: ModelCard) -> dict[str, object]:
 
 
 def _public(source: str) -> str:
-    """Where an adapter came from, without telling strangers how the operator's disk is laid out."""
+    """The adapter's source. Of a local folder only its name, so that strangers do not learn the operator's paths."""
     scheme, _, place = source.partition(":")
     return f"file:{place.rstrip('/').rpartition('/')[2]}" if scheme == "file" else source
 
@@ -62,11 +62,12 @@ def _prices(world: World, card: ModelCard) -> dict[str, str] | None:
         return None
     registrations = world.paid.registrations
     key = registrations.adapter_key_of(card.adapter)
-    found = registrations.price_list_at(key, max(int(time.time()), registrations.head_time()))
-    return prices_json(found.value) if found else None
+    registered = registrations.price_list_at(key, max(int(time.time()), registrations.head_time()))
+    return prices_json(registered.value) if registered else None
 
 
 def prices_json(prices: PriceList) -> dict[str, str]:
+    """A price list in base units, as decimal strings."""
     return {
         "promptPerM": str(prices.prompt_per_m),
         "cachedPerM": str(prices.cached_per_m),

@@ -1,4 +1,4 @@
-"""The operator's verbs, on the admin listener only: adapters, what is in memory, readiness, draining."""
+"""The operator's verbs, on the admin listener only: readiness, models in memory, adapters."""
 
 import time
 from dataclasses import asdict
@@ -8,23 +8,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.encoding import rfc3339
 from node.api.bodies import parse
-from node.api.errors import InvalidBody
 from node.api.health import readiness
 from node.api.models import model_json
 from node.api.reading import read_body
 from node.api.vllm_adapters import operator_only
 from node.config import named_source
 from node.world import TheWorld, World
+from serving.errors import NameTaken
 from serving.types import AdapterDigest, ModelCard
 
 router = APIRouter(prefix="/admin", tags=["Operator"], dependencies=[Depends(operator_only)])
 _MAX_BYTES = 64 << 10
 _OTHERS = 50
-"""Adapters in `ps` that lie idle on disk: those that were asked for last."""
+"""How many idle adapters `ps` lists, the most recently used, and how many that could not be loaded."""
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
 class NewAdapter(BaseModel):
+    """An adapter to add. name: None takes the source's own. digest: refuse any other adapter version."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     source: str = Field(min_length=1, max_length=4096)
@@ -34,7 +36,7 @@ class NewAdapter(BaseModel):
 
 @router.get("/status")
 async def status(world: TheWorld) -> dict[str, object]:
-    """Readiness, check by check, how much is in flight, and how many adapters there are."""
+    """Each readiness check, requests in flight, uptime, and the number of adapters."""
     activity = world.service.activity()
     checks = await readiness(world)
     return {
@@ -48,46 +50,47 @@ async def status(world: TheWorld) -> dict[str, object]:
 
 @router.get("/ps")
 async def ps(world: TheWorld) -> dict[str, object]:
-    """What is in memory, pinned or in flight, what was asked for last beside it, and the engine's figures."""
+    """Models in memory, pinned, in flight or used last; adapters that could not be loaded; engine figures."""
     models = [_line(world, card) for card in world.service.busy(_OTHERS)]
-    return {"models": models, "engine": asdict(world.service.stats())}
+    shown = world.service.failed_loads()[:_OTHERS]
+    failed = [asdict(each) | {"served": world.service.has(each.name)} for each in shown]
+    return {"models": models, "failed": failed, "engine": asdict(world.service.stats())}
 
 
 @router.post("/adapters")
 async def add(request: Request, world: TheWorld) -> dict[str, object]:
-    """Fetch, check and serve an adapter; a name that is taken is refused."""
+    """Fetches, checks and serves an adapter; a name in use is refused."""
     body = parse(NewAdapter, await read_body(request, _MAX_BYTES))
     name = body.name or named_source(body.source)[0]
-    if world.service.has(name):
-        raise InvalidBody("name", f"{name!r} is already served; remove it first, or give another name")
+    if name == world.service.base_name:
+        raise NameTaken(name, "is the name of the base model")
     expected = AdapterDigest(body.digest) if body.digest else None
-    card = await world.service.add_adapter(name, body.source, expected)
-    return {"name": card.name, **model_json(world, card)}
+    return _shown(world, await world.service.add_adapter(name, body.source, expected, replace=False))
 
 
-@router.delete("/adapters/{name}")
+@router.delete("/adapters/{name:path}")
 async def remove(name: str, world: TheWorld) -> dict[str, object]:
-    """Stop serving an adapter; answers when its last request has ended and its memory is free."""
+    """Removes all versions of an adapter; answers when its last request has ended and its memory is free."""
     await world.service.remove_adapter(name)
     return {"name": name}
 
 
-@router.post("/adapters/{name}/pin")
+@router.post("/adapters/{name:path}/pin")
 async def pin(name: str, world: TheWorld) -> dict[str, object]:
-    await world.service.pin(name)
-    return _shown(world, name)
+    """Keeps a version on the device, and loads it if needed. name: also `name@digest`."""
+    return _shown(world, await world.service.pin(name))
 
 
-@router.post("/adapters/{name}/unpin")
+@router.post("/adapters/{name:path}/unpin")
 async def unpin(name: str, world: TheWorld) -> dict[str, object]:
-    await world.service.unpin(name)
-    return _shown(world, name)
+    """Lets a version be evicted again. name: also `name@digest`."""
+    return _shown(world, await world.service.unpin(name))
 
 
-@router.post("/adapters/{name}/evict")
+@router.post("/adapters/{name:path}/evict")
 async def evict(name: str, world: TheWorld) -> dict[str, object]:
-    await world.service.evict(name)
-    return _shown(world, name)
+    """Frees the device memory of an idle version. name: also `name@digest`."""
+    return _shown(world, await world.service.evict(name))
 
 
 def _line(world: World, card: ModelCard) -> dict[str, object]:
@@ -96,6 +99,5 @@ def _line(world: World, card: ModelCard) -> dict[str, object]:
     return model_json(world, card) | used
 
 
-def _shown(world: World, name: str) -> dict[str, object]:
-    card = world.service.model(name)
+def _shown(world: World, card: ModelCard) -> dict[str, object]:
     return {"name": card.name, **model_json(world, card)}

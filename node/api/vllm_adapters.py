@@ -1,4 +1,4 @@
-"""Adapters come and go: vLLM's two endpoints, for the operator only."""
+"""vLLM's two endpoints that load and unload adapters, for the operator only."""
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
@@ -9,6 +9,7 @@ from node.api.bodies import parse
 from node.api.errors import AdapterNameTaken, AdapterUnknown
 from node.api.reading import read_body
 from node.world import TheWorld
+from serving.errors import NameTaken
 
 _MAX_BYTES = 64 << 10
 
@@ -17,9 +18,9 @@ router = APIRouter(prefix="/v1", tags=["Operator"], dependencies=[Depends(operat
 
 
 class LoadBody(BaseModel):
-    """As vLLM takes it: lora_path is a source, or a folder on the node's disk from "/" on, as for vLLM.
+    """vLLM's body. lora_path: any source, or as in vLLM an absolute path of a folder on the node's disk.
 
-    load_inplace lets a name that is served mean something else from now on.
+    load_inplace: whether the name may be served already; it then means the new version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -30,7 +31,7 @@ class LoadBody(BaseModel):
 
 
 class UnloadBody(BaseModel):
-    """As vLLM takes it, but for its number of an adapter, which would be another name for it."""
+    """vLLM's body without `lora_int_id`: this node does not number adapters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -40,24 +41,25 @@ class UnloadBody(BaseModel):
 
 @router.post("/load_lora_adapter")
 async def load_lora_adapter(request: Request, world: TheWorld) -> PlainTextResponse:
-    """Add an adapter under a name; it is checked and fetched before this answers."""
+    """Adds an adapter under a name, or replaces it; answers when it was fetched, checked and ingested."""
     body = parse(LoadBody, await read_body(request, _MAX_BYTES))
     name = body.lora_name
     if name == world.service.base_name:
         raise AdapterNameTaken(f"The lora adapter name '{name}' is the name of the base model.")
-    if not body.load_inplace and world.service.has(name):
+    source = f"file:{body.lora_path}" if body.lora_path.startswith("/") else body.lora_path
+    try:
+        await world.service.add_adapter(name, source, replace=body.load_inplace)
+    except NameTaken as taken:
         raise AdapterNameTaken(
             f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set "
             "'load_inplace' to True."
-        )
-    source = f"file:{body.lora_path}" if body.lora_path.startswith("/") else body.lora_path
-    await world.service.add_adapter(name, source)
+        ) from taken
     return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
 
 
 @router.post("/unload_lora_adapter")
 async def unload_lora_adapter(request: Request, world: TheWorld) -> PlainTextResponse:
-    """Remove an adapter. It takes no new requests, and leaves when the running ones have ended."""
+    """Removes all versions of an adapter; answers when its last request has ended and its memory is free."""
     body = parse(UnloadBody, await read_body(request, _MAX_BYTES))
     if not world.service.has(body.lora_name) or body.lora_name == world.service.base_name:
         raise AdapterUnknown(f"The lora adapter '{body.lora_name}' cannot be found.")

@@ -1,16 +1,17 @@
-"""`ps`, `status` and `doctor`: what the node in the home is doing, and whether this machine can run one."""
+"""`ps`, `status` and `doctor`: the state of the node in the home, and whether this machine can run a node."""
 
 from typing import cast
 
 import typer
 from rich.table import Table
 
+from node.cli.adapter import failure_line
 from node.cli.context import context_of
 from node.cli.failures import ConfigurationFailure
 
 
 def ps(context: typer.Context) -> None:
-    """Show what is in memory, pinned, in flight or was asked for last: size, tier, use."""
+    """Show models in memory, pinned, in flight or used last, and adapters that could not be loaded."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -24,6 +25,8 @@ def ps(context: typer.Context) -> None:
     for model in cast(list[dict[str, object]], state["models"]):
         table.add_row(*("-" if model[field] is None else str(model[field]) for field in fields))
     shared.console.print(table)
+    for failed in cast(list[dict[str, object]], state["failed"]):
+        shared.console.print(failure_line(failed), highlight=False, markup=False)
     engine = cast(dict[str, int], state["engine"])
     shared.console.print(
         f"running {engine['running']}, waiting {engine['waiting']}, loading {engine['loading']}, "
@@ -53,7 +56,7 @@ def status(context: typer.Context) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check this machine and the home; every problem is named with its fix."""
+    """Check this machine and the home; print each problem with its fix."""
     from node.cli.diagnosis import examine
 
     shared = context_of(context)
@@ -66,4 +69,4 @@ def doctor(context: typer.Context) -> None:
             if not finding.ok:
                 shared.console.print(f"      fix: {finding.fix}")
     if not all(finding.ok for finding in findings):
-        raise ConfigurationFailure("Not everything is in order.")
+        raise ConfigurationFailure("Some checks failed.")

@@ -32,6 +32,12 @@ def public_url(context: Context, node: str | None = None) -> str:
     return found.url if found else f"http://{settings.host}:{settings.port or 8000}"
 
 
+def runs_here(context: Context, url: str) -> bool:
+    """Whether the node at `url` is the one that runs in the home."""
+    found = Running.read(context.home)
+    return found is not None and found.url == url
+
+
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
     """Turns a refused connection into a failure that says what to do."""

@@ -1,4 +1,4 @@
-"""The serving part of a node: the base model and its first adapters."""
+"""The serving part of a node: the base model and the configured adapters."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,19 +15,23 @@ from serving.service import Service
 
 @asynccontextmanager
 async def running_service(settings: Settings, progress: Progress) -> AsyncIterator[Service]:
-    """The engine with the base and every adapter that the settings name, closed afterwards."""
+    """The engine with the base and the adapters that the settings name, closed afterwards.
+
+    An adapter that cannot be loaded does not end the start: the others are served, and `Service.failed_loads` says why.
+    """
     service = await Service.start(serving_config(settings), progress)
     try:
-        wanted = first_adapters(settings)
-        for count, (name, source) in enumerate(wanted.items()):
-            progress("Adding adapters", count / len(wanted))
-            await service.add_adapter(name, source)
+        configured = configured_adapters(settings)
+        for count, (name, source) in enumerate(configured.items()):
+            progress("Adding adapters", count / len(configured))
+            await service.add_configured(name, source)
         yield service
     finally:
         await service.close()
 
 
 def serving_config(settings: Settings) -> ServingConfig:
+    """The settings of the `serving` package. Raises BaseModelUnusable."""
     pack = starter.pack() if settings.base == "starter" else None
     sources = settings.adapter_sources
     if pack:
@@ -50,15 +54,15 @@ def serving_config(settings: Settings) -> ServingConfig:
     )
 
 
-def first_adapters(settings: Settings) -> dict[str, str]:
-    """Name → source: the starter pack's adapters with its base, then what the settings add."""
-    found: dict[str, str] = {}
+def configured_adapters(settings: Settings) -> dict[str, str]:
+    """Name → source: with the starter base its adapters, then the configured ones, which may replace them."""
+    sources: dict[str, str] = {}
     if settings.base == "starter":
-        found = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
+        sources = {adapter.name: f"file:{adapter.path}" for adapter in starter.pack().adapters}
     for given in settings.adapters:
         name, source = named_source(given)
-        found[name] = source
-    return found
+        sources[name] = source
+    return sources
 
 
 def _base(given: str) -> str | Path:

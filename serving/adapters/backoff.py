@@ -1,4 +1,4 @@
-"""Sources that failed are left alone for a while, each on its own, so that a bad one costs the others nothing."""
+"""Exponential backoff per source, so that a failing source does not delay the others."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from serving.errors import ServingError, SourceUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How often in a row a source failed, with what, and until when (the clock's seconds) it is not asked again."""
+    """Consecutive failures of a source, the last error, and the time (clock seconds) until which it is not tried."""
 
     times: int
     error: ServingError
@@ -17,7 +17,10 @@ class Failure:
 
 
 class Backoff:
-    """Waits 1, 2, 4, … seconds after the first, second, third … failure in a row, at most `longest_s`. Thread-safe."""
+    """Refuses a source for 1, 2, 4, … seconds after 1, 2, 3, … consecutive failures, at most `longest_s`.
+
+    Thread-safe.
+    """
 
     def __init__(self, clock: Callable[[], float], longest_s: float = 60.0) -> None:
         self._clock = clock
@@ -26,7 +29,7 @@ class Backoff:
         self._lock = threading.Lock()
 
     def check(self, source: str) -> None:
-        """Raises SourceUnavailable while `source` is being left alone; it repeats what went wrong."""
+        """Raises SourceUnavailable, with the last error and the time left, while `source` is refused."""
         with self._lock:
             failure = self._failures.get(source)
         left_s = failure.until - self._clock() if failure else 0.0
@@ -34,15 +37,18 @@ class Backoff:
             raise SourceUnavailable(source, f"it failed {failure.times} times, last with: {failure.error}", left_s)
 
     def failed(self, source: str, error: ServingError) -> None:
+        """Notes one more consecutive failure."""
         with self._lock:
             times = self._failures[source].times + 1 if source in self._failures else 1
             wait_s = min(self._longest_s, 2.0 ** min(times - 1, 16))
             self._failures[source] = Failure(times, error, self._clock() + wait_s)
 
     def worked(self, source: str) -> None:
+        """Forgets the failures of a source."""
         with self._lock:
             self._failures.pop(source, None)
 
     def failures(self) -> dict[str, Failure]:
+        """The sources that failed when last tried."""
         with self._lock:
             return dict(self._failures)

@@ -47,4 +47,4 @@ def sync_folder(folder: Path) -> None:
 def storage_failed(path: Path, error: OSError) -> StorageFailed:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "Free some space there and try again." if full else "Check the folder's owner and permissions."
-    return StorageFailed(f"Cannot write {path}: {error.strerror or error}. {hint}")
+    return StorageFailed("write", path, error.strerror or str(error), hint)

@@ -1,7 +1,7 @@
-"""Which name means which adapter version: a value that is replaced whole, in memory and on disk."""
+"""Which adapter version each name means: an immutable value, replaced as a whole in memory and on disk."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -17,9 +17,9 @@ _DIGEST_PREFIX = re.compile(r"[0-9a-f]{12,64}")
 
 
 class Ingested(BaseModel):
-    """The blob a version was last ingested to, by file name, what it takes in memory, and its traits (`AdapterSpec`).
+    """The blob of a version: its file name, its bytes in memory, and the adapter's traits (see `AdapterSpec`).
 
-    Kept here so that a start opens no blob: with many adapters that is minutes.
+    Stored in the index so that a start opens no blob: with many adapters that would take minutes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +32,7 @@ class Ingested(BaseModel):
 
 
 class Entry(BaseModel):
-    """A stored version: where it came from, every name that means or meant it, and its blob once it is ingested."""
+    """A stored version: its source, every name that means or meant it, and its blob if it was ingested."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Entry(BaseModel):
 
 
 class _Stored(BaseModel):
-    """format 1 is all there is; beside format 2 a log of the same generation may lie."""
+    """The snapshot file. Format 1 has no log; format 2 may have a log of the same generation next to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,9 +56,9 @@ class _Stored(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """names: what each name means now. versions: all that can be asked for, so also `name@digest` of earlier ones.
+    """names: the version that each name means now. versions: all that can be requested, earlier ones as `name@digest`.
 
-    Found by look-up, not by search: the versions of each name, and the newest of each source that cannot have changed.
+    The versions of a name, and the newest version of each immutable source, are dictionary look-ups.
     """
 
     names: Mapping[str, AdapterDigest] = field(default_factory=dict)
@@ -68,6 +68,7 @@ class Index:
 
     @classmethod
     def of(cls, names: Mapping[str, AdapterDigest], versions: Mapping[AdapterDigest, Entry]) -> "Index":
+        """The index of these names and versions. versions: in the order in which they were named, the newest last."""
         of_name: dict[str, set[AdapterDigest]] = {}
         of_source: dict[str, AdapterDigest] = {}
         for digest, entry in versions.items():  # the newest last
@@ -78,12 +79,12 @@ class Index:
         return cls(names, versions, {name: frozenset(digests) for name, digests in of_name.items()}, of_source)
 
     def with_name(self, name: str, digest: AdapterDigest, entry: Entry) -> "Index":
-        """`name` means `digest` from now on. entry: where it has just come from, without the names it had before."""
+        """`name` means `digest`. entry: its source as of now, without the names it had before."""
         known = self.versions.get(digest)
         names = tuple(sorted({name, *(known.names if known else ())}))
         entry = entry.model_copy(update={"names": names})
         others = dict(self.versions)
-        others.pop(digest, None)  # so that it becomes the newest
+        others.pop(digest, None)  # to re-insert it as the newest
         return Index(
             {**self.names, name: digest},
             {**others, digest: entry},
@@ -92,12 +93,18 @@ class Index:
         )
 
     def without_name(self, name: str) -> "Index":
-        """`name` means nothing any more; versions that no other name means or meant are gone."""
-        names, versions = dict(self.names), dict(self.versions)
-        of_name, of_source = dict(self._of_name), dict(self._of_source)
-        names.pop(name, None)
+        """`name` means nothing. Versions that no other name means or meant are dropped."""
+        names = {each: digest for each, digest in self.names.items() if each != name}
+        return replace(self, names=names).without_versions(name, self._of_name.get(name, frozenset()))
+
+    def without_versions(self, name: str, digests: Collection[AdapterDigest]) -> "Index":
+        """Forgets that `name` meant these versions. Those that no other name means or meant are dropped.
+
+        The version that `name` means now may be among them only if the name is removed too.
+        """
+        versions, of_source = dict(self.versions), dict(self._of_source)
         stale: set[str] = set()
-        for digest in of_name.pop(name, frozenset()):
+        for digest in digests:
             entry = versions[digest]
             left = tuple(each for each in entry.names if each != name)
             versions[digest] = entry.model_copy(update={"names": left})
@@ -106,17 +113,36 @@ class Index:
                 stale |= {source for source in _sources(entry) if of_source.get(source) == digest}
         for source in stale:
             del of_source[source]
-        if stale:  # what was fetched from there earlier counts again
+        if stale:  # an older version of the same source is its newest again
             of_source |= {s: digest for digest, entry in versions.items() for s in _sources(entry) if s in stale}
-        return Index(names, versions, of_name, of_source)
+        of_name = {**self._of_name, name: self._of_name.get(name, frozenset()) - set(digests)}
+        if not of_name[name]:
+            del of_name[name]
+        return Index(self.names, versions, of_name, of_source)
+
+    def versions_of(self, name: str) -> list[AdapterDigest]:
+        """Every version that `name` means or meant, the one named last at the end."""
+        of_name = self._of_name.get(name, frozenset())
+        if len(of_name) <= 1:
+            return list(of_name)
+        return [digest for digest in self.versions if digest in of_name]
+
+    def surplus(self, name: str, kept: int) -> list[AdapterDigest]:
+        """The versions that `name` meant earlier, beyond the `kept` newest of them, the oldest first."""
+        earlier = [digest for digest in self.versions_of(name) if digest != self.names.get(name)]
+        return earlier[: max(0, len(earlier) - kept)]
+
+    def crowded(self, kept: int) -> dict[str, list[AdapterDigest]]:
+        """`surplus` of every name that has any."""
+        return {name: self.surplus(name, kept) for name, of in self._of_name.items() if len(of) > kept + 1}
 
     def with_ingested(self, ingested: Mapping[AdapterDigest, Ingested]) -> "Index":
-        """The same versions, with other blobs."""
+        """The same versions with other blobs."""
         changed = {d: self.versions[d].model_copy(update={"ingested": blob}) for d, blob in ingested.items()}
         return replace(self, versions={**self.versions, **changed})
 
     def find(self, name: str, digest_prefix: str | None) -> AdapterDigest | None:
-        """The version that `name` means now, or the only one it ever meant whose digest starts with the prefix."""
+        """The version that `name` means; with a prefix, the only version of the name whose digest starts with it."""
         if digest_prefix is None:
             return self.names.get(name)
         if not _DIGEST_PREFIX.fullmatch(digest_prefix):
@@ -125,38 +151,36 @@ class Index:
         return found[0] if len(found) == 1 else None
 
     def at(self, source: str) -> AdapterDigest | None:
-        """The version fetched from a pinned source, or last from a source spelled so, if that cannot have changed."""
+        """The newest version of an immutable source, by its pinned or its configured spelling; None if unknown."""
         return self._of_source.get(source)
 
     def save(self, path: Path, generation: int = 0) -> None:
-        """Raises StorageFailed; then the file is as it was."""
+        """Writes the snapshot. Raises StorageFailed; then the file is unchanged."""
         stored = _Stored(format=2, generation=generation, names=dict(self.names), versions=dict(self.versions))
         write_whole(path, [stored.model_dump_json(indent=1).encode()])
 
     @classmethod
     def load(cls, path: Path) -> tuple["Index", int]:
-        """The list and its generation; empty if there is no file yet. Raises StorageFailed if it cannot be read."""
+        """The index and its generation; empty if there is no file yet. Raises StorageFailed if it cannot be read."""
         try:
             stored = _Stored.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return cls(), 0
         except (OSError, ValidationError) as error:
-            raise StorageFailed(
-                f"Cannot read the list of adapters in {path}: {str(error).splitlines()[0]}. Restore it, or move it "
-                "away and add the adapters again."
-            ) from error
+            fix = "Restore it, or move it away and add the adapters again."
+            raise StorageFailed("read the list of adapters in", path, str(error).splitlines()[0], fix) from error
         return cls.of(stored.names, stored.versions), stored.generation
 
 
 def _sources(entry: Entry) -> tuple[str, ...]:
-    """The spellings that a version answers to."""
+    """The source spellings that identify the version; none if the source can change."""
     return (entry.pinned_source, entry.source) if entry.immutable else ()
 
 
 def check_name(name: str, base_name: str) -> None:
-    """A name clients may use: letters, digits, dots, dashes and underscores, at most one slash; not the base's.
+    """Raises InvalidRequest unless clients may use the name.
 
-    Raises InvalidRequest.
+    A name has letters, digits, dots, dashes and underscores, at most one slash, and differs from the base's name.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise InvalidRequest(

@@ -1,10 +1,10 @@
-"""The list of adapters on disk: a snapshot, and the changes since, each one line that is appended and synced.
+"""The adapter index on disk: a snapshot, and a log with one synced line for each change since.
 
 index.json   the snapshot of generation g, replaced whole
 index.log    `crc32 {"generation": g}`, then one line `crc32 {change}` for each change since
 
-So a change costs its own size, not that of the list. When the changes have become many, a snapshot of generation g + 1
-is written, which begins another log; a log of an earlier generation than the snapshot's is in the snapshot already.
+A change costs its own size, not that of the index. When the log has grown long, a snapshot of generation g + 1 is
+written and a new log begins. A log with an earlier generation than the snapshot is already part of the snapshot.
 """
 
 import json
@@ -24,18 +24,27 @@ _LEAST_CHANGES = 1000
 
 
 class Draft:
-    """A list that is being put together change by change, each at a cost that does not grow with the list."""
+    """A mutable index for replaying a log: each change costs the same however long the index is."""
 
     def __init__(self, index: Index) -> None:
+        """index: the snapshot, which is copied."""
         self.names, self.versions = dict(index.names), dict(index.versions)
         self.of_name: dict[str, set[AdapterDigest]] = {}
         for digest, entry in self.versions.items():
             for name in entry.names:
                 self.of_name.setdefault(name, set()).add(digest)
 
+    def drop_name(self, digest: AdapterDigest, name: str) -> None:
+        """The version loses a name, and is dropped with its last name."""
+        entry = self.versions[digest]
+        left = tuple(each for each in entry.names if each != name)
+        self.versions[digest] = entry.model_copy(update={"names": left})
+        if not left:
+            del self.versions[digest]
+
 
 class Named(BaseModel):
-    """`name` means `digest` from now on. entry: where it has just come from, without the names it had before."""
+    """`name` means `digest` from now on. entry: its source as of then, without the names it had before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,10 +54,12 @@ class Named(BaseModel):
     entry: Entry
 
     def to(self, index: Index) -> Index:
+        """The index after this change."""
         return index.with_name(self.name, self.digest, self.entry)
 
     def replay(self, draft: Draft) -> None:
-        known = draft.versions.pop(self.digest, None)  # so that it becomes the newest
+        """Applies this change to a draft in place."""
+        known = draft.versions.pop(self.digest, None)  # to re-insert it as the newest
         names = tuple(sorted({self.name, *(known.names if known else ())}))
         draft.versions[self.digest] = self.entry.model_copy(update={"names": names})
         draft.names[self.name] = self.digest
@@ -56,7 +67,7 @@ class Named(BaseModel):
 
 
 class Unnamed(BaseModel):
-    """`name` means nothing any more; versions that no other name means or meant are gone."""
+    """`name` means nothing any more. Versions that no other name means or meant are dropped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,20 +75,38 @@ class Unnamed(BaseModel):
     name: str
 
     def to(self, index: Index) -> Index:
+        """The index after this change."""
         return index.without_name(self.name)
 
     def replay(self, draft: Draft) -> None:
+        """Applies this change to a draft in place."""
         draft.names.pop(self.name, None)
         for digest in draft.of_name.pop(self.name, ()):
-            entry = draft.versions[digest]
-            left = tuple(each for each in entry.names if each != self.name)
-            draft.versions[digest] = entry.model_copy(update={"names": left})
-            if not left:
-                del draft.versions[digest]
+            draft.drop_name(digest, self.name)
+
+
+class Retired(BaseModel):
+    """`name` forgets these earlier versions. Those that no other name means or meant are dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["retired"] = "retired"
+    name: str
+    digests: tuple[AdapterDigest, ...]
+
+    def to(self, index: Index) -> Index:
+        """The index after this change."""
+        return index.without_versions(self.name, self.digests)
+
+    def replay(self, draft: Draft) -> None:
+        """Applies this change to a draft in place."""
+        for digest in self.digests:
+            draft.of_name[self.name].discard(digest)
+            draft.drop_name(digest, self.name)
 
 
 class Reingested(BaseModel):
-    """The same versions, with other blobs."""
+    """Some versions were ingested again, to other blobs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,22 +114,24 @@ class Reingested(BaseModel):
     blobs: dict[AdapterDigest, Ingested]
 
     def to(self, index: Index) -> Index:
+        """The index after this change."""
         return index.with_ingested(self.blobs)
 
     def replay(self, draft: Draft) -> None:
+        """Applies this change to a draft in place."""
         for digest, blob in self.blobs.items():
             draft.versions[digest] = draft.versions[digest].model_copy(update={"ingested": blob})
 
 
-Change = Named | Unnamed | Reingested
+Change = Named | Unnamed | Retired | Reingested
 _CHANGES: TypeAdapter[Change] = TypeAdapter(Change)
 
 
 class Journal:
-    """The log of one list. Used by one thread at a time."""
+    """Snapshot and log of one index. Used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        """path: of the snapshot. Reads it and what was logged since; raises StorageFailed if that cannot be done."""
+        """path: of the snapshot. Reads snapshot and log. Raises StorageFailed if either is unreadable."""
         self._path = path
         self._log = path.with_suffix(".log")
         self._file: BinaryIO | None = None
@@ -113,10 +144,10 @@ class Journal:
         self.index = Index.of(draft.names, draft.versions) if changes else snapshot
 
     def record(self, change: Change) -> Index:
-        """The list after the change, which is on disk on return. Raises StorageFailed; then nothing has changed."""
+        """The index after the change, synced to disk. Raises StorageFailed; then nothing has changed."""
         index = change.to(self.index)
         is_long = self._count >= max(_LEAST_CHANGES, len(index.versions) // 4)
-        if is_long or self._generation == 0:  # what an older node has written, or nobody yet, has no log
+        if is_long or self._generation == 0:  # format 1 and an empty home have no log
             self._begin_generation(index)
         else:
             self._append(_line(change.model_dump_json().encode()))
@@ -124,6 +155,7 @@ class Journal:
         return index
 
     def close(self) -> None:
+        """Closes the log; the next `record` opens it again."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -132,7 +164,7 @@ class Journal:
         index.save(self._path, self._generation + 1)
         self._generation += 1
         self.close()
-        self._count = self._end = 0  # the log is one of the past now: it is written anew with the next change
+        self._count = self._end = 0  # the present log is obsolete; the next change replaces it
 
     def _append(self, line: bytes) -> None:
         try:
@@ -142,7 +174,7 @@ class Journal:
                 self._end = len(header)
             else:
                 self._file = self._file or self._log.open("r+b")
-                self._file.truncate(self._end)  # a line that a crash or a full disk has cut short
+                self._file.truncate(self._end)  # removes a line that a crash or a full disk cut short
                 self._file.seek(self._end)
                 self._file.write(line)
                 self._file.flush()
@@ -154,9 +186,9 @@ class Journal:
         self._count += 1
 
     def _read(self) -> tuple[list[Change], int]:
-        """The changes since the snapshot, and where the next one belongs; 0 if the log has to be begun."""
+        """The changes since the snapshot, and the file offset of the next one; 0 if a new log must be begun."""
         try:
-            lines = self._log.read_bytes().split(b"\n")[:-1]  # what has no end was never acknowledged
+            lines = self._log.read_bytes().split(b"\n")[:-1]  # a line without its newline was never acknowledged
         except FileNotFoundError:
             return [], 0
         except OSError as error:
@@ -177,10 +209,8 @@ class Journal:
         return changes, sum(len(line) + 1 for line in lines[:good])
 
     def _unreadable(self, reason: str) -> StorageFailed:
-        return StorageFailed(
-            f"Cannot read the list of adapters in {self._log}: {reason}. Restore it and {self._path.name}, or move "
-            "both away and add the adapters again."
-        )
+        fix = f"Restore it and {self._path.name}, or move both away and add the adapters again."
+        return StorageFailed("read the list of adapters in", self._log, reason, fix)
 
 
 def _line(content: bytes) -> bytes:
@@ -188,6 +218,6 @@ def _line(content: bytes) -> bytes:
 
 
 def _content(line: bytes) -> bytes | None:
-    """What a line says; None if it is not what was written."""
+    """The line's content; None if its checksum is wrong."""
     checksum, _, content = line.partition(b" ")
     return content if checksum == b"%08x" % zlib.crc32(content) else None

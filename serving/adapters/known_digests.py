@@ -1,4 +1,4 @@
-"""Hashes of large files that have not changed since they were hashed last, kept across restarts."""
+"""sha256 of large files, cached across restarts and reused while the files are unchanged."""
 
 import json
 import logging
@@ -14,20 +14,20 @@ from serving.errors import StorageFailed
 
 log = logging.getLogger("serving.adapters")
 _SETTLED_S = 2.0
-"""A file that was written to less than this before it was hashed is hashed again the next time: the times of files move
-in ticks, and a change within the same tick would not show."""
+"""A file modified less than this before its hash began is hashed again next time: timestamps have a granularity, and a
+later change within the same tick would not change them."""
 
 
 class KnownDigests:
-    """sha256 by path and FileId. A base model has gigabytes, which every start would have to read.
+    """sha256 by path and FileId. Without it every start would read the gigabytes of the base model.
 
-    Whoever can write to the node's home, where they are kept, can write to everything that the node believes.
+    The cache is trusted: a process that can write to the node's home can change everything else there too.
     """
 
     def __init__(
         self, path: Path, digest: Callable[[Path], str] = file_digest, clock: Callable[[], float] = time.time
     ) -> None:
-        """path: where they are kept. What cannot be read there is hashed again."""
+        """path: of the cache file. If it is unreadable, files are hashed again."""
         self._path = path
         self._digest = digest
         self._clock = clock
@@ -43,21 +43,21 @@ class KnownDigests:
 
     def of(self, file: Path) -> str:
         """The sha256 of the file, in hex. Raises OSError."""
-        name, found = str(file.resolve()), FileId.of(file.stat())
-        entry = [*astuple(found), None]
+        name, identity = str(file.resolve()), FileId.of(file.stat())
+        entry = [*astuple(identity), None]
         known = self._known.get(name)
         if known is not None and known[:-1] == entry[:-1]:
             return str(known[-1])
         began_ns = int(self._clock() * 1e9)
         entry[-1] = self._digest(file)
-        is_settled = max(found.mtime_ns, found.ctime_ns) < began_ns - _SETTLED_S * 1e9
-        if is_settled and FileId.of(file.stat()) == found:
+        is_settled = max(identity.mtime_ns, identity.ctime_ns) < began_ns - _SETTLED_S * 1e9
+        if is_settled and FileId.of(file.stat()) == identity:
             self._known[name] = entry
             self._changed = True
         return str(entry[-1])
 
     def save(self) -> None:
-        """Keeps what is new; a disk that does not take it costs the next start its time and nothing else."""
+        """Writes the cache if it has changed. A failed write only makes the next start slower, so it is logged."""
         if not self._changed:
             return
         try:

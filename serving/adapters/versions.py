@@ -1,9 +1,10 @@
-"""The files of adapter versions on disk: what was published, and the blob made of it for this base and dtype."""
+"""The files of adapter versions on disk: the published files, and the blob made of them for this base and dtype."""
 
 import logging
 import os
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,7 +26,10 @@ log = logging.getLogger("serving.adapters")
 
 
 class VersionFiles:
-    """home/versions/<digest>/ and home/blobs/. Names of folders and files are digests, never what anybody typed."""
+    """home/versions/<digest>/ and home/blobs/. Folder and file names are digests, never text from a request.
+
+    Used by several threads at once. problems: versions that this base cannot serve, and why.
+    """
 
     def __init__(self, home: Path, base: BaseShape, base_digest: BaseDigest, dtype: torch.dtype) -> None:
         self._versions = home / "versions"
@@ -36,13 +40,15 @@ class VersionFiles:
         self._sizes: dict[AdapterDigest, Ingested] = {}
         self._verified: dict[AdapterDigest, FileId] = {}
         self._ingesting = threading.Lock()
+        self._held: Counter[AdapterDigest] = Counter()
+        self._holding = threading.Lock()
+        self.problems: dict[AdapterDigest, ServingError] = {}
 
     def prepare(self, known: Mapping[AdapterDigest, Ingested | None]) -> dict[AdapterDigest, Ingested]:
-        """Bring the folders in line with the versions that exist: sweep leftovers, ingest what lacks a blob.
+        """Makes the folders match the index: deletes leftovers, ingests versions without a blob, returns the new blobs.
 
-        A blob that lies in its folder under the name it was ingested to is not opened: its bytes are verified when it
-        is loaded. Returns what is new. A version that does not fit this base, or whose files are gone, is not served;
-        its files stay. Raises StorageFailed.
+        A blob file with the expected name is not opened: its bytes are verified when it is loaded. A version that does
+        not fit this base, or whose files are gone, is not served; its files stay. Raises StorageFailed.
         """
         blobs = {digest: self._key(digest).file_name() for digest in known}
         _sweep(self._versions, {str(digest) for digest in known})
@@ -55,11 +61,12 @@ class VersionFiles:
             try:
                 self._sizes[digest] = fresh[digest] = self._measured(digest)
             except ServingError as problem:
+                self.problems[digest] = problem
                 log.warning("adapter_not_served adapter=%s error=%s", digest, problem)
         return fresh
 
     def publish(self, staged: Path, digest: AdapterDigest, adapter: str) -> None:
-        """Ingest the adapter in `staged`, then keep its files for good. adapter is what errors call it.
+        """Ingests the adapter in the folder `staged` and keeps its files. adapter: the name to use in errors.
 
         Raises AdapterCorrupt, AdapterIncompatible, StorageFailed; then nothing is kept.
         """
@@ -70,16 +77,16 @@ class VersionFiles:
             self._sizes[digest] = self._ingested(digest, blob.rank, blob.nbytes, blob.traits)
 
     def size(self, digest: AdapterDigest) -> Ingested | None:
-        """What the version takes in memory; None if it is not served."""
+        """The version's blob and its bytes in memory; None if it is not stored or does not fit this base."""
         return self._sizes.get(digest)
 
     def open(self, digest: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
-        """The version's blob in a buffer of `allocate`, made again if it was damaged, then in memory of its own.
+        """The version's blob in a buffer from `allocate`. A damaged blob is ingested again, into memory of its own.
 
-        Every byte is hashed at ingest and when it is first read after a start: that finds what rotted or was changed on
-        the disk. A file that is still the one that was hashed, unchanged by inode, size and times, is not hashed again:
-        of what has rotted since, a read of the page cache would tell nothing, and hashing is the most of a warm load.
-        Raises AdapterCorrupt, StorageFailed.
+        Every byte is hashed at ingest and at the first read after a start, which finds bytes that have rotted or were
+        changed on disk. A file whose inode, size and times are those of the hashed file is not hashed again: hashing
+        again would only read the page cache, which hides disk rot, and it dominates a warm load. Raises AdapterCorrupt,
+        StorageFailed.
         """
         key, verified = self._key(digest), self._verified.get(digest)
         try:
@@ -94,7 +101,7 @@ class VersionFiles:
         return replace(blob, payload=payload, modules=blob.views(payload))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
-        """The chat template the adapter came with. Raises AdapterCorrupt."""
+        """The chat template that the version brings; None if it has none. Raises AdapterCorrupt."""
         try:
             return (self._versions / digest / TEMPLATE_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -102,18 +109,34 @@ class VersionFiles:
         except (OSError, UnicodeDecodeError) as error:
             raise AdapterCorrupt(digest, TEMPLATE_FILE, f"not readable as UTF-8 text: {error}") from error
 
+    def hold(self, digest: AdapterDigest) -> None:
+        """Keeps the version from being deleted until as many calls of `release`; it need not be stored yet."""
+        with self._holding:
+            self._held[digest] += 1
+
+    def release(self, digest: AdapterDigest) -> None:
+        """Takes one `hold` back. A deletion that it prevented must be asked for again."""
+        with self._holding:
+            self._held[digest] -= 1
+            if not self._held[digest]:
+                del self._held[digest]
+
     def delete(self, digest: AdapterDigest) -> None:
-        """Remove the version from disk. Blobs that are mapped stay readable until they are let go.
+        """Removes the version from disk unless it is held. Blobs that are mapped stay readable until unmapped.
 
         Raises StorageFailed.
         """
-        with self._ingesting:
-            self._sizes.pop(digest, None)
-            self._verified.pop(digest, None)
+        with self._ingesting:  # a version that is published again meanwhile is not unlinked after that
+            with self._holding:
+                if digest in self._held:
+                    return
+                self._sizes.pop(digest, None)
+                self._verified.pop(digest, None)
             _delete(self._blobs / self._key(digest).file_name())
             _delete(self._versions / digest)
 
     def disk_bytes(self) -> int:
+        """Bytes of all version folders and blobs."""
         folders = (self._versions, self._blobs)
         return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
@@ -161,7 +184,7 @@ def _move_durably(source: Path, target: Path) -> None:
 
 
 def _sweep(folder: Path, kept: set[str]) -> set[str]:
-    """Delete what is not kept; returns what is there. Raises StorageFailed."""
+    """Deletes all but `kept`; returns the kept entries that exist. Raises StorageFailed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         present = set(os.listdir(folder))

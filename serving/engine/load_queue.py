@@ -113,7 +113,7 @@ class LoadQueue:
     def _pinned_starts(self) -> list[AdapterDigest]:
         started = []
         for adapter, nbytes in list(self._pins.items()):
-            if self._slots.knows(adapter) or adapter in self._waiting:
+            if self._slots.knows(adapter) or adapter in self._waiting or adapter not in self._slots.pinned:
                 del self._pins[adapter]
             elif self._slots.reserve(adapter, nbytes):
                 started.append(adapter)
@@ -122,7 +122,7 @@ class LoadQueue:
     def _speculative_starts(self) -> list[AdapterDigest]:
         """Adapters that requests will probably need, if they fit without an eviction; popular ones one at a time."""
         wanted = [each for each in self._expected.items() if not self._slots.knows(each[0])]
-        if not wanted and not self._waiting and self._slots.has_freed and not self._slots.loading:
+        if not wanted and not self._waiting and self._slots.has_freed and not self._slots.reserved_count:
             popular = self._popularity.most(self._slots.free_bytes, lambda each: not self._slots.knows(each))
             self._slots.has_freed = popular is not None
             wanted = [] if popular is None else [popular]

@@ -1,5 +1,5 @@
-"""Which adapters' bytes are on which tier: device slots, host memory, and what is worth keeping there.
+"""Which adapters are in which memory tier (device, host), and which of them to evict first.
 
 `slots`, `worth` and `popularity` belong to the engine thread. `host_tier` belongs to the loader's threads and takes a
-lock. No module here copies bytes to a device or reads a file; callers pass in what does.
+lock. No module here reads files or copies to a device: callers pass in functions that do.
 """

@@ -1,4 +1,4 @@
-"""Adapters in host memory, between the disk and a device with memory of its own."""
+"""Adapters in host memory: the tier between the disk and a device that has memory of its own."""
 
 import threading
 import time
@@ -16,35 +16,36 @@ from serving.types import AdapterDigest, EngineStats
 
 
 class HostBuffers(Protocol):
-    """Where the tier's memory comes from: page-locked, where a device reads it by itself."""
+    """The allocator of the tier; for a GPU it returns page-locked memory, which the device reads by DMA."""
 
     def take(self, nbytes: int) -> torch.Tensor:
         """uint8 [nbytes], contiguous, in host memory, 64-aligned."""
 
     def give_back(self, buffer: torch.Tensor) -> None:
-        """Nobody uses the buffer any more."""
+        """Takes a buffer back that is not used any more."""
 
 
 class PlainBuffers:
-    """Ordinary memory, as much as is asked for."""
+    """Ordinary memory, without a limit."""
 
     def __init__(self, budget_bytes: int = 0) -> None:
-        """budget_bytes: what whoever uses them keeps to."""
+        """budget_bytes is ignored: the tier keeps to its own budget."""
 
     def take(self, nbytes: int) -> torch.Tensor:
+        """uint8 [nbytes] in ordinary memory."""
         return in_memory(nbytes)
 
     def give_back(self, buffer: torch.Tensor) -> None:
-        """It is freed with its last reference."""
+        """Does nothing: the memory is freed with the last reference."""
 
 
 _MEMORY_SHARE = 8
-"""Without a budget the tier takes this part of the host's free memory at most."""
+"""Without a configured budget the tier takes at most one part in this many of the host's available memory."""
 
 
 @dataclass(slots=True)
 class _Kept:
-    """One adapter's bytes, `holders` of them being copied. blob is None while they are read."""
+    """One adapter's bytes. holders: loads that are copying them. blob is None while they are being read."""
 
     buffer: torch.Tensor
     blob: AdapterBlob | None = None
@@ -58,8 +59,9 @@ class _Kept:
 class HostTier:
     """Adapters by digest within `budget_bytes`. Used from the loader's threads.
 
-    An adapter is held while it is read or copied, and then never leaves. Of the others the one that is worth least goes
-    first. One that does not fit beside those that are held is read into ordinary memory and not kept.
+    An adapter is held while it is read or copied, and is not evicted meanwhile. Of the others the adapter with the
+    least worth is evicted first. An adapter that does not fit next to those is read into
+    ordinary memory and not kept.
     """
 
     def __init__(self, budget_bytes: int, buffers: HostBuffers, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,12 +74,12 @@ class HostTier:
         self._lock = threading.Lock()
 
     @classmethod
-    def beside(
+    def for_device(
         cls, device: torch.device, budget_bytes: int | None, buffers: Callable[[int], HostBuffers]
     ) -> "HostTier | None":
         """The tier for a device, None on a CPU, whose memory is the host's.
 
-        budget_bytes: None is measured.   buffers: memory of so many bytes in all.
+        budget_bytes: None takes 1/8 of the available memory.   buffers: makes the allocator for a budget in bytes.
         """
         if device.type == "cpu":
             return None
@@ -86,15 +88,15 @@ class HostTier:
 
     @property
     def adapters(self) -> frozenset[AdapterDigest]:
-        """What is in host memory, read completely."""
+        """The adapters that are in host memory completely."""
         with self._lock:
             return frozenset(digest for digest, kept in self._kept.items() if kept.blob is not None)
 
     @contextmanager
     def hold(self, adapter: AdapterDigest, read: Callable[[Allocate], AdapterBlob]) -> Iterator[AdapterBlob]:
-        """The adapter's blob, to be copied in the body. `read` brings it from the disk into a buffer it asks for once.
+        """The adapter's blob, for the body to copy. `read` loads it from disk into a buffer that it requests once.
 
-        Only one caller at a time may hold an adapter that is not here.
+        Only one caller at a time may hold an adapter that is not in the tier yet.
         """
         with self._lock:
             kept = self._kept.get(adapter)
@@ -110,7 +112,7 @@ class HostTier:
             self._release(adapter)
 
     def forget(self, adapter: AdapterDigest) -> None:
-        """Frees its memory, at once or when it has been copied."""
+        """Frees the adapter's memory, at once or when its copies have ended."""
         with self._lock:
             kept = self._kept.get(adapter)
             if kept is not None and kept.holders:
@@ -118,8 +120,8 @@ class HostTier:
             elif kept is not None:
                 self._drop(adapter)
 
-    def told_in(self, stats: EngineStats) -> EngineStats:
-        """stats, with what there is to tell of this tier."""
+    def counted_in(self, stats: EngineStats) -> EngineStats:
+        """The statistics with this tier's fields filled in."""
         return replace(
             stats,
             adapter_host_used_bytes=self.used_bytes,
@@ -129,7 +131,7 @@ class HostTier:
         )
 
     def check_integrity(self) -> None:
-        """The bytes kept stay within the budget, and what is being read is held."""
+        """The kept bytes stay within the budget; what is being read is held."""
         with self._lock:
             assert self.used_bytes == sum(kept.buffer.numel() for kept in self._kept.values()) <= self.budget_bytes
             assert all(kept.holders > 0 or (kept.blob and not kept.is_leaving) for kept in self._kept.values())
@@ -148,7 +150,7 @@ class HostTier:
             if kept is not None and kept.buffer is blob.payload:
                 kept.blob, kept.read_s = blob, self._clock() - started
             elif kept is not None:
-                self._drop(adapter)  # it was made anew, in memory of its own
+                self._drop(adapter)  # it was ingested again, into memory of its own
         return blob
 
     def _room(self, adapter: AdapterDigest, nbytes: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How much memory this process may still take."""
+"""How much more memory this process may allocate."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROUP) -> int:
-    """What the system could give without swapping, or what is left of the container's limit if that is less."""
+    """Bytes that the system can give without swapping, or what is left of the container's cgroup limit if less."""
     available = _of_system(meminfo)
     try:
         limit, used = (cgroup / "memory.max").read_text().strip(), (cgroup / "memory.current").read_text()
@@ -19,6 +19,6 @@ def available_bytes(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = _CGROU
 def _of_system(meminfo: Path) -> int:
     try:
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-    except OSError:  # not Linux: half of what is built in
+    except OSError:  # not Linux: half of the physical memory
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return int(fields["MemAvailable"].split()[0]) * 1024

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.blob import AdapterBlob, BlobKey
 from serving.adapters.composition import compose, digest_of
 from serving.adapters.digests import adapter_digest
@@ -20,7 +21,6 @@ from serving.engine.scheduler import Scheduler
 from serving.engine.sequence import Sequence
 from serving.kv.pages import PagePool
 from serving.kv.prefix import PageKeys
-from serving.loading import AdapterLoader
 from serving.prompts.detokenize import OutputText, StopStrings
 from serving.prompts.invocation import active_from
 from serving.tiers.slots import Slots

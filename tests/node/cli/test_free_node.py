@@ -111,3 +111,12 @@ def test_ps_and_status_tell_what_the_node_does(cli: Cli, home: str) -> None:
 
 def test_doctor_finds_the_home_in_use_and_that_is_fine(cli: Cli, home: str) -> None:
     assert "in use by pid" in cli("--home", home, "doctor").out
+
+
+def test_a_name_with_a_slash_is_shown_pinned_and_removed(cli: Cli, home: str, adapter: StarterAdapter) -> None:
+    added = cli("--home", home, "adapter", "add", f"file:{adapter.path}", "--name", "team/twin")
+    verbs = [cli("--home", home, "adapter", verb, "team/twin") for verb in ("show", "pin", "unpin", "evict", "remove")]
+
+    assert "team/twin added" in added.out
+    assert [done.code for done in verbs] == [0] * 5
+    assert "team/twin removed" in verbs[-1].out

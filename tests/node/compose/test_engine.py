@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from node.compose.engine import serving_config
+from node.compose.engine import configured_adapters, serving_config
 from node.config import Settings, named_source
+from node.dev import starter
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,12 @@ def test_only_a_node_that_does_not_charge_adds_adapters_up(
     flags: dict[str, bool], allowed: bool, tmp_path: Path
 ) -> None:
     assert serving_config(Settings(home=tmp_path, base=str(tmp_path), **flags)).compositions is allowed  # type: ignore[arg-type]
+
+
+def test_the_configuration_adds_adapters_to_the_starter_s_and_may_replace_them(tmp_path: Path) -> None:
+    own = starter.pack().adapters[0].name
+    named = configured_adapters(Settings(home=tmp_path, adapters=("file:/srv/x", f"{own}=file:/srv/y")))
+
+    assert set(named) == {"x", *(adapter.name for adapter in starter.pack().adapters)}
+    assert (named["x"], named[own]) == ("file:/srv/x", "file:/srv/y")
+    assert configured_adapters(Settings(home=tmp_path, base=str(tmp_path))) == {}

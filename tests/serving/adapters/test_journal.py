@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.adapters import journal as journal_module
 from serving.adapters.index import Entry, Index, Ingested
-from serving.adapters.journal import Change, Journal, Named, Reingested, Unnamed
+from serving.adapters.journal import Change, Journal, Named, Reingested, Retired, Unnamed
 from serving.errors import StorageFailed
 from serving.types import AdapterDigest
 
@@ -29,6 +29,10 @@ def named(name: str, number: int) -> Named:
 def any_change(rng: random.Random, index: Index) -> Change:
     if index.names and rng.random() < 0.3:
         return Unnamed(name=rng.choice(sorted(index.names)))
+    surplus = {name: found for name in index.names if (found := index.surplus(name, rng.randint(0, 2)))}
+    if surplus and rng.random() < 0.5:
+        name = rng.choice(sorted(surplus))
+        return Retired(name=name, digests=tuple(surplus[name]))
     if index.versions and rng.random() < 0.2:
         digest = rng.choice(list(index.versions))
         return Reingested(blobs={digest: Ingested(blob=f"{rng.random()}", rank=rng.randint(1, 9), nbytes=64)})

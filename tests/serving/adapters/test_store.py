@@ -1,11 +1,13 @@
 """The store: names and immutable versions, kept over a restart."""
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from serving.adapters.store import KEPT_EARLIER
 from serving.errors import (
     AdapterCorrupt,
     InvalidRequest,
@@ -177,3 +179,54 @@ async def test_an_expected_digest_that_is_stored_needs_no_source(open_store: Ope
     again = await store.add("y", f"file:{srv / 'x'}", added.digest)
 
     assert again.digest == added.digest
+
+
+async def test_a_version_that_cannot_be_deleted_is_gone_all_the_same_and_deleted_at_the_next_start(
+    open_store: OpenStore, srv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(shutil, "rmtree", fail)
+        assert store.remove("x") == [added.digest]
+    store.close()
+
+    assert store.lookup("x") is None
+    assert (tmp_path / "home" / "versions" / added.digest).exists()
+    open_store()
+    assert not (tmp_path / "home" / "versions" / added.digest).exists()
+
+
+async def test_earlier_versions_beyond_the_newest_are_surplus_and_go_at_a_start(
+    open_store: OpenStore, srv: Path, tmp_path: Path
+) -> None:
+    store = open_store()
+    count = KEPT_EARLIER + 3
+    digests = [
+        (await store.add("x", f"file:{write_adapter(srv / str(seed), seed=seed)}")).digest for seed in range(count)
+    ]
+    await store.add("y", f"file:{srv / '0'}")  # another name keeps the oldest
+    assert store.surplus("x") == [digests[1], digests[2]]  # the oldest was named last, by y
+    store.close()
+
+    again = open_store()
+
+    assert again.surplus("x") == []
+    assert {path.name for path in (tmp_path / "home" / "versions").iterdir()} == {digests[0], *digests[3:]}
+    assert again.lookup(f"x@{digests[1]}") is None
+    assert again.lookup("y") is not None
+    with pytest.raises(ModelNotFound):
+        again.open_blob(digests[1])
+
+
+async def test_what_a_name_means_now_is_never_retired(open_store: OpenStore, srv: Path) -> None:
+    store = open_store()
+    added = await store.add("x", f"file:{write_adapter(srv / 'x')}")
+
+    assert store.retire("x", [added.digest, AdapterDigest("0" * 64)]) == []
+
+    assert store.lookup("x") == added

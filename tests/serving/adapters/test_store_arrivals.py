@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.adapters.backoff import Backoff
 from serving.errors import (
     AdapterCorrupt,
     AdapterIncompatible,
@@ -188,26 +187,6 @@ def test_an_unreadable_index_says_what_to_do(open_store: OpenStore, tmp_path: Pa
 
     with pytest.raises(StorageFailed, match=r"index\.json.*Restore it, or move it away"):
         open_store()
-
-
-def test_a_source_is_left_alone_longer_after_every_failure() -> None:
-    now = 0.0
-    backoff = Backoff(lambda: now, longest_s=8.0)
-    waits = []
-    for _ in range(6):
-        backoff.failed("hf:a/b", SourceUnavailable("hf:a/b", "down"))
-        with pytest.raises(SourceUnavailable, match="last with: hf:a/b is unavailable: down") as refusal:
-            backoff.check("hf:a/b")
-        waits.append(refusal.value.retry_after_s)
-        backoff.check("hf:another/one")
-        now += waits[-1] or 0.0
-        backoff.check("hf:a/b")
-
-    assert waits == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    backoff.worked("hf:a/b")
-    assert backoff.failures() == {}
-    backoff.failed("hf:a/b", SourceUnavailable("hf:a/b", "down"))
-    assert backoff.failures()["hf:a/b"].times == 1
 
 
 def test_the_folders_of_a_version_are_named_by_digests_only(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:

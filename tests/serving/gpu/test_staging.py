@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from serving.adapter_loader import AdapterLoader
 from serving.adapters.blob import AdapterBlob, Allocate
 from serving.adapters.load_stages import LoadStages
 from serving.gpu.arena import Arena
 from serving.gpu.staging import DeviceCopy, PinnedBuffers, ordinary, page_locked
-from serving.loading import AdapterLoader
 from serving.types import AdapterDigest
 from tests.serving.asking import ask
 from tests.serving.conftest import Folders, StartService
@@ -128,7 +128,7 @@ def test_a_cpu_needs_neither_staging_nor_copies() -> None:
     def nothing(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
         raise AssertionError(adapter)
 
-    loader = AdapterLoader.beside(torch.device("cpu"), nothing, None)
+    loader = AdapterLoader.for_device(torch.device("cpu"), nothing, None)
 
     assert loader.host is None
     loader.close()

@@ -9,11 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
-from serving.adapters.load_stages import LoadStages
-from serving.engine.mailbox import AdapterFailed, AdapterLoaded, Command
-from serving.errors import AdapterCorrupt, ModelNotFound
+from serving.errors import AdapterCorrupt
 from serving.gpu.staging import PinnedBuffers, ordinary
-from serving.loading import AdapterLoader
 from serving.tiers.host_tier import HostTier, PlainBuffers
 from serving.types import AdapterDigest
 
@@ -135,73 +132,11 @@ def test_an_adapter_that_is_forgotten_while_it_is_copied_leaves_when_that_is_don
     assert (host.used_bytes, buffers.out) == (0, {})
 
 
-def test_a_loader_for_a_device_reads_once_copies_each_time_and_times_the_stages() -> None:
-    host, disk, _ = tier(2)
-
-    def read(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
-        blob = disk.read(adapter, allocate)
-        stages.ended("read")
-        return blob
-
-    loader = AdapterLoader(read, torch.device("cuda"), host, lambda buffer: buffer.clone())
-    reports: list[Command] = []
-    for name in ("1", "1", "broken"):
-        loader._load(AdapterDigest(name), reports.append, 0.0)
-    loader.close()
-
-    first, second, third = reports
-    assert isinstance(first, AdapterLoaded)
-    assert isinstance(second, AdapterLoaded)
-    assert isinstance(third, AdapterFailed)
-    assert ([*first.stages], [*second.stages]) == (["wait", "read", "copy"], ["wait", "copy"])
-    assert first.took_s == first.stages["read"] + first.stages["copy"]
-    assert disk.reads == ["1", "broken"]
-    a = second.slot.modules["m"].a
-    assert torch.equal(a, first.slot.modules["m"].a)
-    assert a.data_ptr() != first.slot.modules["m"].a.data_ptr()
-    host.check_integrity()
-
-
-def test_an_adapter_that_cannot_be_loaded_is_left_alone_for_a_while_and_holds_up_no_other() -> None:
-    _, disk, _ = tier(0)
-    loader = AdapterLoader(lambda adapter, allocate, stages: disk.read(adapter, allocate), torch.device("cpu"))
-    reports: list[Command] = []
-    for name in ("broken", "broken", "1", "broken"):
-        loader._load(AdapterDigest(name), reports.append, 0.0)
-
-    assert [isinstance(report, AdapterLoaded) for report in reports] == [False, False, True, False]
-    assert disk.reads == ["broken", "1"]
-    assert all("cut short" in report.error for report in reports if isinstance(report, AdapterFailed))
-    loader.forget(AdapterDigest("broken"))  # it was removed; whatever has its name next begins anew
-    loader._load(AdapterDigest("broken"), reports.append, 0.0)
-    assert disk.reads == ["broken", "1", "broken"]
-    loader.close()
-
-
 def test_a_cpu_has_no_tier_beside_its_memory_and_a_gpu_one_of_the_size_asked_or_measured() -> None:
-    assert HostTier.beside(torch.device("cpu"), 1 << 20, PlainBuffers) is None
-    asked, measured = (HostTier.beside(torch.device("cuda"), size, PlainBuffers) for size in (1 << 20, None))
+    assert HostTier.for_device(torch.device("cpu"), 1 << 20, PlainBuffers) is None
+    asked, measured = (HostTier.for_device(torch.device("cuda"), size, PlainBuffers) for size in (1 << 20, None))
 
     assert asked is not None
     assert measured is not None
     assert asked.budget_bytes == 1 << 20
     assert measured.budget_bytes > 0
-
-
-def test_an_adapter_that_was_removed_meanwhile_is_loaded_at_once_when_it_is_back() -> None:
-    _, disk, _ = tier(0)
-    served: set[str] = set()
-
-    def read(adapter: AdapterDigest, allocate: Allocate, stages: LoadStages) -> AdapterBlob:
-        if adapter not in served:
-            raise ModelNotFound(adapter)
-        return disk.read(adapter, allocate)
-
-    loader = AdapterLoader(read, torch.device("cpu"))
-    reports: list[Command] = []
-    loader._load(AdapterDigest("1"), reports.append, 0.0)
-    served.add("1")
-    loader._load(AdapterDigest("1"), reports.append, 0.0)
-    loader.close()
-
-    assert [isinstance(report, AdapterLoaded) for report in reports] == [False, True]

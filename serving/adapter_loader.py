@@ -1,4 +1,4 @@
-"""Adapters from the disk to the device, off the engine thread."""
+"""Loads adapters from disk to the device, off the engine thread."""
 
 import logging
 import time
@@ -17,30 +17,30 @@ from serving.lora.slot import Slot
 from serving.tiers.host_tier import HostTier, PlainBuffers
 from serving.types import AdapterDigest
 
-log = logging.getLogger("serving.loading")
+log = logging.getLogger("serving.adapter_loader")
 _THREADS = 2
 
 ReadBlob = Callable[[AdapterDigest, Allocate, LoadStages], AdapterBlob]
-"""Brings an adapter's blob into a buffer, and says when its stages have ended. Raises ServingError."""
+"""Reads an adapter's blob into a buffer and notes the end of each stage. Raises ServingError."""
 ToDevice = Callable[[torch.Tensor], torch.Tensor]
-"""Copies a buffer to the device; it may be written to again when this returns."""
+"""Copies a buffer to the device. The buffer may be reused on return."""
 
 
 class AdapterLoader:
-    """Brings adapters to the device on a small pool; each load ends in one command to the engine.
+    """Loads adapters to the device on a small thread pool; each load ends in one command to the engine.
 
-    disk ──read──▶ host ──copy──▶ device. On a CPU host and device are one memory, and an adapter is read straight into
-    its place there; it is not mapped, as a file that is cut short behind our back would end the process. Elsewhere the
-    host keeps what it can, within a budget of its own.
+    disk ──read──▶ host ──copy──▶ device. On a CPU host and device are one memory, and the adapter is read straight into
+    it. Files are not mapped: a file that another process truncates would end this process. With a GPU, host memory
+    caches adapters within a budget of its own.
 
-    The engine asks for an adapter only once until its command has come, so a load is never doubled. One that could not
-    be loaded fails at once for a while, so that requests for it do not keep the threads from the others.
+    The engine requests an adapter only once until the command has come, so no load runs twice at once. After a failed
+    load the adapter fails at once for a while, so that requests for it do not occupy the threads.
     """
 
     def __init__(
         self, read_blob: ReadBlob, device: torch.device, host: HostTier | None = None, to_device: ToDevice | None = None
     ) -> None:
-        """host: None on a CPU; elsewhere None keeps nothing in host memory.   to_device: None copies as torch does."""
+        """host: None on a CPU; with a GPU, None caches nothing.   to_device: None copies with `Tensor.to`."""
         self.host = host
         self._read_blob = read_blob
         self._device = device
@@ -49,26 +49,27 @@ class AdapterLoader:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="openlora-loader")
 
     @classmethod
-    def beside(cls, device: torch.device, read_blob: ReadBlob, host_bytes: int | None) -> "AdapterLoader":
-        """The loader for a device; for a GPU with page-locked host memory and copies beside the running steps.
+    def for_device(cls, device: torch.device, read_blob: ReadBlob, host_bytes: int | None) -> "AdapterLoader":
+        """The loader for a device. For a GPU it has page-locked host memory and copies on a side stream.
 
-        host_bytes: None is measured.
+        host_bytes: the budget of the host tier; None is measured.
         """
         if device.type == "cpu":
             return cls(read_blob, device)
-        return cls(read_blob, device, HostTier.beside(device, host_bytes, PinnedBuffers), DeviceCopy(device))
+        return cls(read_blob, device, HostTier.for_device(device, host_bytes, PinnedBuffers), DeviceCopy(device))
 
     def start(self, adapter: AdapterDigest, report: Callable[[Command], None]) -> None:
-        """Begins loading; `report` gets AdapterLoaded or AdapterFailed from a thread of the pool."""
+        """Begins a load. `report` gets AdapterLoaded or AdapterFailed, on a thread of the pool."""
         self._pool.submit(self._load, adapter, report, time.monotonic())
 
     def forget(self, adapter: AdapterDigest) -> None:
-        """Frees what host memory holds of an adapter that is no longer served."""
+        """Frees the host memory of an adapter that is no longer served."""
         self._backoff.worked(adapter)
         if self.host is not None:
             self.host.forget(adapter)
 
     def close(self) -> None:
+        """Waits for running loads; drops those that have not begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _load(self, adapter: AdapterDigest, report: Callable[[Command], None], asked_at: float) -> None:
@@ -76,7 +77,7 @@ class AdapterLoader:
             self._backoff.check(adapter)
             command = self._loaded(adapter, LoadStages(asked_at))
             self._backoff.worked(adapter)
-        except (SourceUnavailable, ModelNotFound) as known:  # left alone, or removed meanwhile: nothing new is wrong
+        except (SourceUnavailable, ModelNotFound) as known:  # in backoff, or removed meanwhile: not worth a warning
             command = AdapterFailed(adapter, str(known))
         except ServingError as refusal:
             log.warning("adapter_load_failed adapter=%s error=%s", adapter, refusal)
@@ -84,7 +85,7 @@ class AdapterLoader:
             command = AdapterFailed(adapter, str(refusal))
         except Exception:
             log.exception("adapter_load_failed adapter=%s", adapter)
-            command = AdapterFailed(adapter, "The adapter could not be loaded. The operator's log says why.")
+            command = AdapterFailed(adapter, "The adapter could not be loaded. The operator's log has the reason.")
         try:
             report(command)
         except NotReady:
@@ -93,8 +94,8 @@ class AdapterLoader:
     def _loaded(self, adapter: AdapterDigest, stages: LoadStages) -> Command:
         stages.ended("wait")
         slot = self._read(adapter, stages) if self._device.type == "cpu" else self._copy(adapter, stages)
-        told = " ".join(f"{stage}_ms={1e3 * took_s:.1f}" for stage, took_s in stages.seconds.items())
-        log.info("adapter_loaded adapter=%s rank=%d bytes=%d %s", adapter, slot.rank, slot.nbytes, told)
+        timings = " ".join(f"{stage}_ms={1e3 * took_s:.1f}" for stage, took_s in stages.seconds.items())
+        log.info("adapter_loaded adapter=%s rank=%d bytes=%d %s", adapter, slot.rank, slot.nbytes, timings)
         return AdapterLoaded(slot, stages.seconds)
 
     def _read(self, adapter: AdapterDigest, stages: LoadStages) -> Slot:

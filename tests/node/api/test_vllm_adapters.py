@@ -1,6 +1,4 @@
-"""The operator's verbs: only with the token, and on the admin listener."""
-
-from typing import Any
+"""vLLM's two endpoints, as programs written for vLLM call them."""
 
 import httpx2
 import pytest
@@ -9,26 +7,7 @@ from node.dev import starter
 from node.dev.starter import BASE_NAME, StarterAdapter
 from tests.node.running import NodeThread
 
-
-@pytest.fixture
-def admin(node: NodeThread) -> httpx2.Client:
-    return httpx2.Client(base_url=node.admin_url, headers=node.token, timeout=60)
-
-
 LOAD = "/v1/load_lora_adapter"
-
-
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}])
-def test_adapters_are_changed_with_the_token_only(node: NodeThread, header: dict[str, str]) -> None:
-    for base in (node.url, node.admin_url):
-        answer = httpx2.post(base + LOAD, json={"lora_name": "x", "lora_path": "file:/x"}, headers=header)
-
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "unauthorized"
-
-
-def test_the_public_listener_has_no_admin_verbs(node: NodeThread) -> None:
-    assert httpx2.get(node.url + "/admin/ps", headers=node.token).status_code == 404
 
 
 def test_an_adapter_is_loaded_used_and_unloaded_as_with_vllm(
@@ -98,50 +77,7 @@ def test_what_cannot_be_loaded_or_unloaded_is_refused(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_an_unknown_adapter_is_told_in_vllm_s_words(node: NodeThread, http: httpx2.Client) -> None:
+def test_an_unknown_adapter_is_reported_in_vllm_s_words(node: NodeThread, http: httpx2.Client) -> None:
     error = http.post("/v1/unload_lora_adapter", json={"lora_name": "x"}, headers=node.token).json()["error"]
 
     assert (error["message"], error["type"]) == ("The lora adapter 'x' cannot be found.", "NotFoundError")
-
-
-@pytest.mark.parametrize(
-    ("source", "code"),
-    [("file:/nonexistent", "source_refused"), ("ftp://x/y", "source_refused"), ("hf:org/name", "source_refused")],
-)
-def test_a_source_that_cannot_be_used_is_refused(admin: httpx2.Client, source: str, code: str) -> None:
-    answer = admin.post("/admin/adapters", json={"source": source, "name": "bad"})
-
-    assert 400 <= answer.status_code < 600
-    assert answer.json()["code"] in (code, "source_unavailable")
-
-
-def test_pin_evict_and_ps_show_what_is_in_memory(
-    admin: httpx2.Client, http: httpx2.Client, adapter: StarterAdapter
-) -> None:
-    def shown() -> dict[str, Any]:
-        models = admin.get("/admin/ps").json()["models"]
-        return next(model for model in models if model["id"] == adapter.name)
-
-    http.post("/v1/completions", json={"model": adapter.name, "prompt": "Hi", "max_tokens": 1})
-    before = shown()
-    http.post("/v1/completions", json={"model": adapter.name, "prompt": "Hi", "max_tokens": 1})
-    after = shown()
-    assert (after["residency"], after["in_flight"], after["pinned"]) == ("device", 0, False)
-    assert after["hits"] == before["hits"] + 1
-    assert after["last_used"] >= before["last_used"]
-    assert after["rank"] > 0 < after["bytes"]
-    assert admin.post(f"/admin/adapters/{adapter.name}/pin").json()["pinned"] is True
-    refused = admin.post(f"/admin/adapters/{adapter.name}/evict")
-    assert (refused.status_code, refused.json()["code"]) == (409, "adapter_busy")
-    assert admin.post(f"/admin/adapters/{adapter.name}/unpin").json()["pinned"] is False
-    assert admin.post(f"/admin/adapters/{adapter.name}/evict").status_code == 200
-    assert shown()["residency"] == "disk"
-
-
-def test_status_names_each_check(admin: httpx2.Client) -> None:
-    status = admin.get("/admin/status").json()
-
-    assert status["ready"] is True
-    assert status["adapters"]["registered"] >= len(starter.pack().adapters)
-    assert status["uptime_s"] >= 0
-    assert status["checks"]["accepting"] == {"ok": True, "reason": "takes new requests"}
