@@ -277,7 +277,7 @@ class Service:
 
     async def check_integrity(self) -> None:
         """Asserts that every page and slot is accounted for. A failed assertion stops the engine."""
-        await self._on_engine_thread(self._engine.scheduler.check_integrity)
+        await asyncio.wrap_future(self._engine.mailbox.run(self._engine.scheduler.check_integrity))
 
     # ── between the threads ───────────────────────────────────────────────────────────────────────────────────────────
 

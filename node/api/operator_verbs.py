@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.encoding import rfc3339
+from node.api.auth import operator_only
 from node.api.bodies import parse
 from node.api.health import readiness
 from node.api.models import model_json
 from node.api.reading import read_body
-from node.api.vllm_adapters import operator_only
 from node.config import named_source
 from node.world import TheWorld, World
 from serving.errors import NameTaken

@@ -110,6 +110,15 @@ class Mailbox:
         with contextlib.suppress(NotReady):
             self.put(command)
 
+    def run(self, action: Callable[[], None]) -> "Future[None]":
+        """Queues `action` for the engine thread, which runs it between two steps; the future gets what it raises.
+
+        Raises NotReady if the engine thread has ended.
+        """
+        done: Future[None] = Future()
+        self.put(Run(action, done))
+        return done
+
     def take(self, wait_s: float = 0.0) -> list[Command]:
         """Returns all queued commands; if there are none, waits up to `wait_s` (inf is allowed) for the first."""
         commands: list[Command] = []

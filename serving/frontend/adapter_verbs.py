@@ -13,7 +13,7 @@ from serving.adapters import composition
 from serving.adapters.arrivals import Arrival
 from serving.adapters.store import AdapterStore, AdapterVersion
 from serving.engine.engine import Engine
-from serving.engine.mailbox import Run, Unload
+from serving.engine.mailbox import Unload
 from serving.errors import AdapterBusy, InvalidRequest, NotReady, ServingError, StorageFailed
 from serving.frontend.catalog import Catalog
 from serving.frontend.name_stages import Load
@@ -200,9 +200,7 @@ class AdapterVerbs:
 
     async def _in_engine(self, action: Callable[[], None]) -> None:
         """Runs `action` on the engine thread between two steps; raises what it raises."""
-        done: Future[None] = Future()
-        self._engine.mailbox.put(Run(action, done))
-        await asyncio.wrap_future(done)
+        await asyncio.wrap_future(self._engine.mailbox.run(action))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
