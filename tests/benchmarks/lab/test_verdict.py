@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.lab.verdict import Checks, Isolated, Verdict, agreement, judged
+from benchmarks.lab.verdict import Checks, Isolated, Verdict, agreement, judge
 from serving.types import TokenLogprobs
 
 BASE, OTHER = (9, 2, 3, 4), (7, 7, 7, 7)
@@ -15,7 +15,7 @@ OWN = Isolated(
 
 
 def verdict(tokens: Sequence[int], base: Sequence[int] | None = BASE) -> Verdict:
-    return judged(tokens, OWN, base, [OTHER], tie_nats=1.0)
+    return judge(tokens, OWN, base, [OTHER], tie_nats=1.0)
 
 
 def test_the_isolated_runs_tokens_are_exact() -> None:
