@@ -1,4 +1,4 @@
-"""What surrounds every answer: a request id, one log line, and an error body in the dialect of the path."""
+"""What every answer has: a request id, one log line, and error bodies in the format of the path."""
 
 import logging
 import re
@@ -34,9 +34,10 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class Envelope:
-    """ASGI middleware: echoes `X-Request-Id` or makes one, logs the request, and catches what nobody expected.
+    """ASGI middleware that sets `X-Request-Id`, logs every request, and answers unexpected exceptions with 500.
 
-    Not a `BaseHTTPMiddleware`: answers stream through untouched.
+    It takes over the client's request id if it is well-formed. It is no `BaseHTTPMiddleware`, so that answers stream
+    through unchanged.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -77,7 +78,7 @@ def _request_id(request: Request) -> str:
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
-    """Every error of the table gets its answer; the framework's own errors are translated first."""
+    """Add Envelope, and handlers that answer the errors of the table and of the framework in our format."""
 
     async def on_known(request: Request, error: Exception) -> Response:
         return error_response(request, error, metrics)
@@ -104,7 +105,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
-    """OpenAI's body under /v1, problem details elsewhere."""
+    """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
     told = answer(error)
     metrics.refused(told.code)
     headers = dict(told.headers)

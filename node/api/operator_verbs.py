@@ -11,8 +11,8 @@ from node.api.bodies import parse
 from node.api.errors import InvalidBody
 from node.api.health import readiness
 from node.api.models import model_json
-from node.api.nodes import rfc3339
 from node.api.reading import read_body
+from node.api.timestamps import rfc3339
 from node.config import named_source
 from node.world import TheWorld, World
 from serving.types import AdapterDigest, ModelCard

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from node.api.errors import INTERNAL, TABLE, ApiError, Fault, answer, fault_of, openai_body, problem_body
+from node.api.errors import (
+    INTERNAL,
+    TABLE,
+    ApiError,
+    Fault,
+    UnsupportedField,
+    answer,
+    fault_of,
+    openai_body,
+    problem_body,
+)
 from node.chain.errors import ChainError
 from node.payments.errors import PaymentError
 from node.settlement.errors import SettlementError
@@ -65,3 +75,8 @@ def test_both_bodies_carry_the_same_code() -> None:
     told = answer(Overloaded(1.0))
 
     assert openai_body(told)["error"]["code"] == problem_body(told, "r-1")["code"] == "overloaded"  # type: ignore[index]
+
+
+def test_only_an_optional_field_is_to_be_left_out() -> None:
+    assert "Leave it out." in str(UnsupportedField("tools", optional=True))
+    assert "Leave it out" not in str(UnsupportedField("prompt", "one prompt per request is supported"))
