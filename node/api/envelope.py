@@ -44,6 +44,7 @@ class Envelope:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request. Other ASGI scopes pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
