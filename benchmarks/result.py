@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class DirtyTree(Exception):
-    """The code differs from its commit, so nobody could repeat a measurement of it."""
+    """The code differs from its commit, so no one could repeat the measurement."""
 
     def __init__(self, measured: str) -> None:
         super().__init__(

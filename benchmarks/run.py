@@ -1,6 +1,6 @@
 """`python -m benchmarks.run [NAME …]`: every measurement that the README quotes, one after another.
 
-Each writes benchmarks/results/NAME.json. A working tree that differs from its commit is refused, because nobody could
+Each writes benchmarks/results/NAME.json. A working tree that differs from its commit is refused, because no one could
 repeat the measurement; `--allow-dirty` measures it nevertheless, for trying something out.
 """
 

@@ -107,14 +107,14 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
     """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
-    told = answer(error)
-    metrics.refused(told.code)
-    headers = dict(told.headers)
+    reply = answer(error)
+    metrics.refused(reply.code)
+    headers = dict(reply.headers)
     if isinstance(error, PaymentRequired):
         headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
-    if fault_of(error) is not INTERNAL and told.status >= 500:
-        _log.warning("request_refused", request_id=request.state.request_id, code=told.code, reason=str(error))
+    if fault_of(error) is not INTERNAL and reply.status >= 500:
+        _log.warning("request_refused", request_id=request.state.request_id, code=reply.code, reason=str(error))
     if request.url.path.startswith("/v1/"):
-        return JSONResponse(openai_body(told), told.status, headers)
-    body = problem_body(told, request.state.request_id)
-    return JSONResponse(body, told.status, headers, media_type="application/problem+json")
+        return JSONResponse(openai_body(reply), reply.status, headers)
+    body = problem_body(reply, request.state.request_id)
+    return JSONResponse(body, reply.status, headers, media_type="application/problem+json")

@@ -18,7 +18,7 @@ def test_the_gpu_profile_is_refused_without_one(cli: Cli) -> None:
     assert "--profile cpu" in done.err
 
 
-def test_one_scenario_is_picked_by_its_letter_and_written_as_json(cli: Cli, tmp_path: Path) -> None:
+def test_a_scenario_is_selected_by_its_letter_and_written_as_json(cli: Cli, tmp_path: Path) -> None:
     done = cli("--json", "bench", "switch", "--profile", "tiny", "--scenario", "E", "--output", str(tmp_path / "r"))
 
     assert done.code == 0, done.err
@@ -32,7 +32,9 @@ def test_one_scenario_is_picked_by_its_letter_and_written_as_json(cli: Cli, tmp_
     assert churn["threads"] >= 1
 
 
-def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named_with_the_command_that_installs_them(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("node.cli.diagnosis.missing_packages", lambda: ["torch"])
 
     done = cli("bench", "serve", "--profile", "tiny")
@@ -43,7 +45,7 @@ def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["serve", "--scenario", "B"], "no scenario 'B'"),
         (["serve", "--profile", "huge"], "no profile 'huge'"),
@@ -51,9 +53,9 @@ def test_without_torch_the_fix_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch
         (["serve", "--quick", "--full"], "exclude each other"),
     ],
 )
-def test_what_there_is_not_is_said_with_what_there_is(words: list[str], told: str, cli: Cli) -> None:
+def test_an_unknown_option_value_is_refused_with_the_known_ones(words: list[str], message: str, cli: Cli) -> None:
     done = cli("bench", *words)
 
     assert done.code in (2, 3)
-    assert told in done.err
+    assert message in done.err
     assert "fix:" in done.err

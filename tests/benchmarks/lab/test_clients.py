@@ -1,4 +1,4 @@
-"""What is counted of the traffic."""
+"""Clients and what is measured of their requests."""
 
 import asyncio
 
@@ -34,18 +34,20 @@ def test_the_first_token_counts_from_when_the_request_was_due() -> None:
     assert (figures["requests"], figures["refused"], figures["lost"], figures["loads"]) == (2, 1, 0, 3)
 
 
-def test_processor_time_is_told_per_step_where_there_were_steps() -> None:
+def test_processor_time_per_step_is_reported_if_there_were_steps() -> None:
     assert Measurement((answer(4),), 1.0, {"steps": 4}, cpu_s=0.2).figures()["cpu_ms_per_step"] == pytest.approx(50)
     assert "cpu_ms_per_step" not in Measurement((answer(4),), 1.0, cpu_s=0.2).figures()
 
 
-def test_part_of_the_traffic_can_be_looked_at() -> None:
-    load = Measurement((answer(4, tenant="hot"), answer(4, tenant="cold")), wall_s=1.0)
+def test_a_measurement_can_be_restricted_to_part_of_the_traffic() -> None:
+    measurement = Measurement((answer(4, tenant="hot"), answer(4, tenant="cold")), wall_s=1.0)
 
-    assert [each.request.tenant for each in load.only(lambda request: request.tenant == "hot").answers] == ["hot"]
+    assert [each.request.tenant for each in measurement.only(lambda request: request.tenant == "hot").answers] == [
+        "hot"
+    ]
 
 
-async def test_what_happens_besides_happens_at_least_once_and_to_its_end() -> None:
+async def test_a_repeated_event_happens_at_least_once_and_is_never_cut_short() -> None:
     begun: list[int] = []
     ended: list[int] = []
 
@@ -61,7 +63,7 @@ async def test_what_happens_besides_happens_at_least_once_and_to_its_end() -> No
     assert len(begun) == len(ended) >= 1
 
 
-async def test_what_fails_besides_ends_the_traffic() -> None:
+async def test_a_repeated_event_that_fails_ends_the_traffic() -> None:
     never = asyncio.Event()
     stopped: list[bool] = []
 

@@ -15,12 +15,12 @@ from serving.config import KERNELS_HOME, StepThreads
 TINY = replace(PROFILES["tiny"], rounds=3)
 
 
-def arms(told: list[str], wall_s: float = 1.0) -> list[Arm]:
-    """Two that only note when it is their turn."""
+def arms(turns_run: list[str], wall_s: float = 1.0) -> list[Arm]:
+    """Two arms that only record their turns."""
 
     def turn(name: str) -> Turn:
         async def run(number: int) -> Measurement:
-            told.append(f"{name}{number}")
+            turns_run.append(f"{name}{number}")
             return Measurement((), wall_s)
 
         return run
@@ -29,10 +29,10 @@ def arms(told: list[str], wall_s: float = 1.0) -> list[Arm]:
 
 
 async def turns(profile: Profile, folder: Path, **options: float) -> list[str]:
-    told: list[str] = []
-    measurements = await Lab(profile, folder, seed=5).take_turns(arms(told), **options)
+    turns_run: list[str] = []
+    measurements = await Lab(profile, folder, seed=5).take_turns(arms(turns_run), **options)
     assert len(measurements["a"]) == len(measurements["b"])
-    return told
+    return turns_run
 
 
 async def test_every_other_round_goes_backwards_after_a_rehearsal(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_figures_of_arms_are_compared_turn_by_turn() -> None:
     assert medians(measurements)["slow"]["turns"] == 2
 
 
-async def test_a_services_threads_are_those_it_is_told_and_later_services_take_the_firsts(tmp_path: Path) -> None:
+async def test_a_services_threads_are_those_it_is_given_and_later_services_take_the_firsts(tmp_path: Path) -> None:
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
     lab.step_threads = StepThreads(3, shared_from=5)

@@ -9,22 +9,22 @@ from benchmarks.lab.profiles import PROFILES
 TINY = PROFILES["tiny"].quick()
 
 
-async def test_stocked_adapters_are_those_that_are_registered_one_by_one(tmp_path: Path) -> None:
+async def test_adapters_registered_in_bulk_equal_those_registered_one_by_one(tmp_path: Path) -> None:
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
 
-    stocked = await lab.service(3, home="stocked")
+    bulk = await lab.service(3, home="bulk")
     registered = await lab.service(home="registered", budget_bytes=lab.adapters_bytes(3))
     for number in range(3):
         await lab.register(registered, number)
 
-    assert [card.adapter for card in stocked.models()] == [card.adapter for card in registered.models()]
-    load = await closed_loop(stocked, lab.requests(names(3)), 3)
-    assert not any(answer.is_lost for answer in load.answers)
+    assert [card.adapter for card in bulk.models()] == [card.adapter for card in registered.models()]
+    measurement = await closed_loop(bulk, lab.requests(names(3)), 3)
+    assert not any(answer.is_lost for answer in measurement.answers)
     await lab.close()
 
 
-async def test_a_home_is_stocked_with_what_it_lacks(tmp_path: Path) -> None:
+async def test_only_the_adapters_that_a_home_lacks_are_registered(tmp_path: Path) -> None:
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
 

@@ -26,7 +26,7 @@ def test_another_adapters_answer_is_wrong() -> None:
     assert verdict(OTHER) is Verdict.WRONG_ADAPTER
 
 
-def test_the_bases_answer_to_a_question_for_an_adapter_is_told() -> None:
+def test_the_bases_answer_to_a_request_for_an_adapter_is_recognised() -> None:
     assert verdict(BASE) is Verdict.SILENT_BASE
 
 

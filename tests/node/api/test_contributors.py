@@ -13,9 +13,9 @@ from tests.node.running import NodeThread
 def test_earnings_sum_to_the_fees_of_all_receipts(client: httpx2.Client, paid_node: NodeThread) -> None:
     operator = dev_accounts()[1].address
     total = sum(one.fee for one in receipts_of(client))
-    everybody = [key.address for key in dev_accounts()]
+    addresses = [key.address for key in dev_accounts()]
 
-    accrued = [client.get(f"/contributors/{one}/earnings").json()["totals"]["accrued"] for one in everybody]
+    accrued = [client.get(f"/contributors/{one}/earnings").json()["totals"]["accrued"] for one in addresses]
     series = client.get(f"/contributors/{operator}/earnings", params={"group_by": "adapter"}).json()
     exported = client.get(f"/contributors/{operator}/export.csv", params={"bucket": "day"}).text
 

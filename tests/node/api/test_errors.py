@@ -48,7 +48,7 @@ def test_one_code_has_one_status_and_one_title() -> None:
 
 
 @pytest.mark.parametrize("base", [ServingError, PaymentError, SettlementError, ChainError, StoreError, ApiError])
-def test_everything_the_parts_raise_on_purpose_is_in_the_table(base: type[Exception]) -> None:
+def test_every_error_class_of_our_packages_is_in_the_table(base: type[Exception]) -> None:
     assert all(fault_of_class(cls) is not INTERNAL for cls in all_subclasses(base))
 
 
@@ -56,25 +56,25 @@ def fault_of_class(cls: type[Exception]) -> Fault:
     return fault_of(cls.__new__(cls))
 
 
-def test_an_unexpected_error_tells_nothing_of_itself() -> None:
-    told = answer(RuntimeError("password is hunter2 in /srv/secret"))
+def test_the_text_of_an_unexpected_error_is_not_sent() -> None:
+    reply = answer(RuntimeError("password is hunter2 in /srv/secret"))
 
-    assert (told.status, told.code) == (500, "internal_error")
-    assert "hunter2" not in str(openai_body(told)) + str(problem_body(told, "r-1"))
+    assert (reply.status, reply.code) == (500, "internal_error")
+    assert "hunter2" not in str(openai_body(reply)) + str(problem_body(reply, "r-1"))
 
 
 @pytest.mark.parametrize("seconds", [0.2, 7.0])
 def test_a_full_queue_says_when_to_come_back(seconds: float) -> None:
-    told = answer(Overloaded(seconds))
+    reply = answer(Overloaded(seconds))
 
-    assert told.status == 429
-    assert told.headers["Retry-After"] == str(max(1, round(seconds)))
+    assert reply.status == 429
+    assert reply.headers["Retry-After"] == str(max(1, round(seconds)))
 
 
 def test_both_bodies_carry_the_same_code() -> None:
-    told = answer(Overloaded(1.0))
+    reply = answer(Overloaded(1.0))
 
-    assert openai_body(told)["error"]["code"] == problem_body(told, "r-1")["code"] == "overloaded"  # type: ignore[index]
+    assert openai_body(reply)["error"]["code"] == problem_body(reply, "r-1")["code"] == "overloaded"  # type: ignore[index]
 
 
 def test_only_an_optional_field_is_to_be_left_out() -> None:
