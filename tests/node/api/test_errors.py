@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from node.api.errors import (
@@ -17,6 +18,7 @@ from node.api.errors import (
     problem_body,
 )
 from node.chain.errors import ChainError
+from node.dev.starter import BASE_NAME
 from node.payments.errors import PaymentError
 from node.settlement.errors import SettlementError
 from node.store.errors import StoreError
@@ -80,3 +82,22 @@ def test_both_bodies_carry_the_same_code() -> None:
 def test_only_an_optional_field_is_to_be_left_out() -> None:
     assert "Leave it out." in str(UnsupportedField("tools", optional=True))
     assert "Leave it out" not in str(UnsupportedField("prompt", "one prompt per request is supported"))
+
+
+@pytest.mark.parametrize(
+    ("change", "optional"),
+    [
+        ({"prompt": ["one", "two"]}, False),
+        ({"response_format": {"type": "regex"}}, False),
+        ({"guided_regex": "x"}, True),
+        ({"suffix": "x"}, True),
+    ],
+    ids=["a value of a required field", "a value of a served field", "an unknown field", "a field that is off"],
+)
+def test_a_refusal_advises_to_leave_out_only_what_may_be_left_out(
+    http: httpx2.Client, change: dict[str, object], optional: bool
+) -> None:
+    refused = http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1} | change)
+
+    assert refused.json()["error"]["code"] == "unsupported_field"
+    assert ("Leave it out." in refused.json()["error"]["message"]) is optional
