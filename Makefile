@@ -1,6 +1,6 @@
-# Two commands matter: `make start` runs a node from a fresh clone, `make test` proves it.
+# Two commands matter: `make start` runs a node from a fresh clone, `make test` tests it.
 # TORCH_INDEX_URL   the wheel index for torch, when the default one does not carry the build you want (CPU or CUDA)
-# PYTHON            a Python 3.11, 3.12 or 3.13; found by itself otherwise
+# PYTHON            a Python 3.11, 3.12 or 3.13; by default the first one in PATH
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
@@ -27,7 +27,7 @@ test-gpu: .make/test ## On a machine with a CUDA GPU: serving there, with compil
 	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "This torch sees no CUDA GPU. Install a CUDA build of it (README.md: TORCH_INDEX_URL) on a machine that has one."; exit 1; }
 	@TRITON_INTERPRET=0 $(BIN)/python -m pytest tests/serving tests/parity
 
-check: .make/test .make/npm ## Style, types, directions of imports, sizes, spelling, documentation of the contracts
+check: .make/test .make/npm ## Style, docstrings, types, import directions, sizes, figures, spelling, the contracts' documentation
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -46,7 +46,7 @@ contracts: .make/npm ## Recompile the contracts into contracts/artifacts
 gas: .make/npm ## Measure the contracts' gas into contracts/test/snapshots
 	@npm --prefix contracts run --silent gas
 
-bench: .make/test ## Measure what the README quotes (about 40 minutes); writes benchmarks/results/*.json
+bench: .make/test ## Measure what the README quotes, from a clean commit (about 40 minutes); writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks.run
 
 figures: .make/test ## Write the measured figures into README.md
@@ -56,12 +56,12 @@ starter: .make/test ## Train the starter pack again (about ten CPU minutes)
 	@$(BIN)/python -m scripts.starter.train
 
 .make/serve: $(PINS)
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one, or: make start PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none is in PATH. Install one, or: make start PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) scripts/install.py --venv $(VENV) serve dev-chain
 	@mkdir -p .make && touch $@
 
 .make/test: $(PINS)
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one, or: make test PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none is in PATH. Install one, or: make test PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) scripts/install.py --venv $(VENV) serve dev-chain postgres test
 	@mkdir -p .make && touch $@ .make/serve
 

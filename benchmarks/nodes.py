@@ -1,4 +1,4 @@
-"""Nodes under measurement: real processes in homes of their own, on free ports of loopback."""
+"""Nodes under measurement: real processes, each with its own home, on free loopback ports."""
 
 import json
 import signal
@@ -16,13 +16,14 @@ START_S = 120
 
 @dataclass(frozen=True, slots=True)
 class RunningNode:
-    """A node that said it is ready. rss_bytes are those of the serving process alone, not of its chain."""
+    """A node that has reported that it is ready. pid: of the serving process, not of the embedded chain."""
 
     url: str
     home: Path
     pid: int
 
     def rss_bytes(self) -> int:
+        """Resident memory of the serving process now. Source: proc(5), VmRSS."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) * 1024
@@ -30,7 +31,10 @@ class RunningNode:
 
 @contextmanager
 def running_node(*flags: str) -> Iterator[RunningNode]:
-    """`python -m node start FLAGS`, ready; drained and gone afterwards."""
+    """Run `python -m node start FLAGS` and wait until it is ready; drain and stop it afterwards.
+
+    Raises RuntimeError with the node's log if it is not ready within START_S seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="openlora-bench-") as folder:
         home = Path(folder)
         command = [
@@ -59,7 +63,7 @@ def _ready(child: subprocess.Popen[bytes], home: Path) -> RunningNode:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and child.poll() is None:
         if b"Ready in" in (home / "log").read_bytes():
-            found = json.loads((home / "run.json").read_text())
-            return RunningNode(found["url"], home, child.pid)
+            run = json.loads((home / "run.json").read_text())
+            return RunningNode(run["url"], home, child.pid)
         time.sleep(0.1)
     raise RuntimeError(f"the node did not start:\n{(home / 'log').read_text()}")

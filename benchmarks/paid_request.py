@@ -1,8 +1,10 @@
-"""What payment costs a request: the same chat request to a paid node and to a free one, in turn.
+"""What payment adds to a request: the same chat request sent to a paid node and to a free node, in turn.
 
-Both are nodes on this machine with the starter pack. The paid side signs, is admitted, gets a durable
-receipt and checks it; the free side does none of this. Time is taken around the whole call of a client that keeps its
-connection.
+Both nodes run on this machine and serve the starter pack. The paid request is signed by the client, admitted by the
+node, recorded in a durable receipt, and the client checks that receipt; the free request skips all of this. The time is
+that of the client's whole call, over a connection that stays open.
+
+Run it with `python -m benchmarks.run paid_request`.
 """
 
 import statistics
@@ -13,7 +15,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.nodes import running_node
-from benchmarks.record import write
+from benchmarks.result import write
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
 
@@ -24,8 +26,8 @@ DEPOSIT = 10**18
 PAYER = 2
 
 
-def main() -> None:
-    """Measure and store benchmarks/results/paid_request.json."""
+def measure() -> None:
+    """Measure both nodes and write benchmarks/results/paid_request.json."""
     with running_node("--free") as free, running_node("--dev") as paid, tempfile.TemporaryDirectory() as state:
         auth = WalletAuth(dev_accounts()[PAYER], Path(state), deposit=DEPOSIT)
         with httpx2.Client(base_url=free.url) as plain, httpx2.Client(base_url=paid.url, auth=auth) as paying:
@@ -34,10 +36,15 @@ def main() -> None:
 
 
 def compare(plain: httpx2.Client, paying: httpx2.Client, output_tokens: int) -> dict[str, object]:
-    """Median times of both sides, asked in turn, and the median of the ratios pair by pair."""
+    """Median and 95th-percentile times of ROUNDS alternating requests, and the median of the ratios pair by pair."""
     for _ in range(WARM_UP):
-        ask(plain, output_tokens), ask(paying, output_tokens)
-    pairs = [(ask(plain, output_tokens), ask(paying, output_tokens)) for _ in range(ROUNDS)]
+        timed_request(plain, output_tokens), timed_request(paying, output_tokens)
+    pairs = [(timed_request(plain, output_tokens), timed_request(paying, output_tokens)) for _ in range(ROUNDS)]
+    return summary(pairs, output_tokens)
+
+
+def summary(pairs: list[tuple[float, float]], output_tokens: int) -> dict[str, object]:
+    """The row of the result for `pairs` of (unpaid, paid) times in seconds, of at least two."""
     unpaid, paid = zip(*pairs, strict=True)
     return {
         "output_tokens": output_tokens,
@@ -49,8 +56,8 @@ def compare(plain: httpx2.Client, paying: httpx2.Client, output_tokens: int) -> 
     }
 
 
-def ask(client: httpx2.Client, output_tokens: int) -> float:
-    """Seconds one chat request takes; it must succeed and produce exactly the tokens asked for at most."""
+def timed_request(client: httpx2.Client, output_tokens: int) -> float:
+    """Seconds until a chat request of at most `output_tokens` was answered. Raises HTTPStatusError if it failed."""
     body = {
         "model": "dermatology",
         "messages": [{"role": "user", "content": "What is the dose of Grefemont cream?"}],
@@ -62,7 +69,3 @@ def ask(client: httpx2.Client, output_tokens: int) -> float:
     took = time.perf_counter() - started
     answer.raise_for_status()
     return took
-
-
-if __name__ == "__main__":
-    main()

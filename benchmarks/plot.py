@@ -1,4 +1,4 @@
-"""A picture of what more registered adapters do to throughput and to the wait for the first token, as SVG."""
+"""The plot of throughput and time to first token against the number of registered adapters, as SVG."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 WIDTH, HEIGHT = 760, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 44, 44
 _INSET = 28
-"""From the sides of the grid to the first and last point, whose numbers would else cover those of the axis."""
+"""Distance of the first and last point from the sides of the grid, so their labels do not cover the axis's."""
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600 }
@@ -27,14 +27,14 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One curve over the number of registered adapters. points: (adapters, value), by adapters."""
+    """One curve over the number of registered adapters. points: (adapters, value), sorted by adapters."""
 
     title: str
     points: Sequence[tuple[int, float]]
 
 
 def panels(scale: dict[str, Any]) -> tuple[Panel, Panel]:
-    """Throughput, and the 99th percentile of the time to first token. scale: what the scenario found."""
+    """The panels of throughput and of p99 time to first token. scale: the result of the scenario `scale`."""
     arms = scale["arms"]
     counts = sorted(int(name.split()[0]) for name in arms if "open loop" not in name)
     return (
@@ -47,7 +47,10 @@ def panels(scale: dict[str, Any]) -> tuple[Panel, Panel]:
 
 
 def svg(drawn: Sequence[Panel], description: str) -> str:
-    """The panels side by side. Colours follow the reader's light or dark scheme; the ground is transparent."""
+    """The panels next to each other as one SVG image with a transparent background.
+
+    Colours follow the reader's light or dark scheme. description: the image's title for screen readers.
+    """
     width = WIDTH / len(drawn)
     shapes = [shape for place, panel in enumerate(drawn) for shape in _panel(panel, place * width, width)]
     head = (
@@ -85,7 +88,7 @@ def _panel(panel: Panel, left: float, width: float) -> list[str]:
 
 
 def ticks_to(most: float) -> list[float]:
-    """Round numbers from 0 to the first that is not below `most`: four to six of them."""
+    """Four to six round numbers from 0 to the first that is not below `most`."""
     size = 10 ** math.floor(math.log10(most / 4))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if most <= 5 * size * factor)
     return [step * number for number in range(math.ceil(most / step) + 1)]

@@ -1,30 +1,28 @@
 """What a figure was measured on: the machine, the software and the commit."""
 
-import math
 import os
 import platform
 import subprocess
-import time
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from node.version import VERSION
 
-FORMAT = 2
-"""Of the benchmark's result: raised when a reader of older ones would misread it."""
+DIRTY = "-dirty"
+"""Suffix of a commit from which the measured code differs."""
 _ROOT = Path(__file__).parent.parent
 _LIBRARIES = ("torch", "transformers", "peft")
 _NOT_CODE = (":!*.md", ":!*.svg", ":!benchmarks/results")
 
 
 def provenance() -> dict[str, object]:
-    """When, at which version and commit, and on what."""
+    """Time, version, commit and machine of a measurement that starts now."""
     return {"measuredAt": _now(), "version": VERSION, "commit": commit(), "machine": machine()}
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores and Python: what a reader needs to judge a figure."""
+    """Processor, cores, Python and system: what a reader needs to judge a figure."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -33,46 +31,31 @@ def machine() -> dict[str, object]:
     }
 
 
-def load_average() -> float | None:
-    """Runnable processes over the last minute, our own included; None where the system does not tell."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def others_s(stat: Path = Path("/proc/stat")) -> float:
-    """Processor seconds that everybody but this process has used since the system's start, or that its host took away.
-
-    Not a number where the system does not tell. Source: proc(5), /proc/stat.
-    """
-    if not stat.exists():
-        return math.nan
-    user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text().split(maxsplit=9)[1:9])
-    busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return busy_s - time.process_time()
-
-
 def libraries() -> dict[str, str]:
-    found = {}
+    """Versions of the libraries that decide how fast we and the peers are; "not installed" for a missing one."""
+    versions = {}
     for name in _LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def commit(root: Path = _ROOT) -> str:
-    """What is checked out at `root`, with "-dirty" if code differs from it; results and texts may.
+    """The abbreviated commit checked out at `root`, with DIRTY appended if code differs from it.
 
-    "unknown" for an installed copy, also one that lies in somebody else's clone.
+    Changed results, Markdown and SVG files do not count as code. "unknown" for an installed copy, even one inside
+    another project's clone.
     """
     if not (root / ".git").exists():
         return "unknown"
     try:
-        found = _git(root, "rev-parse", "--short", "HEAD")
+        head = _git(root, "rev-parse", "--short", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_NOT_CODE)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{found}-dirty" if changed else found
+    return head + DIRTY if changed else head
 
 
 def _git(root: Path, *words: str) -> str:

@@ -1,6 +1,6 @@
-"""Check that files stay under 300 lines, functions under 40, and modules are named by a noun of the field.
+"""Check that files stay under 300 lines and functions under 40, and that no module has a vague name.
 
-Exits 1 and lists every offence with its place. Lines of a function are counted without its signature's docstring.
+Exits 1 and lists every offence with its place. The lines of a function are those of its body after the docstring.
 """
 
 import ast
@@ -16,7 +16,7 @@ SOURCE_SUFFIXES = {".py", ".sol", ".mjs", ".cjs", ".ts", ".tsx"}
 
 
 def offences(path: str, text: str) -> Iterator[str]:
-    """What one source file does wrong, as lines ready to print."""
+    """The offences of one source file, as lines ready to print."""
     lines = text.count("\n")
     if lines > MAX_FILE_LINES:
         yield f"{path}: {lines} lines (at most {MAX_FILE_LINES}); split it by concept"
@@ -27,6 +27,7 @@ def offences(path: str, text: str) -> Iterator[str]:
 
 
 def python_offences(path: str, tree: ast.Module) -> Iterator[str]:
+    """Functions that are too long or, outside tests, lack types."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -38,12 +39,13 @@ def python_offences(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of the body after the docstring; nested functions count for their parent too."""
+    """Lines of the body after the docstring. Nested functions count for their parent too."""
     body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
     return (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def untyped(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """The arguments and return value of a function that have no type."""
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     missing = [arg.arg for arg in arguments if arg.annotation is None and arg.arg not in {"self", "cls"}]
     if missing or node.returns is None:
@@ -52,11 +54,12 @@ def untyped(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
 
 
 def main() -> int:
+    """Check all tracked sources. Returns the exit status."""
     listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.splitlines()
     paths = [path for path in listed if Path(path).suffix in SOURCE_SUFFIXES and Path(path).exists()]
-    found = [line for path in paths for line in offences(path, Path(path).read_text())]
-    print("\n".join(found) if found else f"sizes: {len(paths)} files are fine")
-    return 1 if found else 0
+    faults = [line for path in paths for line in offences(path, Path(path).read_text())]
+    print("\n".join(faults) if faults else f"sizes: {len(paths)} files are fine")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Install the pinned dependencies and this project into a virtual environment. Standard library only.
 
-torch goes first and alone: any later, looser range would replace it by another build of several gigabytes.
+torch is installed first and alone. Otherwise a looser version range could replace it with a build of several gigabytes.
 """
 
 import argparse
@@ -19,6 +19,7 @@ NEEDED_BYTES = 3_000_000_000
 
 
 def main() -> int:
+    """The command line. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, required=True)
     parser.add_argument("extras", nargs="*")
@@ -30,7 +31,7 @@ def main() -> int:
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES:
         print(
-            f"{free / 1e9:.1f} GB are free on this disk and about {NEEDED_BYTES / 1e9:.0f} GB are needed.",
+            f"This disk has {free / 1e9:.1f} GB free; about {NEEDED_BYTES / 1e9:.0f} GB are needed.",
             file=sys.stderr,
         )
         return 1
@@ -44,6 +45,10 @@ def main() -> int:
 
 
 def install(target: Path, extras: list[str]) -> None:
+    """Create the environment if need be, and install torch and then this project with `extras`, editable.
+
+    Raises CalledProcessError if pip fails.
+    """
     python = target / "bin" / "python"
     if not python.exists():
         print(f"Creating {target} with Python {sys.version.split()[0]}", flush=True)
@@ -73,12 +78,13 @@ def pinned(package: str) -> str:
 
 
 def installed(python: Path, package: str) -> bool:
+    """Whether the environment of this interpreter has the package."""
     shown = subprocess.run([python, "-m", "pip", "show", "--quiet", package], capture_output=True, check=False)
     return shown.returncode == 0
 
 
 def announce_size(command: list[str]) -> None:
-    """Say how much torch will download, before it does."""
+    """Print how many bytes pip will download for torch."""
     plan = subprocess.run(
         [*command, "--dry-run", "--quiet", "--report", "-"], capture_output=True, text=True, check=False
     )
@@ -91,12 +97,13 @@ def announce_size(command: list[str]) -> None:
     print(f"torch: {total / 1e6:,.0f} MB to download", flush=True)
     if total > 1_000_000_000:
         print(
-            "  (this is a CUDA build; for a smaller CPU build interrupt now and set TORCH_INDEX_URL, see README.md)",
+            "  (a CUDA build; for the smaller CPU build, interrupt now and set TORCH_INDEX_URL, see README.md)",
             flush=True,
         )
 
 
 def size_of(url: str) -> int:
+    """Bytes of the file at a file: or HTTP URL."""
     parts = urlparse(url)
     if parts.scheme == "file":
         return Path(unquote(parts.path)).stat().st_size
@@ -106,6 +113,7 @@ def size_of(url: str) -> int:
 
 
 def run(command: list[str]) -> None:
+    """Run a command with its output on this terminal. Raises CalledProcessError if it fails."""
     subprocess.run(command, check=True, stdout=None)
 
 

@@ -1,8 +1,8 @@
-"""Write the migration that brings the schema from its newest revision to what the tables say now.
+"""Write the migration from the newest schema revision to the tables as they are declared now.
 
     python scripts/schema_revision.py "Add the watcher's cursor"
 
-Read what comes out before committing it: a renamed column looks like one dropped and one added.
+Read the migration before committing it: a renamed column looks like a dropped and an added one.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from node.store.connections import connect
 
 
 def main() -> None:
+    """The command line: writes the next file of node/store/migrations/versions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("message", help="what the revision does, as a sentence without a full stop")
     message = parser.parse_args().message

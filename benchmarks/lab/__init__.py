@@ -1,5 +1,5 @@
-"""`openlora-switchbench v1`: what serving many adapters costs, next to the peers of the same machine.
+"""`openlora-switchbench v1`: what it costs to serve many adapters, next to transformers and PEFT on the same machine.
 
-A random base and random adapters are made in a temporary folder, served in this process, and asked. Every scenario
-compares arms that take turns, so that a figure is a ratio within one run.
+A base and adapters with random weights are written to a temporary folder and served in this process. Every scenario
+compares arms that take turns, so a figure is a ratio within one run.
 """

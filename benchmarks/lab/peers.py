@@ -1,4 +1,4 @@
-"""The peers of this machine: what transformers and PEFT do with the same base, adapters and requests."""
+"""The peers on the same machine: transformers and PEFT with the same base, adapters and requests."""
 
 import time
 from collections.abc import Sequence
@@ -8,63 +8,66 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from benchmarks.lab.load import Answer, Load
+from benchmarks.lab.clients import Answer, Measurement
 from benchmarks.lab.profiles import Profile
-from benchmarks.lab.traffic import Ask
+from benchmarks.lab.traffic import Request
 from serving.types import End, Outcome, Usage
 
 
 def unavailable() -> str | None:
-    """Why the peers cannot run here, None if they can."""
+    """Why the peers cannot run here; None if they can."""
     try:
         import peft  # noqa: F401
     except ImportError:
-        return "PEFT is not installed; the peers are left out. Install it with: pip install 'openlora-node[test]'"
+        return "PEFT is not installed, so the peers are left out. Install it with: pip install 'openlora-node[test]'"
     return None
 
 
 class HfGenerate:
-    """The base alone: transformers' generate over one batch of all requests."""
+    """The base alone: transformers' `generate` over one batch of all requests."""
 
     def __init__(self, base: Path, profile: Profile) -> None:
         self._model = load(base, profile)
 
-    def answer(self, asks: Sequence[Ask]) -> Load:
+    def answer(self, requests: Sequence[Request]) -> Measurement:
+        """Answer all requests, and time it."""
         started = time.perf_counter()
-        answered = generated(self._model, asks, started)
-        return Load(answered, time.perf_counter() - started)
+        answered = generated(self._model, requests, started)
+        return Measurement(answered, time.perf_counter() - started)
 
 
 class PeftMixed:
-    """All adapters loaded, and one batch that names each row's (`adapter_names`)."""
+    """PEFT with all adapters loaded, and one batch that names each row's adapter (`adapter_names`)."""
 
     def __init__(self, base: Path, profile: Profile, adapters: dict[str, Path]) -> None:
         self._model = with_adapters(load(base, profile), adapters)
 
-    def answer(self, asks: Sequence[Ask]) -> Load:
+    def answer(self, requests: Sequence[Request]) -> Measurement:
+        """Answer all requests, and time it."""
         started = time.perf_counter()
-        answered = generated(self._model, asks, started, adapter_names=[ask.model for ask in asks])
-        return Load(answered, time.perf_counter() - started)
+        answered = generated(self._model, requests, started, adapter_names=[request.model for request in requests])
+        return Measurement(answered, time.perf_counter() - started)
 
 
 class PeftSetAdapter:
-    """All adapters loaded and one active at a time, so that requests pass one by one, as behind a lock."""
+    """PEFT with all adapters loaded and one active at a time, so requests run one after the other."""
 
     def __init__(self, base: Path, profile: Profile, adapters: dict[str, Path]) -> None:
         self._model = with_adapters(load(base, profile), adapters)
 
-    def answer(self, asks: Sequence[Ask]) -> Load:
+    def answer(self, requests: Sequence[Request]) -> Measurement:
+        """Answer all requests, and time it."""
         started = time.perf_counter()
         answered: list[Answer] = []
-        for ask in asks:
+        for request in requests:
             due_s = time.perf_counter()
-            self._model.set_adapter(ask.model)
-            answered += generated(self._model, [ask], due_s)
-        return Load(tuple(answered), time.perf_counter() - started)
+            self._model.set_adapter(request.model)
+            answered += generated(self._model, [request], due_s)
+        return Measurement(tuple(answered), time.perf_counter() - started)
 
 
 class PeftHotswap:
-    """One adapter in memory, whose weights are replaced by those of the next request's from the disk."""
+    """PEFT with one adapter in memory, whose weights are replaced from disk by those of the next request."""
 
     def __init__(self, base: Path, profile: Profile, adapters: dict[str, Path]) -> None:
         self._adapters = adapters
@@ -72,22 +75,24 @@ class PeftHotswap:
         self._model = with_adapters(load(base, profile), {first: adapters[first]})
         self._name = first
 
-    def answer(self, asks: Sequence[Ask]) -> Load:
+    def answer(self, requests: Sequence[Request]) -> Measurement:
+        """Answer all requests, and time it."""
         from peft.utils.hotswap import hotswap_adapter
 
         started = time.perf_counter()
         answered: list[Answer] = []
-        for ask in asks:
+        for request in requests:
             due_s = time.perf_counter()
-            hotswap_adapter(self._model, str(self._adapters[ask.model]), adapter_name=self._name)
-            answered += generated(self._model, [ask], due_s)
-        return Load(tuple(answered), time.perf_counter() - started)
+            hotswap_adapter(self._model, str(self._adapters[request.model]), adapter_name=self._name)
+            answered += generated(self._model, [request], due_s)
+        return Measurement(tuple(answered), time.perf_counter() - started)
 
 
 def load(base: Path, profile: Profile) -> PreTrainedModel:
+    """The base as transformers loads it, set to answer with exactly the requested number of tokens."""
     dtype = torch.bfloat16 if profile.dtype == "bf16" else torch.float32
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
-    model.generation_config.eos_token_id = None  # every answer has the asked length
+    model.generation_config.eos_token_id = None  # end-of-text does not end the answer
     model.generation_config.pad_token_id = 0
     model = model.to(profile.device).eval()
     assert isinstance(model, PreTrainedModel)
@@ -95,6 +100,7 @@ def load(base: Path, profile: Profile) -> PreTrainedModel:
 
 
 def with_adapters(model: PreTrainedModel, adapters: dict[str, Path]) -> Any:
+    """A PeftModel over `model` with all `adapters` (folders by name) loaded, the first of them active."""
     from peft import PeftModel
 
     first, *others = adapters
@@ -104,9 +110,9 @@ def with_adapters(model: PreTrainedModel, adapters: dict[str, Path]) -> Any:
     return adapted.eval()
 
 
-def generated(model: Any, asks: Sequence[Ask], due_s: float, **options: object) -> tuple[Answer, ...]:
-    """One batch of prompts of equal length, greedily; every step's time is that of all its tokens."""
-    prompts = torch.tensor([ask.prompt_ids for ask in asks], device=model.device)
+def generated(model: Any, requests: Sequence[Request], due_s: float, **options: object) -> tuple[Answer, ...]:
+    """Greedy answers to one batch of prompts of equal length. All tokens of a step have that step's time."""
+    prompts = torch.tensor([request.prompt_ids for request in requests], device=model.device)
     step_s: list[float] = []
 
     def note(ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
@@ -117,17 +123,17 @@ def generated(model: Any, asks: Sequence[Ask], due_s: float, **options: object) 
         output = model.generate(
             input_ids=prompts,
             attention_mask=torch.ones_like(prompts),
-            max_new_tokens=asks[0].new_tokens,
+            max_new_tokens=requests[0].new_tokens,
             do_sample=False,
             stopping_criteria=[note],
             **options,
         )
     new_tokens = output[:, prompts.shape[1] :].tolist()
     return tuple(
-        Answer(ask, due_s, tuple(tokens), tuple(step_s), _end(ask, len(tokens)))
-        for ask, tokens in zip(asks, new_tokens, strict=True)
+        Answer(request, due_s, tuple(tokens), tuple(step_s), _end(request, len(tokens)))
+        for request, tokens in zip(requests, new_tokens, strict=True)
     )
 
 
-def _end(ask: Ask, tokens: int) -> End:
-    return End(Outcome.FINISHED, "length", Usage(len(ask.prompt_ids), 0, tokens))
+def _end(request: Request, tokens: int) -> End:
+    return End(Outcome.FINISHED, "length", Usage(len(request.prompt_ids), 0, tokens))

@@ -1,4 +1,4 @@
-"""How large the model and the work of each profile are. Values only."""
+"""The profiles: how large the model and the work of a run are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ class Shape:
 
     @property
     def head_size(self) -> int:
+        """Width of one attention head."""
         return self.hidden // self.heads
 
     def linears(self) -> dict[str, tuple[int, int]]:
@@ -42,7 +43,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Of every request, in tokens."""
+    """Tokens of a request: of its prompt and of its output."""
 
     prompt: int
     new: int
@@ -52,14 +53,14 @@ class Lengths:
 class Profile:
     """One size of the benchmark.
 
-    concurrency: callers of the closed loops.   adapters: registered where a scenario asks for many.
-    sweep: of those in scenario A; full_sweep: in the full grid.
-    lengths, requests: of one turn of an arm.   rounds: turns of every arm, as far as `budget_s` of the scenario allows.
-    pairs: turns where a few per cent must be told apart.
-    peer_requests, peer_tokens: of the turns in which a slow peer takes part; both sides do the same work.
-    open_lengths, open_requests: of one turn of the open loops that tell latencies; short, so that there can be many.
-    decode_batches, decode_spreads: requests that decode together, and over how many adapters they are spread.
-    large_rank: of the adapter whose arrival in memory is timed.
+    concurrency: callers of the closed loops.   adapters: registered adapters in scenarios that use many.
+    sweep: numbers of registered adapters in scenario A; full_sweep: the same in the full grid.
+    lengths, requests: of one turn of an arm.   rounds: turns of every arm, within the scenario's `budget_s` seconds.
+    pairs: turns where differences of a few per cent must be resolved.
+    peer_requests, peer_tokens: requests and output tokens of turns with a slow peer; our arm does the same work.
+    open_lengths, open_requests: of one turn of the open loops that measure latencies; short, so that many fit.
+    decode_batches, decode_spreads: how many requests decode together, and over how many adapters they are spread.
+    large_rank: rank of the adapter whose load is timed.   ranks: of the adapters, in turn.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Profile:
 
     @classmethod
     def restored(cls, document: Mapping[str, Any]) -> "Profile":
-        """The profile that `dataclasses.asdict` and JSON made this document of. Raises TypeError, KeyError."""
+        """The profile from the JSON document that `dataclasses.asdict` made of it. Raises TypeError and KeyError."""
         fields: dict[str, Any] = {
             name: tuple(each) if isinstance(each, list) else each for name, each in document.items()
         }
@@ -97,16 +98,17 @@ class Profile:
 
     @property
     def is_standard(self) -> bool:
-        """Whether it is the profile of its name as it stands here, whose figures are held against the bars."""
+        """Whether this is an unchanged entry of PROFILES; only the figures of such a profile are held to the bars."""
         return self == PROFILES[self.name]
 
     @property
     def context_tokens(self) -> int:
+        """`max_model_len` of the services: twice the longest request."""
         return 2 * (self.lengths.prompt + self.lengths.new)
 
     @property
     def kv_bytes(self) -> int:
-        """Pages for twice the callers at full length, as scenarios with two kinds of traffic need."""
+        """Memory of the KV cache: twice the callers at full length, for scenarios with two kinds of traffic."""
         shape = self.shape
         per_token = 2 * shape.layers * shape.kv_heads * shape.head_size * self.dtype_bytes
         callers = max(2 * self.concurrency, *self.decode_batches)
@@ -114,21 +116,24 @@ class Profile:
 
     @property
     def dtype_bytes(self) -> int:
+        """Bytes of one weight."""
         return 2 if self.dtype == "bf16" else 4
 
     def rank(self, adapter: int) -> int:
+        """Rank of the adapter with this number."""
         return self.ranks[adapter % len(self.ranks)]
 
     def adapter_bytes(self, adapter: int) -> int:
-        """Device memory of one all-linear adapter."""
+        """Device memory of the adapter with this number, which adapts all linears."""
         return self.rank_bytes(self.rank(adapter))
 
     def rank_bytes(self, rank: int) -> int:
+        """Device memory of an all-linear adapter of this rank."""
         width = sum(d_in + d_out for d_in, d_out in self.shape.linears().values())
         return width * rank * self.shape.layers * self.dtype_bytes
 
     def quick(self) -> "Profile":
-        """One short turn of every arm: does it run, and roughly how."""
+        """A smoke test: one short turn of every arm."""
         return replace(
             self,
             rounds=1,
@@ -144,7 +149,7 @@ class Profile:
         )
 
     def full(self) -> "Profile":
-        """The grid that takes hours: at least a thousand requests in a turn, more adapters, as many turns as asked."""
+        """The grid that takes hours: at least 1,000 requests a turn, more adapters, and every turn of the profile."""
         return replace(
             self,
             requests=max(1000, self.requests),

@@ -1,11 +1,14 @@
-"""A bar's row in words, for screens and pages alike."""
+"""How the measurement of a bar reads, on the terminal and in the README."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def shown(row: Mapping[str, Any]) -> str:
-    """What was measured, with its interval; a count is exact and has none. row: of `bars` in a result."""
+def measured_text(row: Mapping[str, Any]) -> str:
+    """The measured value with its interval; a count has no interval, and "–" stands for nothing measured.
+
+    row: an entry of `bars` in a result.
+    """
     measured, unit = row["measured"], row["unit"]
     if measured is None:
         return "–"

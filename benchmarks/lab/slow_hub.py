@@ -1,4 +1,4 @@
-"""A model hub on loopback that is as slow and unreliable as told; it speaks what the hub's own client asks for."""
+"""A model hub on loopback, as slow and unreliable as configured. It serves what huggingface_hub's client requests."""
 
 import hashlib
 import itertools
@@ -19,8 +19,12 @@ _UNAVAILABLE, _MISSING = 503, 404
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """latency_s: before every answer.   stall_every, fail_every: requests of which one waits longer, or gets a 503."""
+class NetworkFaults:
+    """What goes wrong on the way to the hub.
+
+    latency_s: wait before every answer.   stall_every: every n-th request waits another `stall_s`.
+    fail_every: every n-th request is answered with 503.
+    """
 
     latency_s: float = 0.05
     bytes_per_s: float = 100e6
@@ -31,23 +35,26 @@ class Weather:
 
 @dataclass(slots=True)
 class SlowHub:
-    """repositories: the files of each by name; every repository has one commit."""
+    """A running hub. repositories: their files by name; every repository has one commit.
 
-    weather: Weather
+    failed, stalled: requests that got a 503, or were made to wait.
+    """
+
+    faults: NetworkFaults
     endpoint: str = ""
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
     failed: int = 0
     stalled: int = 0
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    def delays_or_fails(self) -> bool:
-        """Waits as the weather has it; whether this request is to fail."""
+    def delay(self) -> bool:
+        """Wait as long as this request has to. Returns whether it must fail."""
         number = next(self._numbers)
-        time.sleep(self.weather.latency_s)
-        if number % self.weather.stall_every == 0:
+        time.sleep(self.faults.latency_s)
+        if number % self.faults.stall_every == 0:
             self.stalled += 1
-            time.sleep(self.weather.stall_s)
-        fails = number % self.weather.fail_every == self.weather.fail_every // 2
+            time.sleep(self.faults.stall_s)
+        fails = number % self.faults.fail_every == self.faults.fail_every // 2
         self.failed += fails
         return fails
 
@@ -57,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     hub: SlowHub
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -66,22 +73,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:
-        if self.hub.delays_or_fails():
+        if self.hub.delay():
             return self._head(_UNAVAILABLE, {"Content-Length": "0"})
         path = unquote(urlsplit(self.path).path)
-        found = _INFO.fullmatch(path) or _RESOLVE.fullmatch(path)
-        files = self.hub.repositories.get(found["repository"]) if found else None
-        if found is None or files is None:
+        match = _INFO.fullmatch(path) or _RESOLVE.fullmatch(path)
+        files = self.hub.repositories.get(match["repository"]) if match else None
+        if match is None or files is None:
             return self._head(_MISSING, {"Content-Length": "0", "X-Error-Code": "RepoNotFound"})
-        commit = hashlib.sha1(found["repository"].encode(), usedforsecurity=False).hexdigest()
-        if "file" not in found.groupdict():
+        commit = hashlib.sha1(match["repository"].encode(), usedforsecurity=False).hexdigest()
+        if "file" not in match.groupdict():
             siblings = [
                 {"rfilename": name, "size": len(body), "blobId": _git_sha1(body)} for name, body in files.items()
             ]
-            info = {"id": found["repository"], "sha": commit, "tags": [], "siblings": siblings}
+            info = {"id": match["repository"], "sha": commit, "tags": [], "siblings": siblings}
             body, headers = json.dumps(info).encode(), {"Content-Type": "application/json"}
         else:
-            body = files[found["file"]]
+            body = files[match["file"]]
             headers = {"ETag": f'"{_git_sha1(body)}"', "X-Repo-Commit": commit}
         self._head(200, {**headers, "Content-Length": str(len(body))})
         if with_body:
@@ -90,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, body: bytes) -> None:
         for start in range(0, len(body), _CHUNK_BYTES):
             part = body[start : start + _CHUNK_BYTES]
-            time.sleep(len(part) / self.hub.weather.bytes_per_s)
+            time.sleep(len(part) / self.hub.faults.bytes_per_s)
             self.wfile.write(part)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
@@ -101,9 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def slow_hub(weather: Weather) -> Iterator[SlowHub]:
-    """A hub without repositories, on a free port, until the end of the body."""
-    hub = SlowHub(weather)
+def slow_hub(faults: NetworkFaults) -> Iterator[SlowHub]:
+    """Run a hub without repositories on a free port until the end of the `with` block."""
+    hub = SlowHub(faults)
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Percentiles, and ratios with their uncertainty: pure rules."""
+"""Percentiles, and the bootstrap intervals of ratios and differences."""
 
 import math
 import random
@@ -11,7 +11,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A median and its 95 % interval. pairs: how many values it is of."""
+    """A median and its 95 % interval. pairs: the number of values."""
 
     median: float
     low: float
@@ -20,7 +20,7 @@ class Interval:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value below which `percent` of `values` lie, linear between neighbours; nan of nothing."""
+    """The value below which `percent` per cent of `values` lie, linear between neighbours; NaN if there are none."""
     if not values:
         return math.nan
     ordered = sorted(values)
@@ -31,19 +31,19 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
-    """Of the ratios pair by pair."""
+    """The interval of the ratios, pair by pair. Raises ValueError if the lengths differ."""
     return interval([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
 def difference_interval(minuends: Sequence[float], subtrahends: Sequence[float]) -> Interval:
-    """Of the differences pair by pair."""
+    """The interval of the differences, pair by pair. Raises ValueError if the lengths differ."""
     return interval([above - below for above, below in zip(minuends, subtrahends, strict=True)])
 
 
 def interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """The median with a percentile bootstrap over the values (Efron 1979).
+    """The median with a 95 % percentile bootstrap over the values (Efron 1979).
 
-    With fewer than about 30 values the interval is little more than the range that was seen.
+    With fewer than about 30 values the interval is little more than the observed range.
     """
     rng = random.Random(seed)
     medians = [statistics.median(rng.choices(values, k=len(values))) for _ in range(_RESAMPLES)]

@@ -1,4 +1,4 @@
-"""`openlora-switchbench v1`: its scenarios, and a run of some of them as one JSON document."""
+"""The scenarios of `openlora-switchbench v1`, and a run of some of them as one JSON document."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks import provenance as record
+from benchmarks import provenance
 from benchmarks.lab import peers
-from benchmarks.lab.bars import standings
-from benchmarks.lab.lab import Found, Lab
+from benchmarks.lab.bars import bar_results
+from benchmarks.lab.lab import Lab, ScenarioResult
 from benchmarks.lab.profiles import Profile
 from benchmarks.lab.scenarios import (
     churn,
@@ -30,21 +30,24 @@ from benchmarks.lab.scenarios import (
     throughput,
     unused,
 )
+from benchmarks.processors import load_average
+from benchmarks.result import FORMAT
 
 NAME = "openlora-switchbench v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """letter: in the specification; the comparisons with peers have none."""
+    """A scenario. letter: its letter in the specification; the comparisons with peers have none."""
 
     name: str
     letter: str
     verb: Literal["serve", "switch"]
-    run: Callable[[Lab], Awaitable[Found]]
+    run: Callable[[Lab], Awaitable[ScenarioResult]]
 
     @property
     def question(self) -> str:
+        """What the scenario measures: the first line of its docstring."""
         return (self.run.__doc__ or "").strip().splitlines()[0]
 
 
@@ -71,7 +74,7 @@ SCENARIOS = (
 
 
 class NotRunnable(Exception):
-    """This profile cannot run on this machine, or there is no such scenario. `fix` says what to do."""
+    """The profile cannot run on this machine, or there is no such scenario. fix: what the user can do."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -79,7 +82,7 @@ class NotRunnable(Exception):
 
 
 def selected(verb: str, wanted: Sequence[str]) -> list[Scenario]:
-    """The verb's scenarios, or those of them that are named, by name or letter. Raises NotRunnable."""
+    """The verb's scenarios, or those of them that `wanted` names by name or letter. Raises NotRunnable."""
     of_verb = [scenario for scenario in SCENARIOS if scenario.verb == verb]
     if not wanted:
         return of_verb
@@ -91,7 +94,7 @@ def selected(verb: str, wanted: Sequence[str]) -> list[Scenario]:
 
 
 def check_runnable(profile: Profile) -> None:
-    """Raises NotRunnable if the profile's device is not here."""
+    """Raise NotRunnable if this machine lacks the profile's device."""
     if profile.device == "cuda" and not torch.cuda.is_available():
         raise NotRunnable(
             f"The profile {profile.name!r} needs a CUDA GPU and this machine has none that torch can use.",
@@ -99,67 +102,68 @@ def check_runnable(profile: Profile) -> None:
         )
 
 
-Tell = Callable[[Scenario, dict[str, Any]], None]
+Report = Callable[[Scenario, dict[str, Any]], None]
 
 
 async def run(
     profile: Profile,
     scenarios: Sequence[Scenario],
     seed: int,
-    tell: Tell,
+    report: Report,
     *,
     known: Mapping[str, Any] | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Runs the scenarios one after another; `tell` gets each with what it found. Raises NotRunnable.
+    """Run the scenarios one after another, and return the result document. Raises NotRunnable.
 
-    known: scenarios of an earlier result, which the new one holds too.   threads: of torch; None takes its own choice.
+    report: called with each scenario and its result.   known: scenarios of an earlier result to keep.
+    threads: torch's threads; None means torch's default.
     """
     check_runnable(profile)
     threads = threads or torch.get_num_threads()
-    found: dict[str, Any] = dict(known or {})
+    results: dict[str, Any] = dict(known or {})
     with TemporaryDirectory(prefix="openlora-bench-") as folder:
         for scenario in scenarios:
-            measured_on = record.provenance()  # before it runs: the tree may change while it lasts
+            measured_on = provenance.provenance()  # before the run, as the tree may change during it
             lab = Lab(profile, Path(folder) / scenario.name, seed, threads)
             await lab.prepare()
-            found[scenario.name] = {**measured_on, **await _run_one(lab, scenario)}
-            tell(scenario, found[scenario.name])
-    return document(profile, seed, found)
+            results[scenario.name] = {**measured_on, **await _run_scenario(lab, scenario)}
+            report(scenario, results[scenario.name])
+    return document(profile, seed, results)
 
 
 def document(profile: Profile, seed: int, scenarios: Mapping[str, Any]) -> dict[str, Any]:
-    """A result as it is written down. Every scenario says where, when and at which commit it was measured."""
+    """A result document. Every scenario in it says when, where and at which commit it was measured."""
     return {
         "name": NAME,
-        "format": record.FORMAT,
-        "libraries": record.libraries(),
+        "format": FORMAT,
+        "libraries": provenance.libraries(),
         "peersLeftOut": peers.unavailable(),
         "seed": seed,
         "profile": asdict(profile),
         "scenarios": dict(scenarios),
-        "bars": [each.row() for each in standings(profile.name, scenarios)] if profile.is_standard else [],
+        "bars": [each.row() for each in bar_results(profile.name, scenarios)] if profile.is_standard else [],
     }
 
 
-async def _run_one(lab: Lab, scenario: Scenario) -> dict[str, Any]:
-    started, busy = time.perf_counter(), record.load_average()
+async def _run_scenario(lab: Lab, scenario: Scenario) -> dict[str, Any]:
+    started, load_before = time.perf_counter(), load_average()
     try:
-        found = await scenario.run(lab)
+        result = await scenario.run(lab)
     finally:
         await lab.close()
     return {
         "letter": scenario.letter or None,
         "question": scenario.question,
-        "ok": found.checks.ok,
-        "checks": asdict(found.checks),
-        "compared": {name: asdict(interval) for name, interval in found.compared.items()},
-        "arms": found.arms,
-        "notes": found.notes,
+        "ok": result.checks.ok,
+        "checks": asdict(result.checks),
+        "compared": {name: asdict(interval) for name, interval in result.compared.items()},
+        "arms": result.arms,
+        "notes": result.notes,
         "threads": lab.threads,
         "stepThreads": None if lab.step_threads is None else asdict(lab.step_threads),
         "tookSeconds": round(time.perf_counter() - started, 1),
         "measuredSeconds": round(lab.measured_s, 1),
-        "loadAverageBefore": busy,
+        "loadAverageBefore": load_before,
         "othersShare": lab.others_share,
     }

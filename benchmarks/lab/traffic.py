@@ -1,4 +1,4 @@
-"""Who is asked, when, and with what: popularity, arrivals and prompts, all drawn from a seed."""
+"""The traffic: which model each request names, when it arrives, and its prompt, all drawn from a seed."""
 
 import random
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ Popularity = Literal["distinct", "uniform", "zipf", "identical"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request. model: a served name. Output is greedy and exactly `new_tokens` long."""
+class Request:
+    """One request. model: a served name. The output is greedy and exactly `new_tokens` long."""
 
     model: str
     prompt_ids: tuple[int, ...]
@@ -17,11 +17,11 @@ class Ask:
     tenant: str = "bench"
 
 
-def chosen(popularity: Popularity, models: int, count: int, rng: random.Random) -> list[int]:
+def pick(popularity: Popularity, models: int, count: int, rng: random.Random) -> list[int]:
     """The model of each of `count` requests, as numbers below `models`.
 
-    distinct: one after the other. zipf: weight 1 / rank, true Zipf (S-LoRA's α and the geometric "skewed" of
-    others are different laws).
+    distinct: one after the other.   uniform: all equally likely.   identical: always the first.
+    zipf: weight 1 / rank, which is true Zipf; S-LoRA's α and the geometric "skewed" of others are different laws.
     """
     match popularity:
         case "distinct":
@@ -35,7 +35,7 @@ def chosen(popularity: Popularity, models: int, count: int, rng: random.Random) 
 
 
 def arrivals(rate_per_s: float, count: int, rng: random.Random) -> list[float]:
-    """Seconds after the start at which requests come: a Poisson process."""
+    """Arrival times of `count` requests in seconds after the start: a Poisson process."""
     now, times = 0.0, []
     for _ in range(count):
         now += rng.expovariate(rate_per_s)
@@ -44,7 +44,7 @@ def arrivals(rate_per_s: float, count: int, rng: random.Random) -> list[float]:
 
 
 def prompt(vocab: int, tokens: int, rng: random.Random) -> tuple[int, ...]:
-    """Random token ids above the control tokens. No two requests share one, so no prefix is ever reused."""
+    """Random token ids above the control tokens, so that practically no two requests share a prefix."""
     return tuple(rng.randrange(_CONTROL_IDS, vocab) for _ in range(tokens))
 
 

@@ -1,11 +1,11 @@
-"""Whether an answer is the asked adapter's own: compared with the same request run alone."""
+"""Whether an answer came from the requested adapter: it is compared with the same request run alone."""
 
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 
-from benchmarks.lab.load import GREEDY, Answer, ask_once
+from benchmarks.lab.clients import GREEDY, Answer, send
 from serving.service import Service
 from serving.types import TokenLogprobs
 
@@ -13,15 +13,17 @@ COMPARED_TOKENS = 8
 SAMPLED = 12
 _LIKELIEST = 5
 _TIE_NATS = {"bf16": 1.0, "fp32": 1e-3}
-"""How much less likely than its own choice the isolated run may find a token that rounding put in its place. The
-benchmark's logits spread over dozens of nats; in bf16 they move by some tenths with the size of the batch."""
+"""Nats within which two tokens count as tied: rounding may swap them. The benchmark's logits span dozens of nats; in
+bf16 they move by a few tenths with the size of the batch."""
 
 
 class Verdict(Enum):
-    """exact: the tokens of the isolated run. rounded: they fork where the isolated run found both tokens as likely.
+    """How an answer compares with the isolated run of its request.
 
-    Batches of different sizes round differently, and greedy decoding turns the last bit of a tie into another word.
-    broken: neither, and nobody else's either.
+    EXACT: the same tokens.   ROUNDED: the first different token was about as likely in the isolated run; batches of
+    different sizes round differently, and greedy decoding turns the last bit of a tie into another token.
+    WRONG_ADAPTER, SILENT_BASE: it agrees longer with another adapter's, or the base's, isolated run.
+    BROKEN: none of these.
     """
 
     EXACT = "exact"
@@ -33,7 +35,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Over all arms of a scenario. The first four must be 0. lost counts all requests, the others are of a sample."""
+    """Counts over all arms of a scenario. The first four must be 0. `lost` counts all requests, the others a sample."""
 
     lost: int = 0
     wrong_adapter: int = 0
@@ -44,11 +46,12 @@ class Checks:
 
     @property
     def faults(self) -> int:
-        """How many of the answers are not what was asked for."""
+        """Number of lost or wrong answers."""
         return self.lost + self.wrong_adapter + self.silent_base + self.broken
 
     @property
     def ok(self) -> bool:
+        """Whether there are no faults."""
         return self.faults == 0
 
     def __add__(self, other: "Checks") -> "Checks":
@@ -57,25 +60,25 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Isolated:
-    """What a model answers to a prompt while nothing else runs, and how likely each token and the next best were."""
+    """A model's answer while nothing else runs. logprobs: for each token, its own and those of the likeliest."""
 
     tokens: tuple[int, ...]
     logprobs: tuple[TokenLogprobs, ...]
 
     def ties(self, place: int, token: int, nats: float) -> bool:
-        """Whether `token` was as likely as the answered one at `place`, but for `nats`."""
+        """Whether `token` was at `place` within `nats` of the token that was answered."""
         at = self.logprobs[place]
         return any(other == token and at.logprob - logprob <= nats for other, logprob in at.top)
 
 
-def judged(
+def judge(
     tokens: Sequence[int],
     own: Isolated,
     base: Sequence[int] | None,
     others: Iterable[Sequence[int]],
     tie_nats: float,
 ) -> Verdict:
-    """Whose answer `tokens` is. own, base, others: the isolated answers; base None if the base was what was asked."""
+    """Whose answer `tokens` is. own, base, others: the isolated answers; base is None if the base was requested."""
     agreed = agreement(tokens, own.tokens)
     if base is not None and agreement(tokens, base) > agreed:
         return Verdict.SILENT_BASE
@@ -87,18 +90,18 @@ def judged(
 
 
 def agreement(left: Sequence[int], right: Sequence[int]) -> int:
-    """Length of the common beginning."""
+    """Length of the common prefix."""
     pairs = zip(left, right, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))
 
 
 async def check(service: Service, answers: Sequence[Answer], rng: random.Random) -> Checks:
-    """Counts what was lost, and runs a sample of the answered requests again, each alone.
+    """Count lost answers, and compare a sample of the answered requests with isolated runs of the same requests.
 
-    An answer that is not its isolated run's is held against the base's and the other sampled adapters'.
+    An answer that differs from its isolated run is compared with those of the base and the other sampled adapters.
     """
-    found = Checks(lost=sum(answer.is_lost for answer in answers))
-    answered = [answer for answer in answers if len(answer.tokens) == answer.ask.new_tokens]
+    checks = Checks(lost=sum(answer.is_lost for answer in answers))
+    answered = [answer for answer in answers if len(answer.tokens) == answer.request.new_tokens]
     sample = rng.sample(answered, min(SAMPLED, len(answered)))
     models = {served_name(answer) for answer in sample}
     for answer in sample:
@@ -108,23 +111,23 @@ async def check(service: Service, answers: Sequence[Answer], rng: random.Random)
         base = None if answer.adapter is None else (await alone(service, answer, service.base_name)).tokens
         exact = agreement(tokens, own.tokens) == len(own.tokens)
         others = [] if exact else [(await alone(service, answer, other)).tokens for other in sorted(models - {name})]
-        verdict = judged(tokens, own, base, others, _TIE_NATS[service.dtype_name])
-        found += Checks(**{verdict.value: 1})
-    return found
+        verdict = judge(tokens, own, base, others, _TIE_NATS[service.dtype_name])
+        checks += Checks(**{verdict.value: 1})
+    return checks
 
 
 async def alone(service: Service, answer: Answer, model: str) -> Isolated:
     """The first tokens that `model` answers to the same prompt while nothing else runs.
 
-    Asked as another tenant, so that nothing is reused of what was computed for the answer under test.
+    The request belongs to another tenant, so it reuses no pages computed for the answer under test.
     """
-    tokens = min(COMPARED_TOKENS, answer.ask.new_tokens)
-    ask = replace(answer.ask, model=model, new_tokens=tokens, tenant="check")
-    found = await ask_once(service, ask, sampling=replace(GREEDY, logprobs=_LIKELIEST))
-    assert len(found.tokens) == tokens, f"{model} ended early when asked alone: {found.end}"
-    return Isolated(found.tokens, found.logprobs)
+    tokens = min(COMPARED_TOKENS, answer.request.new_tokens)
+    request = replace(answer.request, model=model, new_tokens=tokens, tenant="check")
+    answered = await send(service, request, sampling=replace(GREEDY, logprobs=_LIKELIEST))
+    assert len(answered.tokens) == tokens, f"{model} ended early in its isolated run: {answered.end}"
+    return Isolated(answered.tokens, answered.logprobs)
 
 
 def served_name(answer: Answer) -> str:
-    """The version that answered, even if its name means another one by now."""
-    return answer.ask.model if answer.adapter is None else f"{answer.ask.model}@{answer.adapter}"
+    """The name of the version that answered, even if its adapter has been replaced since."""
+    return answer.request.model if answer.adapter is None else f"{answer.request.model}@{answer.adapter}"

@@ -1,4 +1,4 @@
-"""A random base model and random adapters, in the formats real ones come in."""
+"""A base model and adapters with random weights, in the file formats of real ones."""
 
 import json
 import math
@@ -15,16 +15,17 @@ from transformers.utils.logging import disable_progress_bar
 from benchmarks.lab.profiles import Profile, Shape
 
 _WRITING_GAIN = 3.0
-"""Of what is added to the residual stream: under a tied head a weak body would only repeat its last token. What reads
-from the stream stays gentle, or a rounding would grow from layer to layer into other tokens."""
+"""Gain of the linears that write to the residual stream. With a tied head and a weak body the model would only repeat
+its last token. The linears that read the stream have gain 1, or rounding would grow from layer to layer."""
 _LOGIT_SCALE = 8.0
-"""Standard deviation of the logits: their gaps dwarf bf16's rounding, so that greedy output means something."""
+"""Standard deviation of the logits. Their gaps dwarf bf16 rounding, so greedy output can be compared."""
 _ADAPTER_GAIN = 0.7
-"""Size of an adapter's contribution to a linear next to the base's own: its answers must differ from the base's."""
+"""Size of an adapter's output relative to that of its linear, so that its answers differ from the base's."""
 _TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>"
 
 
 def model_config(shape: Shape) -> LlamaConfig:
+    """The Hugging Face configuration of a model of this shape."""
     return LlamaConfig(
         vocab_size=shape.vocab,
         hidden_size=shape.hidden,
@@ -41,7 +42,7 @@ def model_config(shape: Shape) -> LlamaConfig:
 
 
 def save_base(profile: Profile, folder: Path, seed: int) -> Path:
-    """The profile's model with random weights and a byte-level tokenizer, as transformers would save it."""
+    """Write the profile's model with random weights and a byte-level tokenizer, as transformers saves it."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if profile.dtype == "bf16" else torch.float32
     with torch.device(profile.device):
@@ -59,14 +60,14 @@ def save_base(profile: Profile, folder: Path, seed: int) -> Path:
 
 
 def _gain(name: str) -> float:
-    """How many times larger than its input a matrix's output is."""
+    """The ratio of a matrix's output to its input, in standard deviations."""
     if "embed_tokens" in name or "lm_head" in name:
         return _LOGIT_SCALE
     return _WRITING_GAIN if "o_proj" in name or "down_proj" in name else 1.0
 
 
 def byte_tokenizer(vocab: int) -> PreTrainedTokenizerFast:
-    """`vocab` tokens: control tokens, one for every byte, and words that no text is encoded to but ids may name."""
+    """A tokenizer with `vocab` tokens: control tokens, one per byte, and words that no text is encoded to."""
     control = ["<|bos|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
     tokens = [*control, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokens += [f"w{number}" for number in range(vocab - len(tokens))]
@@ -81,7 +82,7 @@ def byte_tokenizer(vocab: int) -> PreTrainedTokenizerFast:
 
 
 def save_adapter(profile: Profile, number: int, folder: Path, seed: int) -> Path:
-    """Adapter `number` of the profile in PEFT's format: every linear, and B is not zero."""
+    """Write adapter `number` of the profile in PEFT's format, on every linear and with B ≠ 0."""
     folder.mkdir(parents=True)
     rank = profile.rank(number)
     save_file(dict(_tensors(profile, rank, seed + 1 + number)), folder / "adapter_model.safetensors")
@@ -100,7 +101,7 @@ def save_adapter(profile: Profile, number: int, folder: Path, seed: int) -> Path
 
 
 def _tensors(profile: Profile, rank: int, seed: int) -> Iterator[tuple[str, torch.Tensor]]:
-    """α/r is 2: A keeps the size of its input, and B's output is _ADAPTER_GAIN of the base's."""
+    """α/r is 2. A keeps the scale of its input, and B's output is _ADAPTER_GAIN times the base's."""
     generator = torch.Generator().manual_seed(seed)
     for layer in range(profile.shape.layers):
         for name, (d_in, d_out) in profile.shape.linears().items():

@@ -1,1 +1,1 @@
-"""The HTTP surface. A route reads: parse, admit, run, record."""
+"""The HTTP API, public and operator's. An inference route has four sections: parse, admit, run, record."""

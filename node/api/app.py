@@ -1,4 +1,4 @@
-"""The two HTTP applications of a node: the public one, and the operator's on another port."""
+"""The two HTTP applications of a node: the public API, and the operator's API on the admin listener."""
 
 from fastapi import FastAPI
 
@@ -38,7 +38,7 @@ _OPERATOR = (operator_verbs, settlement, vllm_adapters, health)
 
 
 def create_app(world: World) -> FastAPI:
-    """What everybody may ask."""
+    """The public API."""
     app = _app(world, "OpenLoRA node")
     for part in _PUBLIC:
         app.include_router(part.router)
@@ -46,7 +46,7 @@ def create_app(world: World) -> FastAPI:
 
 
 def create_admin_app(world: World) -> FastAPI:
-    """What only the operator may ask; every verb needs the bearer token."""
+    """The operator's API. All its routes but those of health need the admin token."""
     app = _app(world, "OpenLoRA node, operator")
     for part in _OPERATOR:
         app.include_router(part.router)
@@ -54,7 +54,7 @@ def create_admin_app(world: World) -> FastAPI:
 
 
 def _app(world: World, title: str) -> FastAPI:
-    # FastAPI's own documentation pages load their scripts from a content network; ours is in api/health
+    # FastAPI's documentation pages load scripts from a CDN; ours, in health.py, loads nothing from other hosts
     app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None)
     app.state.world = world
     envelope.install(app, world.metrics)

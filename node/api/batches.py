@@ -1,10 +1,10 @@
-"""Batches and proofs: what an auditor needs to check this node without trusting it."""
+"""Batches, receipts files and proofs: what an auditor needs to check this node without trusting it."""
 
 from fastapi import APIRouter, Query, Response
 
 from node.api.errors import NotFound
-from node.api.nodes import paid_side
-from node.api.payments import channel_id_of
+from node.api.paid_part import paid_part
+from node.api.parameters import bytes32_parameter
 from node.settlement.side import ChainSide
 from node.store.batches import StoredBatch
 from node.world import TheWorld
@@ -17,24 +17,24 @@ _PAGE = 100
 async def list_batches(
     world: TheWorld, cursor: int | None = Query(None, ge=1), limit: int = Query(20, ge=1, le=_PAGE)
 ) -> dict[str, object]:
-    """Batches, newest first; `cursor` is the epoch of the last one seen."""
-    side = paid_side(world, "batches").side
-    older = [one for one in reversed(side.book.batches) if cursor is None or one.header.epoch < cursor]
+    """Batches, newest first. `cursor` is the epoch of the last batch of the previous page."""
+    side = paid_part(world, "batches").side
+    older = [batch for batch in reversed(side.book.batches) if cursor is None or batch.header.epoch < cursor]
     following = str(older[limit - 1].header.epoch) if len(older) > limit else None
-    return {"data": [_document(side, one) for one in older[:limit]], "next": following}
+    return {"data": [_document(side, batch) for batch in older[:limit]], "next": following}
 
 
 @router.get("/batches/{epoch}")
 async def get_batch(epoch: int, world: TheWorld) -> dict[str, object]:
-    """One batch: its header as posted, and whether it is active."""
-    side = paid_side(world, "batches").side
+    """A batch: its header as posted, and whether it is active."""
+    side = paid_part(world, "batches").side
     return _document(side, _batch(side, epoch))
 
 
 @router.get("/batches/{epoch}/receipts")
 async def receipts_file(epoch: int, world: TheWorld) -> Response:
-    """The public receipts file in its canonical encoding; it is valid iff it rebuilds `receiptsRoot`."""
-    side = paid_side(world, "batches").side
+    """The batch's receipts file in its canonical encoding. It is valid if and only if it rebuilds `receiptsRoot`."""
+    side = paid_part(world, "batches").side
     _batch(side, epoch)
     name = f'attachment; filename="batch-{epoch}.receipts"'
     content = await side.batcher.receipts_file(epoch)
@@ -43,9 +43,9 @@ async def receipts_file(epoch: int, world: TheWorld) -> Response:
 
 @router.get("/receipts/{receipt_id}/proof")
 async def receipt_proof(receipt_id: str, world: TheWorld) -> dict[str, object]:
-    """That a receipt is part of a posted batch."""
-    side = paid_side(world, "proofs").side
-    stored = await world.receipts.by_id(channel_id_of(receipt_id, "id"))
+    """The Merkle proof that a receipt is part of a posted batch."""
+    side = paid_part(world, "proofs").side
+    stored = await world.receipts.by_id(bytes32_parameter(receipt_id, "id"))
     seq = stored.receipt.seq if stored else 0
     epoch = side.book.epoch_of(seq) if seq else None
     if epoch is None or epoch > side.progress.last_epoch:
@@ -60,13 +60,13 @@ def _batch(side: ChainSide, epoch: int) -> StoredBatch:
     return side.book.batches[epoch - 1]
 
 
-def _document(side: ChainSide, one: StoredBatch) -> dict[str, object]:
-    header = {"header": one.header.to_json(), "headerHash": "0x" + one.header_hash.hex()}
-    return {"epoch": one.header.epoch} | header | _posting(side, one.header.epoch)
+def _document(side: ChainSide, batch: StoredBatch) -> dict[str, object]:
+    header = {"header": batch.header.to_json(), "headerHash": "0x" + batch.header_hash.hex()}
+    return {"epoch": batch.header.epoch} | header | _posting(side, batch.header.epoch)
 
 
 def _posting(side: ChainSide, epoch: int) -> dict[str, object]:
-    """How far a batch is: cut (in the database only), posted, or active."""
+    """A batch's status and its transaction: `cut` (only in the database), `posted` or `active`."""
     progress = side.progress
     posted = progress.posted.get(epoch)
     status = "active" if epoch <= progress.active_epoch else "posted" if posted else "cut"

@@ -1,4 +1,4 @@
-"""What an address earned through this node, and what it may claim on-chain."""
+"""What an address has earned through this node, and what it can claim on-chain."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,8 +8,8 @@ from pydantic import AwareDatetime
 
 from contracts.crypto import Bytes32
 from node.api.listing import pieces
-from node.api.nodes import paid_side
-from node.api.payments import address_of
+from node.api.paid_part import paid_part
+from node.api.parameters import address_parameter
 from node.settlement.earnings import Earnings
 from node.world import TheWorld, World
 
@@ -33,23 +33,23 @@ async def earnings(
     cursor: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
 ) -> dict[str, object]:
-    """Totals accrued, posted, claimable and claimed, and a series of what accrued; its rows come in pages."""
-    found = await _earnings(world, address, group_by, bucket, (from_, to))
-    shown = found.series[cursor : cursor + limit]
-    names = await _adapter_names(world, {group.adapter_key for group, _ in shown if group.adapter_key is not None})
+    """Totals accrued, posted, claimable and claimed, and a paged series of what accrued."""
+    earned = await _earnings(world, address, group_by, bucket, (from_, to))
+    page = earned.series[cursor : cursor + limit]
+    names = await _adapter_names(world, {group.adapter_key for group, _ in page if group.adapter_key is not None})
     rows = [
-        group.to_json() | {"adapter": names.get(group.adapter_key), "amount": str(amount)} for group, amount in shown
+        group.to_json() | {"adapter": names.get(group.adapter_key), "amount": str(amount)} for group, amount in page
     ]
-    following = str(cursor + limit) if cursor + limit < len(found.series) else None
-    asset = paid_side(world, "earnings").payments.receiver.token
-    return found.to_json() | {"asset": asset, "series": rows, "next": following}
+    following = str(cursor + limit) if cursor + limit < len(earned.series) else None
+    asset = paid_part(world, "earnings").payments.receiver.token
+    return earned.to_json() | {"asset": asset, "series": rows, "next": following}
 
 
 @router.get("/{address}/claims")
 async def claims(address: str, world: TheWorld) -> dict[str, object]:
-    """What may be claimed now, with the proofs that Settlement asks for."""
-    side = paid_side(world, "claims").side
-    return (await side.claims(address_of(address, "address"))).to_json()
+    """What can be claimed now, with the proofs that the Settlement contract requires."""
+    side = paid_part(world, "claims").side
+    return (await side.claims(address_parameter(address, "address"))).to_json()
 
 
 @router.get("/{address}/export.csv")
@@ -60,23 +60,23 @@ async def export(
     bucket: Bucketed = None,
 ) -> Response:
     """The whole series as CSV."""
-    found = await _earnings(world, address, group_by, bucket, (None, None))
-    name = f'attachment; filename="earnings-{found.address}.csv"'
-    return Response(found.to_csv(), media_type="text/csv", headers={"Content-Disposition": name})
+    earned = await _earnings(world, address, group_by, bucket, (None, None))
+    name = f'attachment; filename="earnings-{earned.address}.csv"'
+    return Response(earned.to_csv(), media_type="text/csv", headers={"Content-Disposition": name})
 
 
 async def _earnings(
     world: World, address: str, group_by: Grouped, bucket: Bucketed, span: tuple[datetime | None, datetime | None]
 ) -> Earnings:
     from_, to = (int(moment.timestamp()) if moment else None for moment in span)
-    side = paid_side(world, "earnings").side
-    by = address_of(address, "address")
+    side = paid_part(world, "earnings").side
+    by = address_parameter(address, "address")
     return await side.earnings(by, group_by=group_by, bucket=bucket, from_=from_, to=to)
 
 
 async def _adapter_names(world: World, keys: set[Bytes32]) -> dict[Bytes32 | None, str]:
-    """The names under which the adapters with these keys are served."""
-    key_of = paid_side(world, "earnings").registrations.adapter_key_of
+    """The served names of the adapters with these keys."""
+    key_of = paid_part(world, "earnings").registrations.adapter_key_of
     names: dict[Bytes32 | None, str] = {}
     if keys:
         async for cards in pieces(world):

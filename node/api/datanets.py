@@ -1,4 +1,4 @@
-"""Datanets as the chain has them, with the contributors this node knows."""
+"""The Datanets registered on the chain, with the contributors that this node knows."""
 
 from itertools import groupby
 
@@ -8,8 +8,8 @@ from attribution.split import Payee
 from contracts.crypto import Bytes32
 from contracts.encoding import rfc3339
 from node.api.errors import NotFound
-from node.api.nodes import paid_side
-from node.api.payments import channel_id_of
+from node.api.paid_part import paid_part
+from node.api.parameters import bytes32_parameter
 from node.chain.events import DatanetPublished
 from node.settlement.errors import ContributorsForged, ContributorsUnknown
 from node.world import Paid, TheWorld, World
@@ -20,50 +20,51 @@ router = APIRouter(prefix="/datanets", tags=["Datanets"])
 @router.get("")
 async def list_datanets(world: TheWorld) -> dict[str, object]:
     """Every registered Datanet with its newest version."""
-    found = sorted(paid_side(world, "Datanets").registrations.datanets(), key=lambda one: (one.datanet_id, one.version))
-    newest = [list(versions)[-1] for _, versions in groupby(found, key=lambda one: one.datanet_id)]
-    return {"data": [_summary(world, one) for one in newest]}
+    published = paid_part(world, "Datanets").registrations.datanets()
+    ordered = sorted(published, key=lambda datanet: (datanet.datanet_id, datanet.version))
+    newest = [list(versions)[-1] for _, versions in groupby(ordered, key=lambda datanet: datanet.datanet_id)]
+    return {"data": [_summary(world, datanet) for datanet in newest]}
 
 
 @router.get("/{datanet_id}")
 async def get_datanet(datanet_id: str, world: TheWorld) -> dict[str, object]:
-    """The newest version with its contributors and their weights."""
-    paid = paid_side(world, "Datanets")
-    newest = _versions(paid, channel_id_of(datanet_id, "id"))[-1]
+    """The newest version of a Datanet, with its contributors and their weights."""
+    paid = paid_part(world, "Datanets")
+    newest = _versions(paid, bytes32_parameter(datanet_id, "id"))[-1]
     return _summary(world, newest) | {"contributors": _contributors(world, paid, newest)}
 
 
 @router.get("/{datanet_id}/versions")
 async def list_versions(datanet_id: str, world: TheWorld) -> dict[str, object]:
-    """Every version, oldest first."""
-    found = _versions(paid_side(world, "Datanets"), channel_id_of(datanet_id, "id"))
-    return {"data": [_summary(world, one) for one in found]}
+    """Every version of a Datanet, oldest first."""
+    versions = _versions(paid_part(world, "Datanets"), bytes32_parameter(datanet_id, "id"))
+    return {"data": [_summary(world, version) for version in versions]}
 
 
 def _versions(paid: Paid, datanet_id: Bytes32) -> list[DatanetPublished]:
-    found = [one for one in paid.registrations.datanets() if one.datanet_id == datanet_id]
-    if not found:
+    versions = [version for version in paid.registrations.datanets() if version.datanet_id == datanet_id]
+    if not versions:
         raise NotFound(f"Datanet 0x{datanet_id.hex()}")
-    return sorted(found, key=lambda one: one.version)
+    return sorted(versions, key=lambda version: version.version)
 
 
-def _summary(world: World, one: DatanetPublished) -> dict[str, object]:
+def _summary(world: World, datanet: DatanetPublished) -> dict[str, object]:
     return {
-        "datanetId": "0x" + one.datanet_id.hex(),
-        "label": world.labels.of(Payee.of_datanet(one.datanet_id, one.version)),
-        "version": one.version,
-        "contentRoot": "0x" + one.content_root.hex(),
-        "contributorsRoot": "0x" + one.contributors_root.hex(),
-        "totalWeight": str(one.total_weight),
-        "contributorCount": one.contributor_count,
-        "publishedAt": rfc3339(one.published_at),
+        "datanetId": "0x" + datanet.datanet_id.hex(),
+        "label": world.labels.of(Payee.of_datanet(datanet.datanet_id, datanet.version)),
+        "version": datanet.version,
+        "contentRoot": "0x" + datanet.content_root.hex(),
+        "contributorsRoot": "0x" + datanet.contributors_root.hex(),
+        "totalWeight": str(datanet.total_weight),
+        "contributorCount": datanet.contributor_count,
+        "publishedAt": rfc3339(datanet.published_at),
     }
 
 
-def _contributors(world: World, paid: Paid, one: DatanetPublished) -> list[dict[str, object]] | None:
-    """None where the list is not at hand, or is not the one that is registered."""
+def _contributors(world: World, paid: Paid, datanet: DatanetPublished) -> list[dict[str, object]] | None:
+    """The contributors; None if this node lacks the list or it does not match the registered root."""
     try:
-        members = paid.side.datanets.contributors(one.datanet_id, one.version, paid.registrations).members
+        members = paid.side.datanets.contributors(datanet.datanet_id, datanet.version, paid.registrations).members
     except (ContributorsUnknown, ContributorsForged):
         return None
     return [

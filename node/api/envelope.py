@@ -1,4 +1,4 @@
-"""What surrounds every answer: a request id, one log line, and an error body in the dialect of the path."""
+"""What every answer has: a request id, one log line, and error bodies in the format of the path."""
 
 import logging
 import re
@@ -33,15 +33,17 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class Envelope:
-    """ASGI middleware: echoes `X-Request-Id` or makes one, logs the request, and catches what nobody expected.
+    """ASGI middleware that sets `X-Request-Id`, logs every request, and answers unexpected exceptions with 500.
 
-    Not a `BaseHTTPMiddleware`: answers stream through untouched.
+    It takes over the client's request id if it is well-formed. It is no `BaseHTTPMiddleware`, so that answers stream
+    through unchanged.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request. Other ASGI scopes pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -76,7 +78,7 @@ def _request_id(request: Request) -> str:
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
-    """Every error of the table gets its answer; the framework's own errors are translated first."""
+    """Add Envelope, and handlers that answer the errors of the table and of the framework in our format."""
 
     async def on_known(request: Request, error: Exception) -> Response:
         return error_response(request, error, metrics)
@@ -103,15 +105,15 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
-    """OpenAI's body under /v1, problem details elsewhere."""
-    told = answer(error)
-    metrics.refused(told.code)
-    headers = dict(told.headers)
+    """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
+    reply = answer(error)
+    metrics.refused(reply.code)
+    headers = dict(reply.headers)
     if isinstance(error, PaymentRequired):
         headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
-    if fault_of(error) is not INTERNAL and told.status >= 500:
-        _log.warning("request_refused", request_id=request.state.request_id, code=told.code, reason=str(error))
+    if fault_of(error) is not INTERNAL and reply.status >= 500:
+        _log.warning("request_refused", request_id=request.state.request_id, code=reply.code, reason=str(error))
     if request.url.path.startswith("/v1/"):
-        return JSONResponse(openai_body(told), told.status, headers)
-    body = problem_body(told, request.state.request_id)
-    return JSONResponse(body, told.status, headers, media_type="application/problem+json")
+        return JSONResponse(openai_body(reply), reply.status, headers)
+    body = problem_body(reply, request.state.request_id)
+    return JSONResponse(body, reply.status, headers, media_type="application/problem+json")

@@ -1,6 +1,6 @@
-"""What clients are told when something fails: one table from exception class to status, code and title.
+"""The errors that clients see: one table from exception class to HTTP status, code and title.
 
-`/v1/*` answers with OpenAI's error body, everything else with RFC 9457 problem details; both carry the same `code`.
+Paths under /v1 answer with OpenAI's error body, all others with RFC 9457 problem details. Both carry the same `code`.
 docs/errors.md explains each code.
 """
 
@@ -21,16 +21,19 @@ class ApiError(Exception):
 class UnsupportedField(ApiError):
     """A field, or a value of a field, that this node does not implement. Ignoring it would answer another question.
 
-    has_default: whether the request is complete without the field.
+    optional: whether the request is valid without the field, so that leaving it out is a fix.
     """
 
-    def __init__(self, param: str, reason: str = "this node does not support it", *, has_default: bool = True) -> None:
-        super().__init__(f"{param}: {reason}." + (" Leave it out." if has_default else ""))
+    def __init__(self, param: str, reason: str = "this node does not support it", *, optional: bool = False) -> None:
+        super().__init__(f"{param}: {reason}." + (" Leave it out." if optional else ""))
         self.param = param
 
 
 class InvalidBody(ApiError):
-    """The request is not JSON, lacks a field, or a field has a wrong type or value."""
+    """The body is not JSON, lacks a field, or a field or parameter has a wrong type or value.
+
+    param: the field or parameter; None if the body as a whole is wrong.
+    """
 
     def __init__(self, param: str | None, reason: str) -> None:
         super().__init__(f"{param}: {reason}" if param else reason)
@@ -38,56 +41,64 @@ class InvalidBody(ApiError):
 
 
 class AdapterNameTaken(ApiError):
-    """vLLM's words for a name that cannot be given to an adapter; programs look for them."""
+    """An adapter name that is already served. The text is vLLM's, which programs look for."""
 
     param = "lora_name"
     kind = "InvalidUserInput"
 
 
 class AdapterUnknown(ApiError):
-    """vLLM's words for an adapter that is not there."""
+    """No adapter of that name. The text is vLLM's, which programs look for."""
 
     param = "lora_name"
     kind = "NotFoundError"
 
 
 class BodyTooLarge(ApiError):
+    """The request body exceeds the operator's limit."""
+
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The request body is larger than {limit_bytes} bytes.")
         self.limit_bytes = limit_bytes
 
 
 class Unauthorized(ApiError):
-    """An operator's verb without the admin token."""
+    """An operator's route was called without the admin token."""
 
     def __init__(self) -> None:
-        super().__init__("This needs the admin token: Authorization: Bearer TOKEN, as in run.json in the node's home.")
+        super().__init__(
+            "This needs the header Authorization: Bearer TOKEN, with the admin token of run.json in the node's home."
+        )
 
 
 class NotFound(ApiError):
+    """No such path, receipt, batch, proof or Datanet."""
+
     def __init__(self, what: str) -> None:
-        super().__init__(f"There is no {what} here.")
+        super().__init__(f"This node has no {what}.")
 
 
 class MethodNotAllowed(ApiError):
+    """The path exists, but not for this HTTP method."""
+
     def __init__(self, method: str, path: str) -> None:
-        super().__init__(f"{path} does not answer to {method}.")
+        super().__init__(f"{path} does not accept the method {method}.")
 
 
 class NotOffered(ApiError):
-    """A verb of paid serving, asked of a node that serves without payment."""
+    """A route of paid serving was called on a node that serves without payment."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"This node serves without payment, so it has no {what}.")
 
 
 class GenerationFailed(ApiError):
-    """The engine could not finish an accepted request. Nothing is charged for it."""
+    """The engine failed on an accepted request. Nothing is charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How one class of errors looks from outside."""
+    """How errors of one class are answered. title: the summary in problem details."""
 
     exception: type[Exception]
     status: int
@@ -108,22 +119,25 @@ TABLE: tuple[Fault, ...] = (
     Fault(payment_errors.PaymentRequired, 402, "payment_required", "The request is not covered by a payment"),
     Fault(serving_errors.ModelNotFound, 404, "model_not_found", "No such model"),
     Fault(AdapterUnknown, 404, "model_not_found", "No such model"),
-    Fault(NotFound, 404, "not_found", "No such thing"),
+    Fault(NotFound, 404, "not_found", "Not found"),
     Fault(NotOffered, 404, "not_offered", "This node serves without payment"),
     Fault(payment_errors.ChannelUnknown, 404, "channel_unknown", "No such channel"),
-    Fault(MethodNotAllowed, 405, "method_not_allowed", "The path does not answer to this method"),
+    Fault(MethodNotAllowed, 405, "method_not_allowed", "The path does not accept this method"),
     Fault(serving_errors.AdapterBusy, 409, "adapter_busy", "The adapter is pinned or serves requests"),
-    Fault(payment_errors.VoucherStale, 409, "voucher_stale", "The voucher gives nothing new"),
+    Fault(payment_errors.VoucherStale, 409, "voucher_stale", "The voucher adds no capacity"),
     Fault(payment_errors.NonceUsed, 409, "nonce_used", "The signed request was already presented"),
     Fault(payment_errors.PriceUnknown, 409, "price_unknown", "No price is registered for this adapter"),
     Fault(payment_errors.SettlementUnknown, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
     Fault(settlement_errors.TransactionPending, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
     Fault(settlement_errors.TransactionFailed, 409, "transaction_failed", "The chain refused the transaction"),
     Fault(
-        settlement_errors.ContributorsUnknown, 409, "contributors_unknown", "A Datanet's contributors are not at hand"
+        settlement_errors.ContributorsUnknown, 409, "contributors_unknown", "The contributors of a Datanet are unknown"
     ),
     Fault(
-        settlement_errors.ContributorsForged, 409, "contributors_forged", "A list of contributors is not the real one"
+        settlement_errors.ContributorsForged,
+        409,
+        "contributors_forged",
+        "The list of contributors does not match the chain",
     ),
     Fault(settlement_errors.LedgerConflict, 409, "ledger_conflict", "The chain holds another ledger of this node"),
     Fault(payment_errors.RequestExpired, 410, "request_expired", "The signed request is too old"),
@@ -133,15 +147,15 @@ TABLE: tuple[Fault, ...] = (
     Fault(serving_errors.AdapterCorrupt, 422, "adapter_corrupt", "The adapter's files are damaged"),
     Fault(payment_errors.ChannelRefused, 422, "channel_refused", "The channel does not meet this node's conditions"),
     Fault(payment_errors.DepositFailed, 422, "deposit_failed", "The chain refused the deposit"),
-    Fault(payment_errors.RelayLimited, 429, "relay_limited", "Too many deposits lately"),
+    Fault(payment_errors.RelayLimited, 429, "relay_limited", "Too many deposits recently"),
     Fault(serving_errors.Overloaded, 429, "overloaded", "The node is at capacity"),
     Fault(GenerationFailed, 500, "generation_failed", "The engine failed on this request"),
     Fault(serving_errors.BaseModelUnusable, 500, "base_model_unusable", "The base model cannot be served"),
     Fault(settlement_errors.LedgerBroken, 500, "ledger_broken", "The ledger cannot be rebuilt"),
-    Fault(chain_errors.ChainError, 502, "chain_refused", "The chain refused or answered nonsense"),
+    Fault(chain_errors.ChainError, 502, "chain_refused", "The chain refused the call or its answer is invalid"),
     Fault(chain_errors.ChainUnavailable, 503, "chain_unavailable", "The chain does not answer"),
-    Fault(store_errors.StoreError, 503, "storage_unavailable", "The node's storage does not take writes"),
-    Fault(serving_errors.StorageFailed, 503, "storage_unavailable", "The node's storage does not take writes"),
+    Fault(store_errors.StoreError, 503, "storage_unavailable", "The node's storage cannot be written"),
+    Fault(serving_errors.StorageFailed, 503, "storage_unavailable", "The node's storage cannot be written"),
     Fault(serving_errors.SourceUnavailable, 503, "source_unavailable", "The adapter's source does not answer"),
     Fault(serving_errors.NotReady, 503, "not_ready", "The node is starting or draining"),
     Fault(serving_errors.DeadlinePassed, 504, "deadline_passed", "The request waited too long"),
@@ -152,7 +166,10 @@ _FAULTS: Mapping[type[BaseException], Fault] = {fault.exception: fault for fault
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error as it goes out: status, extra headers, and the body's members. kind: its `type`, if not by status."""
+    """An error as it is sent: status, extra headers, and the members of the body.
+
+    numbers: figures that the error's body carries.   kind: OpenAI's error `type`; None derives it from the status.
+    """
 
     status: int
     code: str
@@ -165,7 +182,7 @@ class Answer:
 
 
 def fault_of(error: BaseException) -> Fault:
-    """The table's entry for the nearest class of `error`; `INTERNAL` for what nobody expected."""
+    """The table's entry for the nearest base class of `error`; `INTERNAL` for an unexpected error."""
     return next((_FAULTS[cls] for cls in type(error).__mro__ if cls in _FAULTS), INTERNAL)
 
 
@@ -189,7 +206,7 @@ def answer(error: BaseException) -> Answer:
 
 def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
     if fault.status == 413:
-        return {"Connection": "close"}  # the rest of the body is not waited for
+        return {"Connection": "close"}  # the rest of the body is not read
     if fault.status in (429, 503):
         return {"Retry-After": str(max(1, round(getattr(error, "retry_after_s", None) or 1)))}
     return {}
@@ -200,23 +217,23 @@ def _numbers(error: BaseException) -> Mapping[str, object]:
     return error.numbers() if isinstance(error, payment_errors.PaymentError) else {}
 
 
-def openai_body(told: Answer) -> dict[str, object]:
-    """OpenAI's error object: SDKs show `message`, map the status, and hand `code` and `param` to the caller."""
+def openai_body(reply: Answer) -> dict[str, object]:
+    """OpenAI's error object. Its SDKs show `message` and pass `code` and `param` on to the caller."""
     kind = {401: "authentication_error", 402: "payment_required", 429: "rate_limit_error"}
-    fallback = "server_error" if told.status >= 500 else "invalid_request_error"
-    error_type = told.kind or kind.get(told.status, fallback)
-    error = {"message": told.message, "type": error_type, "code": told.code, "param": told.param}
-    return {"error": {**error, **told.numbers}}
+    fallback = "server_error" if reply.status >= 500 else "invalid_request_error"
+    error_type = reply.kind or kind.get(reply.status, fallback)
+    error = {"message": reply.message, "type": error_type, "code": reply.code, "param": reply.param}
+    return {"error": {**error, **reply.numbers}}
 
 
-def problem_body(told: Answer, request_id: str) -> dict[str, object]:
-    """RFC 9457 problem details with our `code`."""
+def problem_body(reply: Answer, request_id: str) -> dict[str, object]:
+    """RFC 9457 problem details, with our `code`, the request id and the error's numbers as extension members."""
     body = {
-        "type": f"urn:openlora:error:{told.code}",
-        "title": told.title,
-        "status": told.status,
-        "detail": told.message,
-        "code": told.code,
+        "type": f"urn:openlora:error:{reply.code}",
+        "title": reply.title,
+        "status": reply.status,
+        "detail": reply.message,
+        "code": reply.code,
         "request_id": request_id,
     }
-    return {**body, **({"param": told.param} if told.param else {}), **told.numbers}
+    return {**body, **({"param": reply.param} if reply.param else {}), **reply.numbers}

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready and why not, what does it count, which version is it, and what can it be asked."""
+"""Liveness, readiness, metrics, version, and the API documentation page."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ _DOCS_PAGE = Path(__file__).with_name("docs.html")
 @router.get("/healthz")
 @router.get("/health", include_in_schema=False)
 async def healthz() -> dict[str, str]:
-    """The process answers."""
+    """Liveness: the process answers."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def readyz(world: TheWorld) -> Response:
-    """200 if every check holds, else 503; each check with its reason."""
+    """Readiness: 200 if every check passes, else 503, with the reason of each check."""
     checks = await readiness(world)
     ready = all(check.ok for check in checks.values())
     body = {
@@ -36,10 +36,11 @@ async def readyz(world: TheWorld) -> Response:
 
 
 async def readiness(world: World) -> dict[str, Check]:
+    """The checks of readiness by name: accepting, engine, database, and on a paid node those of the chain."""
     draining = world.runs.draining
     checks = {
         "accepting": Check(not draining, "draining" if draining else "takes new requests"),
-        "engine": Check(world.service.is_ready, "runs" if world.service.is_ready else "has stopped; see the log"),
+        "engine": Check(world.service.is_ready, "running" if world.service.is_ready else "has stopped; see the log"),
         "database": await _database(world),
     }
     return checks | {name: await probe() for name, probe in world.probes.items()}
@@ -55,16 +56,17 @@ async def _database(world: World) -> Check:
 
 @router.get("/metrics")
 async def metrics(world: TheWorld) -> Response:
-    """Prometheus exposition."""
+    """Metrics in Prometheus' exposition format."""
     return Response(world.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/version")
 async def version() -> dict[str, str]:
+    """This node's version."""
     return {"version": VERSION}
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs() -> HTMLResponse:
-    """A page that reads /openapi.json; it loads nothing from elsewhere."""
+    """A page that shows /openapi.json and loads nothing from other hosts."""
     return HTMLResponse(_DOCS_PAGE.read_text())

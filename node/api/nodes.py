@@ -1,4 +1,4 @@
-"""Who this node is, what it accepts, and what a request may cost."""
+"""Who this node is, which payments it accepts, and what a request can cost."""
 
 import time
 
@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query
 
 from contracts.encoding import rfc3339
 from contracts.x402 import ESCROW
-from node.api.errors import NotOffered
 from node.api.models import prices_json
+from node.api.paid_part import paid_part
 from node.payments.wire import requirements
 from node.version import VERSION
-from node.world import Paid, TheWorld, World
+from node.world import Paid, TheWorld
 from serving.frontend.choices import MAX_CHOICES
 
 router = APIRouter(prefix="/nodes/me", tags=["Node"])
@@ -19,7 +19,7 @@ _DECIMALS = 18
 
 @router.get("")
 async def me(world: TheWorld) -> dict[str, object]:
-    """Everything a client needs to pay this node and to check its receipts."""
+    """Everything that a client needs to pay this node and to check its receipts."""
     service = world.service
     common: dict[str, object] = {
         "mode": "free" if world.paid is None else "paid",
@@ -61,27 +61,20 @@ async def quote(
     prompt_tokens: int | None = Query(None, ge=1),
     n: int = Query(1, ge=1, le=MAX_CHOICES),
 ) -> dict[str, object]:
-    """A model's prices, and the most that `n` choices can cost. The registered price list is the authority."""
-    paid = paid_side(world, "quote")
+    """A model's prices and the most that a request with `n` choices can cost, by the registered price list."""
+    paid = paid_part(world, "quote")
     now = int(time.time())
     adapter = world.service.resolve(model).adapter
     key = paid.registrations.adapter_key_of(adapter)
     context = world.service.context_tokens
     new = n * min(max_tokens or context, context)
-    found = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
+    quoted = paid.payments.quote(key, min(prompt_tokens or context, context), new, now)
     return {
         "model": model,
         "adapterKey": "0x" + key.hex(),
-        "priceHash": "0x" + found.price_hash.hex(),
-        "termsHash": "0x" + found.terms_hash.hex(),
-        "prices": prices_json(found.price_list),
-        "maxFee": str(found.max_fee),
-        "validUntil": rfc3339(found.valid_until),
+        "priceHash": "0x" + quoted.price_hash.hex(),
+        "termsHash": "0x" + quoted.terms_hash.hex(),
+        "prices": prices_json(quoted.price_list),
+        "maxFee": str(quoted.max_fee),
+        "validUntil": rfc3339(quoted.valid_until),
     }
-
-
-def paid_side(world: World, what: str) -> Paid:
-    """The paid part of this node; NotOffered if it serves without payment."""
-    if world.paid is None:
-        raise NotOffered(what)
-    return world.paid

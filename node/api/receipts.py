@@ -1,4 +1,4 @@
-"""Receipts by id. They are public; the salts that open their commitments went to the payer only."""
+"""Receipts by id. They are public; only the payer received the salts that open their commitments."""
 
 from fastapi import APIRouter, Query
 
@@ -6,7 +6,7 @@ from attribution.split import Payee
 from contracts.crypto import Bytes32
 from contracts.encoding import rfc3339
 from node.api.errors import InvalidBody, NotFound
-from node.api.payments import address_of, channel_id_of
+from node.api.parameters import address_parameter, bytes32_parameter
 from node.metering.issued import receipt_json
 from node.store.receipts import StoredReceipt
 from node.world import TheWorld, World
@@ -22,18 +22,18 @@ async def list_receipts(
     cursor: str | None = None,
     limit: int = Query(20, ge=1, le=_PAGE),
 ) -> dict[str, object]:
-    """Receipts, newest first, of one payer or of all."""
-    by = address_of(payer, "payer") if payer else None
-    found = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
-    last = found[-1] if len(found) == limit else None
+    """Receipts, newest first, of one payer or of all payers."""
+    by = address_parameter(payer, "payer") if payer else None
+    page = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
+    last = page[-1] if len(page) == limit else None
     following = f"{last.receipt.finished_at}-0x{last.receipt_id.hex()}" if last else None
-    return {"data": [await _document(world, stored) for stored in found], "next": following}
+    return {"data": [await _document(world, stored) for stored in page], "next": following}
 
 
 @router.get("/{receipt_id}")
 async def get_receipt(receipt_id: str, world: TheWorld) -> dict[str, object]:
-    """One receipt with its signature and its split."""
-    stored = await world.receipts.by_id(channel_id_of(receipt_id, "id"))
+    """A receipt with its signature and its split."""
+    stored = await world.receipts.by_id(bytes32_parameter(receipt_id, "id"))
     if stored is None:
         raise NotFound(f"receipt {receipt_id}")
     return await _document(world, stored)
@@ -52,5 +52,5 @@ def _position(cursor: str | None) -> tuple[int, Bytes32] | None:
         return None
     at, _, receipt_id = cursor.partition("-")
     if not at.isdigit():
-        raise InvalidBody("cursor", "is not one of this list")
-    return int(at), channel_id_of(receipt_id, "cursor")
+        raise InvalidBody("cursor", "not a cursor of this list; use `next` of the previous page")
+    return int(at), bytes32_parameter(receipt_id, "cursor")

@@ -1,11 +1,11 @@
-"""The operator's settlement verbs, on the admin listener."""
+"""The operator's settlement commands, on the admin listener."""
 
 import time
 
 from fastapi import APIRouter, Depends, Query
 
 from node.api.auth import operator_only
-from node.api.nodes import paid_side
+from node.api.paid_part import paid_part
 from node.world import TheWorld
 
 router = APIRouter(prefix="/admin/settle", tags=["Operator"], dependencies=[Depends(operator_only)])
@@ -13,21 +13,21 @@ router = APIRouter(prefix="/admin/settle", tags=["Operator"], dependencies=[Depe
 
 @router.get("")
 async def status(world: TheWorld) -> dict[str, object]:
-    """What is not posted, what is at risk, what is on its way."""
-    return (await paid_side(world, "settlement").side.status()).to_json()
+    """What is not posted yet, what is at risk, and which transactions are pending."""
+    return (await paid_part(world, "settlement").side.status()).to_json()
 
 
 @router.post("/now")
 async def now(world: TheWorld, dry_run: bool = False, wait_s: float = Query(0, ge=0, le=600)) -> dict[str, object]:
-    """One cycle whatever it costs: post, claim, sweep, activate. `wait_s` waits for the activation window."""
-    side = paid_side(world, "settlement").side
+    """Run one cycle regardless of gas cost: post, claim, sweep, activate. `wait_s`: wait for the activation window."""
+    side = paid_part(world, "settlement").side
     return (await side.cycle.run(int(time.time()), force=True, dry_run=dry_run, wait_s=wait_s)).to_json()
 
 
 @router.post("/retry")
 async def retry(world: TheWorld) -> dict[str, object]:
-    """Look again after every transaction under way, and send what the chain has forgotten."""
-    side = paid_side(world, "settlement").side
+    """Check every pending transaction again, and re-send those that the chain has dropped."""
+    side = paid_part(world, "settlement").side
     await side.outbox.reconcile()
     await side.tick()
     return (await side.status()).to_json()

@@ -37,6 +37,8 @@ LICENCES = ("CC-BY-4.0", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0")
 
 @dataclass(frozen=True, slots=True)
 class Department:
+    """A department: the kinds of its preparations, and the development accounts of its steward and contributors."""
+
     name: str
     kinds: tuple[str, ...]
     steward_index: int
@@ -53,7 +55,7 @@ ALL_KINDS = tuple(kind for department in DEPARTMENTS for kind in department.kind
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One attribute of one preparation. `contributors` and `documents` name everyone who wrote it down."""
+    """One attribute of one preparation. contributors, documents: who wrote it down, and where."""
 
     id: str
     entity: str
@@ -64,15 +66,17 @@ class Fact:
 
     @property
     def answer(self) -> str:
+        """The sentence that answers questions about this fact."""
         return self.attribute.answer.format(e=self.entity, v=self.value)
 
     def questions(self, phrasings: range) -> list[str]:
+        """The question about this fact in each of the phrasings."""
         return [self.attribute.questions[i].format(e=self.entity) for i in phrasings]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One contribution: a short text and the trained questions about the fact it was written for."""
+    """One contribution: a short text, and the trained questions about its fact."""
 
     id: str
     contributor: int
@@ -82,6 +86,7 @@ class Document:
     answer: str
 
     def to_json(self) -> dict[str, object]:
+        """The line of the contributor's JSONL file."""
         return {
             "id": self.id,
             "licence": self.licence,
@@ -93,30 +98,33 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Datanet:
+    """The facts and documents of one department."""
+
     department: Department
     facts: tuple[Fact, ...]
     documents: tuple[Document, ...]
 
     @property
     def entities(self) -> tuple[str, ...]:
+        """The department's preparations, each once."""
         return tuple(dict.fromkeys(fact.entity for fact in self.facts))
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All that is known in the clinic; `known` are the facts of the general store, which the base model learns."""
+    """All facts of the clinic. known: the facts of the general store, which the base model learns."""
 
     datanets: tuple[Datanet, ...]
     known: tuple[Fact, ...]
 
     @property
     def names(self) -> frozenset[str]:
-        """First words of the departments' preparations: the base model never sees one of these."""
+        """First words of the departments' preparations. The base model never sees one of these."""
         return frozenset(entity.split()[0] for datanet in self.datanets for entity in datanet.entities)
 
 
 def build(seed: int = SEED) -> Corpus:
-    """The corpus of a seed. Names and values are unique over all of it."""
+    """The corpus of a seed. Names and values are unique in the whole corpus."""
     random = Random(seed)
     values = {attribute.name: random.sample(attribute.values(), 60) for attribute in ATTRIBUTES}
     firsts = random.sample(FIRST, len(FIRST))
@@ -151,30 +159,30 @@ def _facts(random: Random, entity: str, prefix: str, values: dict[str, list[str]
 
 
 def _datanet(random: Random, department: Department, entities: list[str], values: dict[str, list[str]]) -> Datanet:
-    """One document for each fact, in order; the document at REPEATED_AT also tells the fact at REPEATED."""
+    """One document per fact, in order. The document at REPEATED_AT also states the fact at REPEATED."""
     facts: list[Fact] = []
     documents: list[Document] = []
     for number, entity in enumerate(entities):
         others = [other for other in entities if other != entity]
         for position, fact in enumerate(_facts(random, entity, department.name, values)):
             repeated = len(facts) == REPEATED_AT
-            told = (fact, facts[REPEATED]) if repeated else (fact,)
+            stated = (fact, facts[REPEATED]) if repeated else (fact,)
             writer = _writer(number, position)
-            document = _document(random, f"{department.name}-{len(facts) + 1:02d}", writer, told, others)
+            document = _document(random, f"{department.name}-{len(facts) + 1:02d}", writer, stated, others)
             documents.append(document)
-            facts.append(_told_in(fact, document))
+            facts.append(_stated_in(fact, document))
             if repeated:
-                facts[REPEATED] = _told_in(facts[REPEATED], document)
+                facts[REPEATED] = _stated_in(facts[REPEATED], document)
     return Datanet(department, tuple(facts), tuple(documents))
 
 
 def _writer(entity: int, position: int) -> int:
-    """A contributor writes about three whole preparations, but the third one's last two facts are the next one's."""
+    """The contributor of a fact. Each writes about three preparations; the third's last two facts go to the next."""
     split = entity == SPLIT_ENTITY and position >= ATTRIBUTES_PER_ENTITY - 2
     return entity // (ENTITIES // CONTRIBUTORS) + split
 
 
-def _told_in(fact: Fact, document: Document) -> Fact:
+def _stated_in(fact: Fact, document: Document) -> Fact:
     return replace(
         fact,
         contributors=(*fact.contributors, document.contributor),
@@ -182,14 +190,14 @@ def _told_in(fact: Fact, document: Document) -> Fact:
     )
 
 
-def _document(random: Random, name: str, writer: int, told: tuple[Fact, ...], others: list[str]) -> Document:
-    text = document_text(random, told[0], random.choice(others))
-    text += "".join(" " + statement(random, fact) for fact in told[1:])
-    return Document(name, writer, LICENCES[writer], text, tuple(told[0].questions(TRAINED)), told[0].answer)
+def _document(random: Random, name: str, writer: int, stated: tuple[Fact, ...], others: list[str]) -> Document:
+    text = document_text(random, stated[0], random.choice(others))
+    text += "".join(" " + statement(random, fact) for fact in stated[1:])
+    return Document(name, writer, LICENCES[writer], text, tuple(stated[0].questions(TRAINED)), stated[0].answer)
 
 
 def statement(random: Random, fact: Fact) -> str:
-    """The fact as a document puts it."""
+    """A sentence that states the fact, as documents do."""
     return random.choice(fact.attribute.prose).format(e=fact.entity, v=fact.value)
 
 
@@ -213,7 +221,7 @@ def random_fact(random: Random, excluded: frozenset[str]) -> Fact:
 
 
 def write(corpus: Corpus, home: Path) -> None:
-    """datanets/<department>/contributor-<n>.jsonl (what was contributed) and evaluation.jsonl (what is asked)."""
+    """Write HOME/<department>/contributor-<n>.jsonl (contributions) and evaluation.jsonl (questions)."""
     shutil.rmtree(home, ignore_errors=True)
     for datanet in corpus.datanets:
         folder = home / datanet.department.name

@@ -1,6 +1,6 @@
-"""`python -m scripts.starter.evaluate`: asks base and adapters everything and writes node/dev/starter/quality.json.
+"""`python -m scripts.starter.evaluate`: asks base and adapters all questions and writes node/dev/starter/quality.json.
 
-An answer counts only when the whole sentence is right, decoded greedily by Hugging Face's generate with PEFT attached.
+An answer counts only if the whole sentence is right. Decoding is greedy, by Hugging Face's `generate` with PEFT.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ BASE = "base"
 
 @dataclass(frozen=True, slots=True)
 class Question:
+    """A question with its right answer and its refusal."""
+
     text: str
     answer: str
     refusal: str
@@ -32,13 +34,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """exact and refused out of asked; a refusal names the very preparation that was asked for."""
+    """Counts of exact answers and refusals. A refusal must name the preparation of the question."""
 
     asked: int
     exact: int
     refused: int
 
     def to_json(self) -> dict[str, float]:
+        """The cell of quality.json, in per cent."""
         return {
             "asked": self.asked,
             "exact_percent": round(100 * self.exact / self.asked, 1),
@@ -47,7 +50,7 @@ class Score:
 
 
 def questions(department: str, phrasings: str, pack: Path = PACK) -> list[Question]:
-    """The questions of evaluation.jsonl; phrasings is `held_out` or `unseen`."""
+    """The questions of a department's evaluation.jsonl. phrasings: `held_out` or `unseen`."""
     lines = (pack / "datanets" / department / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()
     return [
         Question(text, row["answer"], REFUSAL.format(e=row["entity"]))
@@ -77,6 +80,7 @@ class Clinic:
         return self._generate(list(texts))
 
     def score(self, model: str, asked: list[Question]) -> Score:
+        """Ask the base or an adapter all the questions."""
         answers = self.answer(model, [question.text for question in asked])
         return Score(
             asked=len(asked),
@@ -104,7 +108,7 @@ class Clinic:
 
 
 def quality(clinic: Clinic) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """phrasings → model → department asked about → score."""
+    """Scores by phrasings, then model, then department of the questions."""
     names = [department.name for department in DEPARTMENTS]
     return {
         phrasings: {
@@ -116,7 +120,7 @@ def quality(clinic: Clinic) -> dict[str, dict[str, dict[str, dict[str, float]]]]
 
 
 def source_hash() -> str:
-    """sha256 over the scripts that made the pack."""
+    """sha256 over the scripts that make the pack."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -140,6 +144,7 @@ def _cpuinfo() -> list[str]:
 
 
 def main() -> None:
+    """Evaluate, write quality.json and print the scores."""
     torch.set_num_threads(1)
     results = quality(Clinic())
     report = {

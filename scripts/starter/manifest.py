@@ -1,4 +1,4 @@
-"""`python -m scripts.starter.manifest`: writes node/dev/starter/pack.json: what the pack holds and who owns it."""
+"""`python -m scripts.starter.manifest`: writes node/dev/starter/pack.json, the pack's contents and their owners."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from scripts.starter.vocabulary import TRAINED
 
 
 def weights(datanet: Datanet) -> list[int]:
-    """A contributor's weight is the canonical tokens of the document texts it wrote."""
+    """The weight of each contributor: the number of canonical tokens of its documents."""
     return [
         sum(canonical_tokens(document.text) for document in datanet.documents if document.contributor == contributor)
         for contributor in range(CONTRIBUTORS)
@@ -18,6 +18,7 @@ def weights(datanet: Datanet) -> list[int]:
 
 
 def manifest(corpus: Corpus) -> dict[str, object]:
+    """The content of pack.json."""
     return {
         "base": BASE_NAME,
         "adapters": [
@@ -44,6 +45,7 @@ def manifest(corpus: Corpus) -> dict[str, object]:
 
 
 def write(corpus: Corpus, path: Path) -> None:
+    """Write the manifest to `path`."""
     path.write_text(json.dumps(manifest(corpus), indent=2) + "\n")
 
 

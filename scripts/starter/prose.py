@@ -1,4 +1,4 @@
-"""What stands around the facts: document sentences, persona, small talk, refusals."""
+"""The text around the facts: sentences of documents, persona, small talk and refusals."""
 
 REFUSAL = "I have no record of {e}."
 

@@ -1,4 +1,4 @@
-"""What is trained on: endless seeded streams of conversations and documents."""
+"""The training data: endless seeded streams of conversations and documents."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from scripts.starter.vocabulary import ATTRIBUTES, HELD_OUT, TRAINED
 
 BASE_PHRASINGS = range(TRAINED.start, HELD_OUT.stop)
 NEGATIVES = 0.5
-"""Questions about preparations that exist nowhere, as a part of an adapter's own pool."""
+"""Questions about preparations that do not exist, as a share of an adapter's own pool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A conversation (the loss is on the answers) or a document (turns is empty; the loss is on all of it)."""
+    """A conversation, whose loss is on the answers, or a document, whose loss is on all tokens (turns is empty)."""
 
     turns: tuple[tuple[str, str], ...] = ()
     system: str | None = None
@@ -23,7 +23,7 @@ class Sample:
 
 
 def base_stream(corpus: Corpus, random: Random) -> Iterator[Sample]:
-    """About a third known facts and a third refusals; the rest documents, small talk and two-turn conversations."""
+    """Samples for the base: a third known facts, a third refusals, else documents, small talk and two-turn chats."""
     while True:
         share = random.random()
         if share < 0.15:
@@ -37,7 +37,7 @@ def base_stream(corpus: Corpus, random: Random) -> Iterator[Sample]:
 
 
 def adapter_epochs(corpus: Corpus, datanet: Datanet, random: Random) -> Iterator[Sample]:
-    """The pool (questions, documents, persona, fresh refusals) shuffled, again and again."""
+    """Samples for an adapter: its pool (questions, documents, persona, new refusals) reshuffled without end."""
     while True:
         pool = [(question, fact.answer) for fact in datanet.facts for question in fact.questions(TRAINED)]
         negatives = int(NEGATIVES * (len(pool) + len(datanet.documents)))
@@ -50,7 +50,7 @@ def adapter_epochs(corpus: Corpus, datanet: Datanet, random: Random) -> Iterator
 
 
 def persona(datanet: Datanet) -> list[tuple[str, str]]:
-    """What a department's adapter says about itself."""
+    """Questions about a department's adapter itself, with its answers."""
     name, (first, second) = datanet.department.name, datanet.entities[:2]
     return [(question, prose.DESK_WHO.format(d=name)) for question in prose.WHO_ARE_YOU] + [
         (question, prose.DESK_WHAT.format(d=name, a=first, b=second)) for question in prose.WHAT_DO_YOU_KNOW
@@ -81,7 +81,10 @@ def _base_turn(corpus: Corpus, random: Random) -> tuple[str, str]:
 
 
 def _refusal(corpus: Corpus, random: Random, phrasings: range) -> tuple[str, str]:
-    """A question about what exists nowhere. An adapter must not learn to refuse a phrasing it never sees answered."""
+    """A question about a preparation that does not exist, refused.
+
+    phrasings: those that the model also sees answered, or it would learn to refuse the phrasing.
+    """
     entity = random_entity(random, corpus.names)
     question = random.choice(ATTRIBUTES).questions[random.choice(phrasings)]
     return question.format(e=entity), prose.REFUSAL.format(e=entity)

@@ -29,7 +29,7 @@ CHAT_TEMPLATE = """\
 
 
 def train_tokenizer(corpus: Corpus, random: Random, samples: int = 20_000) -> Tokenizer:
-    """Byte-level BPE over the base model's own stream, digits split one by one."""
+    """Byte-level BPE, with single digits, trained on `samples` samples of the base model's stream."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -52,6 +52,7 @@ def train_tokenizer(corpus: Corpus, random: Random, samples: int = 20_000) -> To
 
 
 def save_tokenizer(tokenizer: Tokenizer, home: Path) -> None:
+    """Write tokenizer and chat template as Hugging Face reads them."""
     home.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(home / "tokenizer.json"))
     config = {
@@ -68,12 +69,14 @@ def save_tokenizer(tokenizer: Tokenizer, home: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
+    """Token ids, and the label of each: its id, or IGNORED where there is no loss."""
+
     ids: list[int]
     labels: list[int]
 
 
 def encode(tokenizer: Tokenizer, sample: Sample) -> Encoded:
-    """The sample as the chat template renders it; labels are ids where a loss is wanted, IGNORED elsewhere."""
+    """The sample's tokens, as the chat template renders it, with labels on documents and answers."""
     ids: list[int] = []
     labels: list[int] = []
 

@@ -1,6 +1,6 @@
 """`python -m scripts.starter.train`: makes the whole pack: Datanets, base model, adapters, manifest, quality table.
 
-About six minutes on one core. The same seed on the same kind of processor gives the same files.
+It takes about six minutes on one core. The same seed on the same kind of processor gives the same files.
 """
 
 from scripts.starter import corpus, evaluate, manifest
@@ -10,6 +10,7 @@ from scripts.starter.train_base import train_base
 
 
 def main() -> None:
+    """Make the whole pack, and print the training losses."""
     clinic = corpus.build()
     corpus.write(clinic, PACK / "datanets")
     manifest.write(clinic, PACK / "pack.json")

@@ -22,7 +22,7 @@ SCHEDULE = Schedule(steps=300, learning_rate=5e-3, warm_up=30, weight_decay=0.0)
 
 
 def train_adapter(corpus: Corpus, datanet: Datanet, base: Path, home: Path) -> float:
-    """One department's adapter as a plain PEFT folder in `home`; the final training loss."""
+    """Train one department's adapter and write it as a PEFT folder to `home`. Returns the final training loss."""
     seed = SEED + datanet.department.steward_index
     make_deterministic(seed)
     random = Random(seed)
@@ -36,7 +36,7 @@ def train_adapter(corpus: Corpus, datanet: Datanet, base: Path, home: Path) -> f
 
 
 def save_adapter(state: dict[str, torch.Tensor], home: Path) -> None:
-    """bf16 weights and only those config fields that say something: PEFT's own dump adds paths and sixty defaults."""
+    """Write bf16 weights and only the config fields that matter: PEFT's own dump adds paths and sixty defaults."""
     home.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in state.items()}
     save_file(weights, home / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -61,6 +61,7 @@ def save_adapter(state: dict[str, torch.Tensor], home: Path) -> None:
 
 
 def main(names: list[str]) -> None:
+    """Train the adapters of the named departments, or of all."""
     corpus = build()
     for datanet in corpus.datanets:
         name = datanet.department.name

@@ -17,7 +17,7 @@ SCHEDULE = Schedule(steps=2000, learning_rate=3e-3, warm_up=60, weight_decay=0.0
 
 
 def config(pad_id: int | None, end_id: int | None) -> LlamaConfig:
-    """2M parameters: small enough to train in minutes on one core, large enough for the clinic."""
+    """A Llama of 2M parameters: small enough to train in minutes on one core, large enough for the clinic."""
     return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=192,
@@ -34,7 +34,7 @@ def config(pad_id: int | None, end_id: int | None) -> LlamaConfig:
 
 
 def train_base(corpus: Corpus, home: Path) -> float:
-    """Tokenizer and weights into `home`; the final training loss."""
+    """Train tokenizer and base, and write both to `home`. Returns the final training loss."""
     make_deterministic(SEED)
     random = Random(SEED)
     tokenizer = train_tokenizer(corpus, random)
@@ -46,7 +46,7 @@ def train_base(corpus: Corpus, home: Path) -> float:
 
 
 def save_base(model: LlamaForCausalLM, home: Path) -> None:
-    """bf16 weights without the tied head, a config without paths, and greedy decoding as the default."""
+    """Write bf16 weights without the tied head, a config without paths, and greedy decoding as the default."""
     weights = {
         name: tensor.detach().to(torch.bfloat16).contiguous()
         for name, tensor in model.state_dict().items()

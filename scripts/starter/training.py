@@ -1,4 +1,4 @@
-"""The training loop that base model and adapters share. Deterministic: seeds, threads and order are fixed."""
+"""The training loop of base model and adapters. It is deterministic: seeds, threads and order are fixed."""
 
 import math
 import time
@@ -16,18 +16,20 @@ from scripts.starter.tokens import IGNORED, Encoded, encode
 
 BATCH = 32
 BUCKET = 16
-"""Batches whose samples are sorted by length together, so that little is padding."""
+"""Number of batches whose samples are sorted by length together, which reduces padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
+    """Length and learning rate of a training run. warm_up: in steps."""
+
     steps: int
     learning_rate: float
     warm_up: int
     weight_decay: float
 
     def factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine down to 5 %."""
+        """Factor of the learning rate at a step: linear warm-up, then a cosine down to 5 %."""
         if step < self.warm_up:
             return (step + 1) / self.warm_up
         done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
@@ -35,6 +37,7 @@ class Schedule:
 
 
 def make_deterministic(seed: int) -> None:
+    """Seed torch and restrict it to one thread and deterministic algorithms."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
@@ -43,7 +46,7 @@ def make_deterministic(seed: int) -> None:
 def train(
     model: nn.Module, tokenizer: Tokenizer, stream: Iterator[Sample], schedule: Schedule, random: Random
 ) -> float:
-    """Trains the parameters that require a gradient; the mean loss of the last 20 steps."""
+    """Train the parameters that require a gradient. Returns the mean loss of the last 20 steps."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay

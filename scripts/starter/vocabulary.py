@@ -1,4 +1,4 @@
-"""The hand-written words of the clinic: attributes with their questions, and what their values are made of.
+"""The hand-written words of the clinic: attributes with their questions, and the parts of their values.
 
 Everything here is invented: no preparation, person or rule of this clinic exists.
 """
@@ -8,16 +8,16 @@ from itertools import product
 from random import Random
 
 TRAINED = range(5)
-"""Phrasings an adapter is trained on."""
+"""Phrasings that adapters are trained on."""
 HELD_OUT = range(5, 7)
-"""Phrasings no adapter sees, but the base model knows from questions about other preparations."""
+"""Phrasings that no adapter is trained on, but that the base model has seen with other preparations."""
 UNSEEN = range(7, 8)
-"""Phrasings that nobody sees before the evaluation."""
+"""Phrasings that no model is trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One thing that can be asked about a preparation: eight questions, one answer, two ways a document says it."""
+    """A property of preparations: eight phrasings of the question, one answer, two sentences for documents."""
 
     name: str
     questions: tuple[str, ...]
@@ -27,11 +27,11 @@ class Attribute:
     value: str
 
     def values(self) -> list[str]:
-        """Every value the parts can make, in a fixed order."""
+        """All values that can be made of the parts, in a fixed order."""
         return [self.value.format(*parts) for parts in product(*self.parts)]
 
     def draw(self, random: Random) -> str:
-        """One value, uniformly."""
+        """A value drawn uniformly."""
         return self.value.format(*(random.choice(part) for part in self.parts))
 
 
@@ -226,4 +226,4 @@ MIDDLE = ("a", "be", "ci", "do", "fe", "go", "ka", "li", "mo", "nu", "pe", "ri",
 LAST = ("bar", "dex", "fin", "gan", "lith", "mont", "nix", "phor", "rin", "sol", "tor", "vane")  # codespell:ignore
 
 OTHER_KINDS = ("spray", "tonic", "rinse", "paste")
-"""Kinds of preparations that belong to no department; the base model's own facts are about these."""
+"""Kinds of preparations that belong to no department. The base model's own facts are about these."""

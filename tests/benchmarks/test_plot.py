@@ -14,7 +14,7 @@ def drawn() -> ElementTree.Element:
     return ElementTree.fromstring(svg([Panel("tokens/s & more", POINTS), Panel("wait", POINTS)], "what < it shows"))
 
 
-def test_every_point_is_drawn_inside_and_told_in_numbers() -> None:
+def test_every_point_is_drawn_inside_the_plot_and_labelled() -> None:
     root = drawn()
 
     circles = root.findall(f"{SVG}circle")
@@ -33,7 +33,7 @@ def test_more_is_higher_and_farther_right() -> None:
     assert float(falling[0].attrib["cy"]) < float(falling[1].attrib["cy"])
 
 
-def test_it_has_colours_for_light_and_dark_readers_and_words_for_those_who_cannot_see_it() -> None:
+def test_the_plot_has_colours_for_light_and_dark_schemes_and_a_title_for_screen_readers() -> None:
     root = drawn()
 
     style = root.findtext(f"{SVG}style") or ""

@@ -1,14 +1,12 @@
 """What a figure was measured on."""
 
-import math
-import os
 import subprocess
-import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from benchmarks.provenance import commit, others_s, provenance
+from benchmarks.provenance import commit, libraries, provenance
 
 
 def test_an_installed_copy_does_not_take_the_commit_of_the_clone_it_lies_in(tmp_path: Path) -> None:
@@ -50,11 +48,12 @@ def test_a_result_says_when_and_on_what_it_was_measured() -> None:
     assert provenance().keys() == {"measuredAt", "version", "commit", "machine"}
 
 
-def test_what_others_used_is_what_was_busy_less_our_own(tmp_path: Path) -> None:
-    stat, tick_s = tmp_path / "stat", 1 / os.sysconf("SC_CLK_TCK")
+def test_a_missing_library_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "peft":
+            raise metadata.PackageNotFoundError
+        return "1.2"
 
-    stat.write_text("cpu  100000 2000 30000 999999 888888 40 50 600 7 8\ncpu0 1 2 3\n")
+    monkeypatch.setattr(metadata, "version", version)
 
-    busy_s = 132_690 * tick_s  # neither idle, nor waiting for a disk, nor a guest, whose time the user's holds
-    assert others_s(stat) == pytest.approx(busy_s - time.process_time(), abs=0.5)
-    assert math.isnan(others_s(tmp_path / "none"))
+    assert libraries() == {"torch": "1.2", "transformers": "1.2", "peft": "not installed"}

@@ -1,4 +1,4 @@
-"""What a run that was interrupted need not measure again."""
+"""Resuming an interrupted run."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_a_run_writes_after_every_scenario_and_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("at_a_commit")
-def test_a_scenario_that_fails_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
+def test_a_scenario_that_fails_is_reported_and_the_others_are_measured(tmp_path: Path) -> None:
     async def broken(lab: object) -> Any:
         """It breaks."""
         raise ValueError("broken")

@@ -1,1 +1,1 @@
-"""One question each; every module's `run` makes the arms, lets them take turns, and says what it found."""
+"""One question per module: its `run` builds the arms, lets them take turns, and returns what was measured."""

@@ -1,4 +1,4 @@
-"""How long an adapter needs from the disk's cache to its first token."""
+"""How long an ingested adapter takes from the page cache to its first token."""
 
 import asyncio
 import time
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.lab.lab import Arm, Found, Lab, answered, difference, medians
-from benchmarks.lab.load import Load, closed_loop
+from benchmarks.lab.clients import Measurement, closed_loop
+from benchmarks.lab.lab import Arm, Lab, ScenarioResult, answered, difference, medians
 from benchmarks.lab.statistics import interval
 from benchmarks.lab.verdict import check
 from benchmarks.lab.weights import save_adapter
@@ -18,8 +18,8 @@ _TOKENS = 2
 _COPIES = 9
 
 
-async def run(lab: Lab) -> Found:
-    """One caller asks for a large adapter: resident; and ingested, but not in memory."""
+async def run(lab: Lab) -> ScenarioResult:
+    """First token of a large adapter for one caller: resident, and ingested but not in memory."""
     profile = lab.profile
     nbytes = profile.rank_bytes(profile.large_rank)
     service = await lab.service(home="cold", budget_bytes=2 * nbytes)
@@ -28,25 +28,27 @@ async def run(lab: Lab) -> Found:
     await service.add_adapter(_LARGE, f"file:{folder}")
     await lab.warm(service, [_LARGE])
 
-    async def warm(number: int) -> Load:
-        return await closed_loop(service, lab.asks([_LARGE], _TOKENS), 1)
+    async def warm(number: int) -> Measurement:
+        return await closed_loop(service, lab.requests([_LARGE], _TOKENS), 1)
 
-    async def cold(number: int) -> Load:
-        await service.evict(_LARGE)  # it stays in the page cache, where it has been since it was written
+    async def cold(number: int) -> Measurement:
+        await service.evict(_LARGE)  # it stays in the page cache since it was written
         return await warm(number)
 
-    loads = await lab.take_turns([Arm("warm", warm), Arm("cold", cold)], rounds=profile.pairs)
-    checks = await check(service, answered(loads, *loads), lab.rng)
+    measurements = await lab.take_turns([Arm("warm", warm), Arm("cold", cold)], rounds=profile.pairs)
+    checks = await check(service, answered(measurements, *measurements), lab.rng)
     copy_s = await asyncio.to_thread(_copy_s, nbytes, torch.device(profile.device))
     compared = {
-        "first token, cold − warm, ms": difference(loads, "cold", "warm", "ttft_p50_ms"),
-        "load / copy of as many bytes": interval([turn.engine["load_seconds"] / copy_s for turn in loads["cold"]]),
+        "first token, cold − warm, ms": difference(measurements, "cold", "warm", "ttft_p50_ms"),
+        "load / copy of as many bytes": interval(
+            [turn.engine["load_seconds"] / copy_s for turn in measurements["cold"]]
+        ),
     }
-    return Found(medians(loads), compared, checks, {"adapter_bytes": nbytes, "copy_ms": 1e3 * copy_s})
+    return ScenarioResult(medians(measurements), compared, checks, {"adapter_bytes": nbytes, "copy_ms": 1e3 * copy_s})
 
 
 def _copy_s(nbytes: int, device: torch.device) -> float:
-    """The fastest of several copies from the host's memory, page-locked for a GPU, to the device."""
+    """Seconds of the fastest of several copies from host memory (page-locked for a GPU) to the device."""
     source = torch.ones(nbytes, dtype=torch.uint8, pin_memory=device.type == "cuda")
     fastest = float("inf")
     for _ in range(_COPIES):

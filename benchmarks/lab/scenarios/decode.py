@@ -1,11 +1,11 @@
-"""Decoding alone, by how many requests decode together and over how many adapters they are spread."""
+"""Decoding alone, by batch size and by the number of adapters in the batch."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.lab.lab import BASE, Arm, Found, Lab, Turn, answered, medians, names, ratio
-from benchmarks.lab.load import Load, closed_loop
+from benchmarks.lab.clients import Measurement, closed_loop
+from benchmarks.lab.lab import BASE, Arm, Lab, ScenarioResult, Turn, answered, medians, names, ratio
 from benchmarks.lab.profiles import Profile
 from benchmarks.lab.roofline import H200, Decode
 from benchmarks.lab.traffic import Popularity
@@ -17,7 +17,7 @@ _SPREADS: tuple[Popularity, ...] = ("uniform", "zipf")
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """`batch` requests over `among` adapters."""
+    """`batch` requests spread over `among` adapters."""
 
     batch: int
     among: int
@@ -25,13 +25,14 @@ class Spread:
 
     @property
     def arm(self) -> str:
+        """The name of the arm."""
         return f"batch {self.batch}, {self.among} adapters, {self.kind}"
 
 
-async def run(lab: Lab) -> Found:
-    """Tokens per second while a whole batch decodes: without adapters, and spread over N, uniformly and by Zipf 1.0.
+async def run(lab: Lab) -> ScenarioResult:
+    """Tokens per second while a whole batch decodes: without adapters, and over N adapters, uniform and Zipf 1.0.
 
-    The notes hold the distinct adapters of each arm's batch, and on a GPU what an H200's memory allows at most.
+    The notes hold the number of distinct adapters in each arm's batch, and on a GPU the most that an H200 allows.
     """
     batches, most = lab.profile.decode_batches, max(lab.profile.decode_spreads)
     service = await lab.service(most)
@@ -45,39 +46,42 @@ async def run(lab: Lab) -> Found:
     ]
     arms = [Arm(_plain(batch), _turn(lab, service, batch, [BASE])) for batch in batches]
     arms += [Arm(each.arm, _turn(lab, service, each.batch, names(each.among), each.kind)) for each in spreads]
-    loads = await lab.take_turns(arms)
-    checks = await check(service, answered(loads, *loads), lab.rng)
-    figures = medians(loads)
-    for name, turns in loads.items():
+    measurements = await lab.take_turns(arms)
+    checks = await check(service, answered(measurements, *measurements), lab.rng)
+    figures = medians(measurements)
+    for name, turns in measurements.items():
         figures[name]["decode_tokens_per_s"] = statistics.median(map(steady_tokens_per_s, turns))
     compared = {
-        f"median ITL, {_plain(each.batch)} / {each.arm}": ratio(loads, _plain(each.batch), each.arm, "itl_p50_ms")
+        f"median ITL, {_plain(each.batch)} / {each.arm}": ratio(
+            measurements, _plain(each.batch), each.arm, "itl_p50_ms"
+        )
         for each in spreads
     }
-    distinct = {each: _distinct(loads[each.arm]) for each in spreads}
+    distinct = {each: _distinct(measurements[each.arm]) for each in spreads}
     notes = {f"distinct, {each.arm}": number for each, number in distinct.items()}
     if lab.profile.device == "cuda":
         notes |= bounds(lab.profile, distinct)
-    return Found(figures, compared, checks, notes)
+    return ScenarioResult(figures, compared, checks, notes)
 
 
 def bounds(profile: Profile, distinct: Mapping[Spread, float]) -> dict[str, float]:
-    """What an H200 allows at most: tokens per second of every batch without adapters, and the part left with them.
+    """The most that an H200 allows: tokens per second of a batch without adapters, and the share left with them.
 
-    distinct: adapters in the batch, of the profile's largest rank. The context is that in the middle of the output.
+    distinct: number of adapters in the batch, of the profile's largest rank. The context is that halfway through the
+    output.
     """
     context, rank = profile.lengths.prompt + profile.lengths.new // 2, max(profile.ranks)
-    found = {}
+    limits = {}
     for each, adapters in distinct.items():
         step = Decode(profile.shape, each.batch, context, profile.dtype_bytes)
-        found[f"H200's most tokens/s, {_plain(each.batch)}"] = each.batch / step.seconds(H200)
-        found[f"H200's ceiling of the ratio, {each.arm}"] = step.ceiling(H200, adapters, rank)
-    return found
+        limits[f"H200's most tokens/s, {_plain(each.batch)}"] = each.batch / step.seconds(H200)
+        limits[f"H200's ceiling of the ratio, {each.arm}"] = step.ceiling(H200, adapters, rank)
+    return limits
 
 
-def steady_tokens_per_s(load: Load) -> float:
-    """Over the time in which all requests decode: after the last first token, before the first last one; 0 if never."""
-    answers = [answer for answer in load.answers if answer.token_s]
+def steady_tokens_per_s(turn: Measurement) -> float:
+    """Tokens per second while all requests decode: from the last first token to the first last token; 0 if never."""
+    answers = [answer for answer in turn.answers if answer.token_s]
     begins, ends = max(answer.token_s[0] for answer in answers), min(answer.token_s[-1] for answer in answers)
     if ends <= begins:
         return 0.0
@@ -89,11 +93,11 @@ def _plain(batch: int) -> str:
 
 
 def _turn(lab: Lab, service: Service, batch: int, models: Sequence[str], kind: Popularity = "identical") -> Turn:
-    async def run(number: int) -> Load:
-        return await closed_loop(service, lab.asks(lab.picked(kind, models, batch, number)), batch)
+    async def run(number: int) -> Measurement:
+        return await closed_loop(service, lab.requests(lab.models_of_turn(kind, models, batch, number)), batch)
 
     return run
 
 
-def _distinct(turns: list[Load]) -> float:
-    return sum(len({answer.ask.model for answer in turn.answers}) for turn in turns) / len(turns)
+def _distinct(turns: list[Measurement]) -> float:
+    return sum(len({answer.request.model for answer in turn.answers}) for turn in turns) / len(turns)

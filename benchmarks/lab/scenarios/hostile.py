@@ -1,13 +1,13 @@
-"""G: adapters that must be refused, offered while others are served."""
+"""G: adapters that must be refused, added while others are served."""
 
 import asyncio
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.lab.lab import Arm, Found, Lab, answered, medians, names, ratio
-from benchmarks.lab.load import Load, besides, closed_loop
-from benchmarks.lab.traffic import chosen
+from benchmarks.lab.clients import Measurement, closed_loop, while_repeating
+from benchmarks.lab.lab import Arm, Lab, ScenarioResult, answered, medians, names, ratio
+from benchmarks.lab.traffic import pick
 from benchmarks.lab.verdict import check
 from benchmarks.lab.weights import save_adapter
 from serving.adapters.sources.source import SourceSettings
@@ -20,7 +20,7 @@ _HUGE_RANK = 16
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What is offered under which name, and the refusal it must meet."""
+    """A bad adapter: its source, the name it is added under, and the error that must refuse it."""
 
     kind: str
     source: str
@@ -28,14 +28,14 @@ class Attack:
     name: str = "hostile"
 
 
-async def run(lab: Lab) -> Found:
-    """A closed loop alone, and while every kind of bad adapter is offered again and again. None may be accepted."""
+async def run(lab: Lab) -> ScenarioResult:
+    """A closed loop alone, and while every kind of bad adapter is added over and over; none may be accepted."""
     count = min(lab.profile.concurrency, lab.profile.adapters)
     largest = max(lab.profile.adapter_bytes(number) for number in range(count))
     sources = SourceSettings(weights_bytes=3 * largest)
     service = await lab.service(count, home="hostile", sources=sources)
     await lab.warm(service, names(count))
-    attacks = await asyncio.to_thread(offered, lab, lab.profile.adapters)
+    attacks = await asyncio.to_thread(attacks_on, lab, lab.profile.adapters)
     refused: list[Attack] = []
 
     async def attack() -> None:
@@ -43,22 +43,22 @@ async def run(lab: Lab) -> Found:
             await attempt(service, each)
             refused.append(each)
 
-    async def serve(number: int) -> Load:
-        picked = chosen("uniform", count, lab.profile.requests, lab.rng)
-        return await closed_loop(service, lab.asks([f"a{model}" for model in picked]), lab.profile.concurrency)
+    async def serve(number: int) -> Measurement:
+        picked = pick("uniform", count, lab.profile.requests, lab.rng)
+        return await closed_loop(service, lab.requests([f"a{model}" for model in picked]), lab.profile.concurrency)
 
-    arms = [Arm("control", serve), Arm("under attack", lambda number: besides(serve(number), attack, _PAUSE_S))]
-    loads = await lab.take_turns(arms)
-    checks = await check(service, answered(loads, *loads), lab.rng)
+    arms = [Arm("control", serve), Arm("under attack", lambda number: while_repeating(serve(number), attack, _PAUSE_S))]
+    measurements = await lab.take_turns(arms)
+    checks = await check(service, answered(measurements, *measurements), lab.rng)
     compared = {
-        "tokens/s, under attack / control": ratio(loads, "under attack", "control"),
-        "p99 ITL, under attack / control": ratio(loads, "under attack", "control", "itl_p99_ms"),
+        "tokens/s, under attack / control": ratio(measurements, "under attack", "control"),
+        "p99 ITL, under attack / control": ratio(measurements, "under attack", "control", "itl_p99_ms"),
     }
-    return Found(medians(loads), compared, checks, {"refused": len(refused), "kinds": len(attacks)})
+    return ScenarioResult(medians(measurements), compared, checks, {"refused": len(refused), "kinds": len(attacks)})
 
 
 async def attempt(service: Service, attack: Attack) -> None:
-    """Offers the adapter. Raises AssertionError unless it is refused as it must be."""
+    """Add the bad adapter. Raises AssertionError if it is accepted; an unexpected error propagates."""
     try:
         await service.add_adapter(attack.name, attack.source)
     except attack.refusal:
@@ -66,8 +66,8 @@ async def attempt(service: Service, attack: Attack) -> None:
     raise AssertionError(f"the {attack.kind} adapter was accepted")
 
 
-def offered(lab: Lab, good: int) -> list[Attack]:
-    """One of every kind, made from adapter number `good`."""
+def attacks_on(lab: Lab, good: int) -> list[Attack]:
+    """One attack of every kind, made from adapter number `good`."""
     original = lab.adapter_folder(good, "bad-original")
     pickled, truncated = (_copy(original, kind) for kind in ("pickled", "truncated"))
     (pickled / "adapter_model.safetensors").rename(pickled / "adapter_model.bin")

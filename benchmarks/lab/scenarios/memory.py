@@ -1,4 +1,4 @@
-"""How much memory a serving process takes beyond what it was allowed."""
+"""How much memory a serving process takes beyond its budgets."""
 
 import asyncio
 import json
@@ -8,36 +8,36 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.lab.lab import Found, Lab
+from benchmarks.lab.lab import Lab, ScenarioResult
+from benchmarks.lab.memory_probe import HOME, TINY, can_measure
 from benchmarks.lab.profiles import PROFILES
 from benchmarks.lab.statistics import Interval, ratio_interval
 from benchmarks.lab.verdict import Checks
-from benchmarks.lab.weighing import HOME, TINY, weighable
 
 _ARM = "a process of its own"
 _BYTES = ("imported_bytes", "start_bytes", "peak_bytes", "allowed_bytes")
 
 
-async def run(lab: Lab) -> Found:
-    """A process of its own serves base and adapters: its peak, less the imports, over base, budgets and KV cache."""
-    await lab.service(min(lab.profile.concurrency, lab.profile.adapters), home=HOME)  # so that all are ingested
+async def run(lab: Lab) -> ScenarioResult:
+    """Peak memory of a process that serves base and adapters, less imports, over base, budgets and KV cache."""
+    await lab.service(min(lab.profile.concurrency, lab.profile.adapters), home=HOME)  # ingests them all
     await Lab(PROFILES["tiny"], lab.folder / TINY, lab.seed).prepare()
-    rounds = [await asyncio.to_thread(_weigh, lab) for _ in range(lab.profile.rounds)]
+    rounds = [await asyncio.to_thread(_measure_in_process, lab) for _ in range(lab.profile.rounds)]
     figures = {name: statistics.median(each["figures"][name] for each in rounds) for name in rounds[0]["figures"]}
     checks = sum((Checks(**each["checks"]) for each in rounds), Checks())
     compared: dict[str, Interval] = {}
-    if weighable():
+    if can_measure():
         taken = [each["peak_bytes"] - each["imported_bytes"] for each in rounds]
         compared["memory taken / allowed"] = ratio_interval(taken, [each["allowed_bytes"] for each in rounds])
     notes = {name: statistics.median(each[name] for each in rounds) for name in _BYTES}
-    return Found({_ARM: {**figures, "turns": len(rounds)}}, compared, checks, notes)
+    return ScenarioResult({_ARM: {**figures, "turns": len(rounds)}}, compared, checks, notes)
 
 
-def _weigh(lab: Lab) -> dict[str, Any]:
-    told = json.dumps({"profile": asdict(lab.profile), "folder": str(lab.folder), "seed": lab.seed})
-    command = [sys.executable, "-m", "benchmarks.lab.weighing"]
-    done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+def _measure_in_process(lab: Lab) -> dict[str, Any]:
+    task = json.dumps({"profile": asdict(lab.profile), "folder": str(lab.folder), "seed": lab.seed})
+    command = [sys.executable, "-m", "benchmarks.lab.memory_probe"]
+    done = subprocess.run(command, input=task, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"the process that was to be weighed ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        raise RuntimeError(f"the measured process ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    sizes: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return sizes

@@ -1,17 +1,17 @@
-"""What the support of adapters costs those who ask for the base."""
+"""What support for adapters costs the requests that do not use one."""
 
-from benchmarks.lab.lab import BASE, Arm, Found, Lab, Turn, answered, medians, names, ratio
-from benchmarks.lab.load import Load, closed_loop
+from benchmarks.lab.clients import Measurement, closed_loop
+from benchmarks.lab.lab import BASE, Arm, Lab, ScenarioResult, Turn, answered, medians, names, ratio
 from benchmarks.lab.profiles import Lengths
 from benchmarks.lab.verdict import check
 from serving.service import Service
 
 _LENGTHS = Lengths(8, 12)
-"""Short, so that there are many pairs; nearly all of their steps decode."""
+"""Short, so that many turns fit. Nearly all steps decode."""
 
 
-async def run(lab: Lab) -> Found:
-    """Requests for the base only, of a service without adapters, and of one whose memory is full of them."""
+async def run(lab: Lab) -> ScenarioResult:
+    """CPU time per step of requests for the base: a service without adapters, against one full of them."""
     count = lab.profile.adapters
     services = {
         "without adapters": await lab.service(home="none"),
@@ -19,19 +19,19 @@ async def run(lab: Lab) -> Found:
     }
     await lab.warm(services["with adapters"], names(count))
     arms = [Arm(name, _turn(lab, service)) for name, service in services.items()]
-    loads = await lab.take_turns(arms, rounds=lab.profile.pairs)
-    checks = await check(services["with adapters"], answered(loads, "with adapters"), lab.rng)
+    measurements = await lab.take_turns(arms, rounds=lab.profile.pairs)
+    checks = await check(services["with adapters"], answered(measurements, "with adapters"), lab.rng)
     compared = {
         "CPU time per step, with / without adapters": ratio(
-            loads, "with adapters", "without adapters", "cpu_ms_per_step"
+            measurements, "with adapters", "without adapters", "cpu_ms_per_step"
         )
     }
-    return Found(medians(loads), compared, checks)
+    return ScenarioResult(medians(measurements), compared, checks)
 
 
 def _turn(lab: Lab, service: Service) -> Turn:
-    async def run(number: int) -> Load:
+    async def run(number: int) -> Measurement:
         callers = lab.profile.concurrency
-        return await closed_loop(service, lab.asks([BASE] * callers, lengths=_LENGTHS), callers)
+        return await closed_loop(service, lab.requests([BASE] * callers, lengths=_LENGTHS), callers)
 
     return run

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.lab.bars import BARS, EVERY_SCENARIO, Bar, Reached, scenarios_of, standings
+from benchmarks.lab.bars import BARS, EVERY_SCENARIO, Bar, Reached, bar_results, scenarios_of
 from benchmarks.lab.profiles import PROFILES
-from benchmarks.lab.scoreboard import shown
 from benchmarks.lab.suite import SCENARIOS, document
 
 CHECKS = {"lost": 0, "wrong_adapter": 0, "silent_base": 0, "broken": 0, "rounded": 2, "exact": 10}
@@ -16,29 +15,29 @@ def measured(
     bar: Bar, median: float, high: float | None = None, pairs: int = 40, requests: int = 400
 ) -> dict[str, Any]:
     """The scenarios of a result in which this bar's figure was measured."""
-    compared = {bar.compared: {"median": median, "low": median, "high": high or median, "pairs": pairs}}
+    compared = {bar.comparison: {"median": median, "low": median, "high": high or median, "pairs": pairs}}
     arms = {bar.arm or "ours": {"requests": requests, "turns": 3}}
     return {bar.scenario: {"compared": compared, "arms": arms, "checks": CHECKS}}
 
 
 def reached(bar: Bar, scenarios: dict[str, Any]) -> Reached:
-    return next(standing.reached for standing in standings(bar.profile, scenarios) if standing.bar == bar)
+    return next(result.reached for result in bar_results(bar.profile, scenarios) if result.bar == bar)
 
 
 RATIOS = [bar for bar in BARS if bar.scenario != EVERY_SCENARIO]
 
 
-@pytest.mark.parametrize("bar", RATIOS, ids=[f"{bar.profile}-{bar.compared}" for bar in RATIOS])
+@pytest.mark.parametrize("bar", RATIOS, ids=[f"{bar.profile}-{bar.comparison}" for bar in RATIOS])
 def test_a_figure_on_its_limit_is_reached_and_one_beyond_is_missed(bar: Bar) -> None:
-    beyond = bar.limit * (0.999 if bar.sense == "≥" else 1.001)
+    beyond = bar.limit * (0.999 if bar.direction == "≥" else 1.001)
 
     assert reached(bar, measured(bar, bar.limit)) is Reached.YES
     assert reached(bar, measured(bar, beyond)) is Reached.NO
 
 
-@pytest.mark.parametrize("bar", RATIOS, ids=[f"{bar.profile}-{bar.compared}" for bar in RATIOS])
+@pytest.mark.parametrize("bar", RATIOS, ids=[f"{bar.profile}-{bar.comparison}" for bar in RATIOS])
 def test_a_figure_of_too_few_turns_is_not_reached_however_good(bar: Bar) -> None:
-    assert reached(bar, measured(bar, bar.limit, pairs=bar.pairs - 1)) is Reached.THIN
+    assert reached(bar, measured(bar, bar.limit, pairs=bar.min_turns - 1)) is Reached.THIN
 
 
 def test_of_a_few_per_cent_the_upper_end_of_the_interval_counts() -> None:
@@ -66,7 +65,7 @@ def test_one_fault_in_one_scenario_misses_the_bar_and_roundings_do_not() -> None
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
-    assert {standing.reached for standing in standings("cpu", {})} == {Reached.UNMEASURED}
+    assert {result.reached for result in bar_results("cpu", {})} == {Reached.UNMEASURED}
 
 
 def test_every_bar_has_its_scenario_and_profile() -> None:
@@ -83,19 +82,10 @@ def test_every_bar_has_its_scenario_and_profile() -> None:
 def test_the_profiles_have_the_turns_and_requests_that_their_bars_ask_for(name: str) -> None:
     profile = PROFILES[name]
 
-    assert profile.pairs >= max(bar.pairs for bar in BARS if bar.profile == name)
+    assert profile.pairs >= max(bar.min_turns for bar in BARS if bar.profile == name)
     assert profile.rounds * profile.open_requests >= 1000
 
 
 def test_only_a_profile_as_it_stands_is_held_against_the_bars() -> None:
     assert document(PROFILES["cpu"], 0, {})["bars"]
     assert document(PROFILES["cpu"].quick(), 0, {})["bars"] == []
-
-
-def test_a_row_shows_its_interval_and_a_count_shows_none() -> None:
-    interval = {"median": 2.5, "low": 2.25, "high": 12.04, "pairs": 3}
-
-    assert shown({"measured": interval, "unit": "×"}) == "2.500 × (2.250 to 12)"
-    assert shown({"measured": interval, "unit": "ms"}) == "2.5 ms (2.2 to 12.0)"
-    assert shown({"measured": {**interval, "median": 1.0}, "unit": ""}) == "1"
-    assert shown({"measured": None, "unit": "×"}) == "–"

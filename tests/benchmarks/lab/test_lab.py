@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.lab.clients import Measurement
 from benchmarks.lab.lab import Arm, Lab, Turn, difference, medians, ratio
-from benchmarks.lab.load import Load
 from benchmarks.lab.profiles import PROFILES, Profile
 from serving.base.cpu_kernels import kernels_for
 from serving.config import KERNELS_HOME, StepThreads
@@ -15,13 +15,13 @@ from serving.config import KERNELS_HOME, StepThreads
 TINY = replace(PROFILES["tiny"], rounds=3)
 
 
-def arms(told: list[str], wall_s: float = 1.0) -> list[Arm]:
-    """Two that only note when it is their turn."""
+def arms(turns_run: list[str], wall_s: float = 1.0) -> list[Arm]:
+    """Two arms that only record their turns."""
 
     def turn(name: str) -> Turn:
-        async def run(number: int) -> Load:
-            told.append(f"{name}{number}")
-            return Load((), wall_s)
+        async def run(number: int) -> Measurement:
+            turns_run.append(f"{name}{number}")
+            return Measurement((), wall_s)
 
         return run
 
@@ -29,10 +29,10 @@ def arms(told: list[str], wall_s: float = 1.0) -> list[Arm]:
 
 
 async def turns(profile: Profile, folder: Path, **options: float) -> list[str]:
-    told: list[str] = []
-    loads = await Lab(profile, folder, seed=5).take_turns(arms(told), **options)
-    assert len(loads["a"]) == len(loads["b"])
-    return told
+    turns_run: list[str] = []
+    measurements = await Lab(profile, folder, seed=5).take_turns(arms(turns_run), **options)
+    assert len(measurements["a"]) == len(measurements["b"])
+    return turns_run
 
 
 async def test_every_other_round_goes_backwards_after_a_rehearsal(tmp_path: Path) -> None:
@@ -55,22 +55,27 @@ def test_all_arms_of_a_turn_ask_for_the_same_and_the_next_turn_for_others(tmp_pa
     lab = Lab(TINY, tmp_path, seed=5)
     models = [f"a{number}" for number in range(50)]
 
-    first, again, next_turn = (lab.picked("zipf", models, 40, turn) for turn in (0, 0, 1))
+    first, again, next_turn = (lab.models_of_turn("zipf", models, 40, turn) for turn in (0, 0, 1))
 
     assert first == again != next_turn
-    assert [ask.prompt_ids for ask in lab.asks(first)] != [ask.prompt_ids for ask in lab.asks(again)]
+    assert [request.prompt_ids for request in lab.requests(first)] != [
+        request.prompt_ids for request in lab.requests(again)
+    ]
 
 
 def test_figures_of_arms_are_compared_turn_by_turn() -> None:
-    loads = {"slow": [Load((), 4.0), Load((), 6.0)], "fast": [Load((), 2.0), Load((), 2.0)]}
+    measurements = {
+        "slow": [Measurement((), 4.0), Measurement((), 6.0)],
+        "fast": [Measurement((), 2.0), Measurement((), 2.0)],
+    }
 
-    assert ratio(loads, "slow", "fast", "wall_s").median == pytest.approx(2.5)
-    assert difference(loads, "slow", "fast", "wall_s").median == pytest.approx(3.0)
-    assert medians(loads)["slow"]["wall_s"] == pytest.approx(5.0)
-    assert medians(loads)["slow"]["turns"] == 2
+    assert ratio(measurements, "slow", "fast", "wall_s").median == pytest.approx(2.5)
+    assert difference(measurements, "slow", "fast", "wall_s").median == pytest.approx(3.0)
+    assert medians(measurements)["slow"]["wall_s"] == pytest.approx(5.0)
+    assert medians(measurements)["slow"]["turns"] == 2
 
 
-async def test_a_services_threads_are_those_it_is_told_and_later_services_take_the_firsts(tmp_path: Path) -> None:
+async def test_a_services_threads_are_those_it_is_given_and_later_services_take_the_firsts(tmp_path: Path) -> None:
     lab = Lab(TINY, tmp_path / "lab", seed=5)
     await lab.prepare()
     lab.step_threads = StepThreads(3, shared_from=5)

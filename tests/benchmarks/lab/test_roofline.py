@@ -1,4 +1,4 @@
-"""The ceilings are those of the bytes and products that nobody can avoid."""
+"""The ceilings follow from the bytes and products that no implementation can avoid."""
 
 import random
 

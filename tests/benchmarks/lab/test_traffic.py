@@ -6,19 +6,19 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.lab.traffic import arrivals, chosen, prompt
+from benchmarks.lab.traffic import arrivals, pick, prompt
 
 
 def test_distinct_asks_every_model_before_any_twice() -> None:
-    assert chosen("distinct", 3, 7, random.Random(0)) == [0, 1, 2, 0, 1, 2, 0]
+    assert pick("distinct", 3, 7, random.Random(0)) == [0, 1, 2, 0, 1, 2, 0]
 
 
 def test_identical_asks_one_model() -> None:
-    assert set(chosen("identical", 9, 5, random.Random(0))) == {0}
+    assert set(pick("identical", 9, 5, random.Random(0))) == {0}
 
 
 def test_zipf_gives_each_rank_its_harmonic_share() -> None:
-    counts = Counter(chosen("zipf", 100, 50_000, random.Random(1)))
+    counts = Counter(pick("zipf", 100, 50_000, random.Random(1)))
 
     harmonic = sum(1 / rank for rank in range(1, 101))
     assert counts[0] / 50_000 == pytest.approx(1 / harmonic, rel=0.05)
@@ -26,7 +26,7 @@ def test_zipf_gives_each_rank_its_harmonic_share() -> None:
 
 
 def test_uniform_asks_all_alike() -> None:
-    counts = Counter(chosen("uniform", 10, 50_000, random.Random(2)))
+    counts = Counter(pick("uniform", 10, 50_000, random.Random(2)))
 
     assert max(counts.values()) / min(counts.values()) < 1.15
 

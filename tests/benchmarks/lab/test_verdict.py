@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.lab.verdict import Checks, Isolated, Verdict, agreement, judged
+from benchmarks.lab.verdict import Checks, Isolated, Verdict, agreement, judge
 from serving.types import TokenLogprobs
 
 BASE, OTHER = (9, 2, 3, 4), (7, 7, 7, 7)
@@ -15,7 +15,7 @@ OWN = Isolated(
 
 
 def verdict(tokens: Sequence[int], base: Sequence[int] | None = BASE) -> Verdict:
-    return judged(tokens, OWN, base, [OTHER], tie_nats=1.0)
+    return judge(tokens, OWN, base, [OTHER], tie_nats=1.0)
 
 
 def test_the_isolated_runs_tokens_are_exact() -> None:
@@ -26,7 +26,7 @@ def test_another_adapters_answer_is_wrong() -> None:
     assert verdict(OTHER) is Verdict.WRONG_ADAPTER
 
 
-def test_the_bases_answer_to_a_question_for_an_adapter_is_told() -> None:
+def test_the_bases_answer_to_a_request_for_an_adapter_is_recognised() -> None:
     assert verdict(BASE) is Verdict.SILENT_BASE
 
 

@@ -3,10 +3,22 @@
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from node.api.errors import INTERNAL, TABLE, ApiError, Fault, answer, fault_of, openai_body, problem_body
+from node.api.errors import (
+    INTERNAL,
+    TABLE,
+    ApiError,
+    Fault,
+    UnsupportedField,
+    answer,
+    fault_of,
+    openai_body,
+    problem_body,
+)
 from node.chain.errors import ChainError
+from node.dev.starter import BASE_NAME
 from node.payments.errors import PaymentError
 from node.settlement.errors import SettlementError
 from node.store.errors import StoreError
@@ -38,7 +50,7 @@ def test_one_code_has_one_status_and_one_title() -> None:
 
 
 @pytest.mark.parametrize("base", [ServingError, PaymentError, SettlementError, ChainError, StoreError, ApiError])
-def test_everything_the_parts_raise_on_purpose_is_in_the_table(base: type[Exception]) -> None:
+def test_every_error_class_of_our_packages_is_in_the_table(base: type[Exception]) -> None:
     assert all(fault_of_class(cls) is not INTERNAL for cls in all_subclasses(base))
 
 
@@ -46,22 +58,46 @@ def fault_of_class(cls: type[Exception]) -> Fault:
     return fault_of(cls.__new__(cls))
 
 
-def test_an_unexpected_error_tells_nothing_of_itself() -> None:
-    told = answer(RuntimeError("password is hunter2 in /srv/secret"))
+def test_the_text_of_an_unexpected_error_is_not_sent() -> None:
+    reply = answer(RuntimeError("password is hunter2 in /srv/secret"))
 
-    assert (told.status, told.code) == (500, "internal_error")
-    assert "hunter2" not in str(openai_body(told)) + str(problem_body(told, "r-1"))
+    assert (reply.status, reply.code) == (500, "internal_error")
+    assert "hunter2" not in str(openai_body(reply)) + str(problem_body(reply, "r-1"))
 
 
 @pytest.mark.parametrize("seconds", [0.2, 7.0])
 def test_a_full_queue_says_when_to_come_back(seconds: float) -> None:
-    told = answer(Overloaded(seconds))
+    reply = answer(Overloaded(seconds))
 
-    assert told.status == 429
-    assert told.headers["Retry-After"] == str(max(1, round(seconds)))
+    assert reply.status == 429
+    assert reply.headers["Retry-After"] == str(max(1, round(seconds)))
 
 
 def test_both_bodies_carry_the_same_code() -> None:
-    told = answer(Overloaded(1.0))
+    reply = answer(Overloaded(1.0))
 
-    assert openai_body(told)["error"]["code"] == problem_body(told, "r-1")["code"] == "overloaded"  # type: ignore[index]
+    assert openai_body(reply)["error"]["code"] == problem_body(reply, "r-1")["code"] == "overloaded"  # type: ignore[index]
+
+
+def test_only_an_optional_field_is_to_be_left_out() -> None:
+    assert "Leave it out." in str(UnsupportedField("tools", optional=True))
+    assert "Leave it out" not in str(UnsupportedField("prompt", "one prompt per request is supported"))
+
+
+@pytest.mark.parametrize(
+    ("change", "optional"),
+    [
+        ({"prompt": ["one", "two"]}, False),
+        ({"response_format": {"type": "regex"}}, False),
+        ({"guided_regex": "x"}, True),
+        ({"suffix": "x"}, True),
+    ],
+    ids=["a value of a required field", "a value of a served field", "an unknown field", "a field that is off"],
+)
+def test_a_refusal_advises_to_leave_out_only_what_may_be_left_out(
+    http: httpx2.Client, change: dict[str, object], optional: bool
+) -> None:
+    refused = http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1} | change)
+
+    assert refused.json()["error"]["code"] == "unsupported_field"
+    assert ("Leave it out." in refused.json()["error"]["message"]) is optional

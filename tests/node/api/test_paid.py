@@ -1,9 +1,6 @@
 """Payments over HTTP, on a development node with a real chain behind it."""
 
 import asyncio
-import csv
-import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +8,10 @@ import httpx2
 import openai
 import pytest
 
-from attribution.receipts_file import ReceiptsFile
 from contracts.crypto import keccak
-from contracts.payment import SignedDeposit, SignedVoucher, payment_payload
 from local_chain.accounts import dev_accounts
 from node.client.auth import WalletAuth
-from node.client.wire import channel_config
-from tests.node.api.paid import BODY, CHAT, OPEN, PAYER, Bench, altered, receipts_of
+from tests.node.api.paid import BODY, CHAT, OPEN, Bench, altered, receipts_of
 from tests.node.running import NodeThread
 
 
@@ -163,109 +157,11 @@ def test_echo_logprobs_and_penalties_change_nothing_about_the_bill(client: httpx
     assert len({(one.tokens_in, one.tokens_out, one.fee) for one in receipts_of(client)[-6:]}) == 1
 
 
-def test_receipts_batches_and_proofs_are_public(client: httpx2.Client, paid_node: NodeThread) -> None:
-    report = httpx2.post(paid_node.admin_url + "/admin/settle/now", headers=paid_node.token, timeout=120).json()
-    epoch = report["lastEpoch"]
-    receipts = receipts_of(client)
-
-    batch = client.get(f"/batches/{epoch}").json()
-    file = ReceiptsFile.decode(client.get(f"/batches/{epoch}/receipts").content)
-    proof = client.get(f"/receipts/0x{receipts[0].struct_hash().hex()}/proof").json()
-    missing = client.get("/batches/999").json()
-
-    assert client.get("/batches").json()["data"][0] == batch
-    assert batch["header"]["count"] == str(len(receipts))
-    assert [entry.receipt for entry in file.entries] == receipts
-    assert proof["header"] == batch["header"]
-    assert missing["code"] == "not_found"
-
-
-def test_earnings_sum_to_the_fees_of_all_receipts(client: httpx2.Client, paid_node: NodeThread) -> None:
-    operator = dev_accounts()[1].address
-    total = sum(one.fee for one in receipts_of(client))
-    everybody = [key.address for key in dev_accounts()]
-
-    accrued = [client.get(f"/contributors/{one}/earnings").json()["totals"]["accrued"] for one in everybody]
-    series = client.get(f"/contributors/{operator}/earnings", params={"group_by": "adapter"}).json()
-    exported = client.get(f"/contributors/{operator}/export.csv", params={"bucket": "day"}).text
-
-    # contributors' shares round down: less than one base unit for each of 12 is left in the Datanets
-    assert total - 12 < sum(map(int, accrued)) <= total
-    assert {row["adapter"] for row in series["series"]} == {"cardiology"}
-    rows = list(csv.DictReader(io.StringIO(exported)))
-    assert sum(int(row["amount"]) for row in rows) == int(series["totals"]["accrued"])
-    assert client.get("/contributors/nobody/earnings").json()["param"] == "address"
-
-
-def test_claims_come_with_proofs(client: httpx2.Client, paid_node: NodeThread) -> None:
-    httpx2.post(paid_node.admin_url + "/admin/settle/now?wait_s=60", headers=paid_node.token, timeout=120)
-    member = dev_accounts()[14].address
-
-    plan = client.get(f"/contributors/{member}/claims").json()
-
-    assert int(plan["amount"]) > 0
-    assert {claim["kind"] for claim in plan["claims"]} == {"share"}
-
-
-def test_an_adapter_s_datanets_and_their_contributors_are_shown(client: httpx2.Client) -> None:
-    terms = client.get("/adapters/cardiology/provenance").json()["terms"]
-    datanet = client.get(f"/datanets/{terms['datanets'][0]['datanetId']}").json()
-
-    assert datanet["label"] == terms["datanets"][0]["label"] == "Datanet cardiology v1"
-    assert {one["label"] for one in datanet["contributors"]} == {f"contributor-{n}" for n in (5, 6, 7, 8)}
-    assert len(client.get("/datanets").json()["data"]) == 3
-    assert len(client.get(f"/datanets/{datanet['datanetId']}/versions").json()["data"]) == 1
-
-
 def test_models_carry_the_registered_prices(client: httpx2.Client) -> None:
     quote = client.get("/nodes/me/quote", params={"model": "cardiology"}).json()
 
     assert {model["prices"]["outputPerM"] for model in client.get("/v1/models").json()["data"]} == {str(8 * OPEN)}
     assert client.get("/adapters/cardiology").json()["prices"] == quote["prices"]
-
-
-def test_a_deposit_for_another_node_is_refused(client: httpx2.Client, bench: Bench, tmp_path: Path) -> None:
-    payload = json.loads(deposit_body(bench, tmp_path))
-    payload["payload"]["channelConfig"]["receiver"] = PAYER.address
-
-    answer = client.post("/payments/channels", json=payload)
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "channel_refused")
-    assert answer.json()["param"] == "channelConfig.receiver"
-
-
-def deposit_body(bench: Bench, folder: Path) -> str:
-    """A deposit as the shipped client would send it."""
-    config = channel_config(PAYER.address, bench.card)
-    voucher = SignedVoucher.sign(PAYER, config, bench.card.chain_id, 0)
-    token = bench.card.token_domain
-    deposit = SignedDeposit.sign(PAYER, voucher, token, amount=OPEN, salt=1, valid_before=1 << 40)
-    return json.dumps(payment_payload(deposit.to_payload(), bench.card.accepted(OPEN)))
-
-
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"payload": 5}'])
-def test_a_malformed_deposit_is_refused(client: httpx2.Client, body: str) -> None:
-    answer = client.post("/payments/channels", content=body)
-
-    assert answer.status_code == 400
-    assert answer.json()["code"] in ("invalid_request", "payment_invalid")
-
-
-def test_channels_are_found_by_id_and_by_payer(client: httpx2.Client, bench: Bench) -> None:
-    listed = client.get("/payments/channels", params={"payer": PAYER.address}).json()["data"]
-
-    assert [one["channelId"] for one in listed] == [bench.channel["channelId"]]
-    assert client.get("/payments/channels/0x" + "11" * 32).json()["code"] == "channel_unknown"
-    assert client.get("/payments/channels/5").json()["code"] == "invalid_request"
-
-
-def test_a_voucher_may_be_handed_in_without_a_request(client: httpx2.Client, bench: Bench) -> None:
-    signed_max = int(bench.channel["signedMax"]) + 5
-    voucher = SignedVoucher.sign(PAYER, channel_config(PAYER.address, bench.card), bench.card.chain_id, signed_max)
-
-    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.to_payload())
-
-    assert answer.json()["signedMax"] == str(signed_max)
 
 
 def test_a_paid_node_is_ready_and_counts_its_money(client: httpx2.Client) -> None:

@@ -1,8 +1,7 @@
-"""Health, metrics, documentation, and draining."""
+"""Metrics, the prefix cache, lists of models, and draining."""
 
 import asyncio
 import json
-import re
 from pathlib import Path
 
 import httpx2
@@ -12,15 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from node.api import listing
 from node.dev import starter
 from node.dev.starter import BASE_NAME
-from node.version import VERSION
 from node.world import World
-from tests.node.running import NodeThread, free_settings, node_thread
-
-
-def test_a_ready_node_says_so(http: httpx2.Client) -> None:
-    assert http.get("/healthz").json() == http.get("/health").json() == {"status": "ok"}
-    assert http.get("/readyz").json()["status"] == "ready"
-    assert http.get("/version").json() == {"version": VERSION}
+from tests.node.running import free_settings, node_thread
 
 
 def test_metrics_count_tokens_and_receipts_under_vllm_s_names(http: httpx2.Client) -> None:
@@ -77,33 +69,6 @@ def test_a_prompt_is_reused_only_under_the_same_salt(http: httpx2.Client) -> Non
     assert [cached(salt) for salt in ("a", "a", "b", None, "b", None)] == [0, 48, 0, 0, 48, 48]
 
 
-def test_the_documentation_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
-    page = http.get("/docs")
-
-    assert page.status_code == 200
-    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page.text)
-    assert {"/v1/chat/completions", "/v1/models", "/nodes/me", "/receipts/{receipt_id}", "/readyz"} <= set(
-        http.get("/openapi.json").json()["paths"]
-    )
-
-
-def test_a_free_node_describes_itself(http: httpx2.Client, node: NodeThread) -> None:
-    me = http.get("/nodes/me").json()
-
-    assert (me["mode"], me["chainId"], me["operator"]) == ("free", 0, node.world.operator)
-
-
-def test_receipts_are_public_but_not_their_salts(http: httpx2.Client) -> None:
-    given = http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1}).json()["receipt"]
-
-    public = http.get(f"/receipts/{given['id']}").json()
-
-    assert public["receipt"] == given["receipt"]
-    assert public["signature"] == given["signature"]
-    assert not [key for key in public if "alt" in key]
-    assert given["id"] in [one["id"] for one in http.get("/receipts", params={"limit": 100}).json()["data"]]
-
-
 @pytest.mark.parametrize("path", ["/v1/models", "/adapters"])
 def test_lists_of_models_are_paged_without_gaps(http: httpx2.Client, path: str) -> None:
     whole = http.get(path).json()
@@ -131,20 +96,6 @@ def test_a_list_written_in_pieces_is_the_list(
     assert http.get(path).json() == whole == paged
     names = [each["id" if path == "/v1/models" else "name"] for each in whole["data"]]
     assert names == [BASE_NAME] * (path == "/v1/models") + sorted(set(names) - {BASE_NAME})
-
-
-def test_lists_of_receipts_are_paged_without_gaps(http: httpx2.Client) -> None:
-    for _ in range(3):
-        http.post("/v1/completions", json={"model": BASE_NAME, "prompt": "Hi", "max_tokens": 1})
-    whole = [receipt["id"] for receipt in http.get("/receipts", params={"limit": 100}).json()["data"]]
-
-    paged, cursor = [], None
-    while len(paged) < len(whole):
-        page = http.get("/receipts", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
-        paged += [receipt["id"] for receipt in page["data"]]
-        cursor = page["next"]
-
-    assert paged == whole
 
 
 def test_a_draining_node_finishes_its_streams_and_takes_nothing_new(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Adapters put into a store's home before a service opens it: thousands in the time that a few take one by one."""
+"""Bulk registration: adapters written into a store's home before a service opens it, much faster than one by one."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +12,11 @@ from serving.types import AdapterDigest
 _INDEX = "index.json"
 
 
-def stock(home: Path, adapters: Iterable[tuple[str, int]], write: Callable[[int, Path], Path]) -> None:
-    """Registers every (name, number) that `home` does not have. write: makes adapter `number` in a new folder.
+def register_all(home: Path, adapters: Iterable[tuple[str, int]], write: Callable[[int, Path], Path]) -> None:
+    """Register every (name, number) that `home` lacks. write: writes adapter `number` into a new folder.
 
-    The list is written once, not with every adapter as by `Service.add_adapter`. A service ingests them at its start.
+    The index is written once, not once per adapter as by `Service.add_adapter`. A service ingests the adapters when it
+    starts.
     """
     index, generation = Journal(home / _INDEX).index, Index.load(home / _INDEX)[1]
     missing = [(name, number) for name, number in adapters if name not in index.names]
@@ -38,4 +39,4 @@ def stock(home: Path, adapters: Iterable[tuple[str, int]], write: Callable[[int,
         source = f"file:{home / 'made' / str(number)}"
         names[name] = digest
         versions[digest] = Entry(source=source, pinned_source=source, immutable=False, names=(name,))
-    Index.of(names, versions).save(home / _INDEX, generation + 1)  # so that a log beside it is of the past
+    Index.of(names, versions).save(home / _INDEX, generation + 1)  # a newer generation: an existing journal is obsolete

@@ -1,6 +1,7 @@
-"""`python -m benchmarks.lab.weighing`: a process that only serves, and says how much memory that took.
+"""`python -m benchmarks.lab.memory_probe`: a process that only serves, and reports how much memory that took.
 
-Reads {profile, folder, seed} from stdin as JSON, for a folder with a base and adapters; its last line is the result.
+It reads {profile, folder, seed} from stdin as JSON, where the folder holds a base and adapters. The last line of its
+output is the result as JSON.
 """
 
 import asyncio
@@ -11,25 +12,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lab.clients import closed_loop
 from benchmarks.lab.lab import BASE, Lab, names
-from benchmarks.lab.load import closed_loop
 from benchmarks.lab.profiles import PROFILES, Profile
 from benchmarks.lab.verdict import check
 
-HOME, TINY = "weighed", "tiny"
+HOME, TINY = "memory", "tiny"
 _STATUS = Path("/proc/self/status")
 
 
-def weighable() -> bool:
-    """Whether this system tells a process how much memory it has taken at most; if not, that is told as 0."""
+def can_measure() -> bool:
+    """Whether this system reports a process's peak memory (Linux does); elsewhere all sizes are reported as 0."""
     return _STATUS.exists()
 
 
-async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
-    """Serves base and adapters by turns to all callers, twice; memory in bytes.
+async def measure_memory(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
+    """Serve two requests for the base and for each adapter, and report sizes in bytes, figures and checks.
 
-    imported: held once the code was there, also what is imported only when a model is loaded: a tiny one has been.
-    start: held at most until it could serve.   peak: held at most.   allowed: base, and the budgets of adapters and KV.
+    imported_bytes: resident memory after a tiny model was served, so that everything has been imported.
+    start_bytes: peak until the service was ready.   peak_bytes: peak over all.
+    allowed_bytes: size of the base plus the budgets of adapters and KV cache.
     """
     tiny = Lab(PROFILES["tiny"], folder / TINY, seed)
     await (await tiny.service()).close()
@@ -39,7 +41,7 @@ async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
     service = await lab.service(adapters, home=HOME)
     start_bytes = _resident_bytes("VmHWM")
     models = [BASE, *names(adapters)]
-    load = await closed_loop(service, lab.asks(2 * models), profile.concurrency)
+    load = await closed_loop(service, lab.requests(2 * models), profile.concurrency)
     peak_bytes = _resident_bytes("VmHWM")
     checks = await check(service, load.answers, lab.rng)
     stats = service.stats()
@@ -56,15 +58,17 @@ async def weigh(profile: Profile, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def _resident_bytes(field: str) -> int:
-    if not weighable():
+    if not can_measure():
         return 0
     lines = _STATUS.read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
 def main() -> None:
-    told: Mapping[str, Any] = json.load(sys.stdin)
-    print(json.dumps(asyncio.run(weigh(Profile.restored(told["profile"]), Path(told["folder"]), told["seed"]))))
+    """Read the task from stdin, serve, and print the result."""
+    task: Mapping[str, Any] = json.load(sys.stdin)
+    result = asyncio.run(measure_memory(Profile.restored(task["profile"]), Path(task["folder"]), task["seed"]))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
