@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
+from serving.adapters.blob import AdapterBlob, Allocate
+from serving.adapters.layout import Placement, views
 from serving.adapters.load_stages import LoadStages
 from serving.engine.mailbox import AdapterFailed, AdapterLoaded, Command
 from serving.errors import AdapterCorrupt, ModelNotFound
