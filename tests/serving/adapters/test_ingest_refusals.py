@@ -141,7 +141,7 @@ def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(tmp_path: Path)
 
 
 def test_an_interrupted_ingest_leaves_nothing_and_says_why(tmp_path: Path) -> None:
-    """A child may write only 2,000 bytes per file, as on a full disk, and tells what it saw."""
+    """A child may write only 2,000 bytes per file, as on a full disk, and prints what it raised."""
     folder = write_adapter(tmp_path / "adapter", weights(rank=32), r=32)
     limited = f"""
 import resource, signal

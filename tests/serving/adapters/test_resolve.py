@@ -34,11 +34,11 @@ def test_a_folder_is_itself(tmp_path: Path) -> None:
     assert resolve_base(str(tmp_path), tmp_path / "home") == tmp_path
 
 
-@pytest.mark.parametrize("spelling", ["hf:acme/base", "hf:acme/base@main", "acme/base"])
-def test_a_repository_is_fetched_without_pickles_and_doubles(spelling: str, hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("uri", ["hf:acme/base", "hf:acme/base@main", "acme/base"])
+def test_a_repository_is_fetched_without_pickles_and_doubles(uri: str, hub: Hub, tmp_path: Path) -> None:
     commit = hub.commit("acme/base", FILES)
 
-    folder = resolve_base(spelling, tmp_path, settings=settings(hub))
+    folder = resolve_base(uri, tmp_path, settings=settings(hub))
 
     assert folder == tmp_path / "bases" / "acme--base" / commit
     assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "model.safetensors"}

@@ -140,7 +140,7 @@ def test_another_commit_of_the_base_is_refused_if_both_are_known() -> None:
         AdapterSpec.parse(raw, base, "test")
 
 
-def test_a_pattern_that_would_match_for_ever_is_given_up() -> None:
+def test_a_pattern_that_would_match_without_end_is_given_up() -> None:
     with pytest.raises(AdapterIncompatible, match="takes too long"):
         parse(target_modules=r"(?:(?:.|..)+)+q_proj[^j]")
 

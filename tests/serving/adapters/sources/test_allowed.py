@@ -1,4 +1,4 @@
-"""The operator's allow-list covers what is written and nothing beside it."""
+"""The operator's allow-list covers what is written and nothing else."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ def missing(request: pytest.FixtureRequest, srv: Path, open_store: OpenStore) ->
     return adapter_without(srv / "x", request.param)
 
 
-def beside(missing: Path) -> Path:
+def sibling(missing: Path) -> Path:
     """A valid file of the same name, next to the adapter's folder but not in it."""
     elsewhere = missing.parent.parent / "elsewhere"
     adapter_without(elsewhere, missing.name)
@@ -42,25 +42,25 @@ def beside(missing: Path) -> Path:
 
 
 def absolute(missing: Path) -> None:
-    missing.symlink_to(beside(missing))
+    missing.symlink_to(sibling(missing))
 
 
 def relative(missing: Path) -> None:
-    missing.symlink_to(Path("..", "elsewhere", beside(missing).name))
+    missing.symlink_to(Path("..", "elsewhere", sibling(missing).name))
 
 
 def link_to_a_link(missing: Path) -> None:
-    (missing.parent / "second").symlink_to(beside(missing))
+    (missing.parent / "second").symlink_to(sibling(missing))
     missing.symlink_to("second")
 
 
 def through_a_linked_folder(missing: Path) -> None:
-    (missing.parent / "deeper").symlink_to(beside(missing).parent)
+    (missing.parent / "deeper").symlink_to(sibling(missing).parent)
     missing.symlink_to(Path("deeper", missing.name))
 
 
 def out_and_in_again_elsewhere(missing: Path) -> None:
-    beside(missing)
+    sibling(missing)
     missing.symlink_to(Path("..", "x", "..", "elsewhere", missing.name))
 
 
@@ -75,7 +75,7 @@ def to_a_device(missing: Path) -> None:
 def to_blobs_of_another_repository(missing: Path) -> None:
     """The folder is no snapshot of a cache, so its neighbour `blobs` is not its own."""
     other = missing.parent.parent / "blobs"
-    beside(missing).parent.rename(other)
+    sibling(missing).parent.rename(other)
     missing.symlink_to(other / missing.name)
 
 
@@ -113,7 +113,7 @@ async def test_a_snapshot_s_link_to_the_blobs_of_another_repository_is_refused(
     snapshot.parent.mkdir(parents=True)
     theirs = srv / "models--theirs--y" / "blobs"
     theirs.mkdir(parents=True)
-    beside(missing).rename(theirs / "blob")
+    sibling(missing).rename(theirs / "blob")
     missing.parent.rename(snapshot)
     (snapshot / missing.name).symlink_to(theirs / "blob")
 
@@ -181,10 +181,10 @@ async def test_a_folder_that_links_to_itself_is_no_crash(open_store: OpenStore, 
         await open_store().add("x", f"file:{srv / 'loop'}")
 
 
-@pytest.mark.parametrize("spelled", ["file:~nobody-of-this-name/x", "file:/" + "x" * 300, "file:/" + "x/" * 2000])
-async def test_a_path_that_no_system_has_is_refused(spelled: str, open_store: OpenStore) -> None:
+@pytest.mark.parametrize("uri", ["file:~nobody-of-this-name/x", "file:/" + "x" * 300, "file:/" + "x/" * 2000])
+async def test_a_path_that_no_system_has_is_refused(uri: str, open_store: OpenStore) -> None:
     with pytest.raises((SourceRefused, SourceUnavailable)):
-        await open_store(allowed_sources=ANYWHERE).add("x", spelled)
+        await open_store(allowed_sources=ANYWHERE).add("x", uri)
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ def srv(tmp_path: Path) -> Path:
     return tmp_path / "srv"
 
 
-@pytest.mark.parametrize("spelling", ["file:{}", "file://{}"])
-async def test_a_folder_below_an_allowed_one_is_taken(spelling: str, open_store: OpenStore, srv: Path) -> None:
+@pytest.mark.parametrize("uri", ["file:{}", "file://{}"])
+async def test_a_folder_below_an_allowed_one_is_taken(uri: str, open_store: OpenStore, srv: Path) -> None:
     folder = write_adapter(srv / "team" / "x")
 
-    added = await open_store().add("x", spelling.format(folder))
+    added = await open_store().add("x", uri.format(folder))
 
     assert added.pinned_source == f"file:{folder}"
 
@@ -128,7 +128,7 @@ async def test_pickled_weights_are_refused_with_advice(name: str, open_store: Op
         await open_store().add("x", f"file:{folder}")
 
 
-async def test_a_pickle_beside_safetensors_is_never_looked_at(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+async def test_a_pickle_next_to_safetensors_is_never_read(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
     folder = write_adapter(srv / "x")
     (folder / "adapter_model.bin").write_bytes(b"\x80\x04not even a pickle")
 

@@ -180,12 +180,12 @@ async def test_without_credentials_the_fix_is_named(
         "s3://arn:aws:s3:::bucket/x",
     ],
 )
-async def test_a_spelling_that_is_no_prefix_is_refused(source: str, s3_store: S3Store) -> None:
+async def test_a_uri_that_is_no_prefix_is_refused(source: str, s3_store: S3Store) -> None:
     with pytest.raises(SourceRefused, match="write s3://bucket/prefix"):
         await s3_store().add("x", source)
 
 
 @pytest.mark.parametrize("place", ["bucket-evil/team/x", "bucket/other", "bucket/team-evil/x"])
-async def test_only_what_lies_below_the_allowed_prefix_is_asked(place: str, s3_store: S3Store) -> None:
+async def test_only_objects_below_the_allowed_prefix_are_requested(place: str, s3_store: S3Store) -> None:
     with pytest.raises(SourceRefused, match="does not allow"):
         await s3_store(allowed="s3://bucket/team").add("x", f"s3://{place}")

@@ -53,7 +53,7 @@ def _certificate() -> bytes:
 FAST = SourceSettings(pause_s=0.01, timeout_s=5.0, attempts=1)
 
 
-async def test_a_certificate_is_checked_against_the_hosts_name_although_its_address_is_asked(
+async def test_a_certificate_is_checked_against_the_hosts_name_although_its_address_is_contacted(
     secure_web: Web, open_store: OpenStore, files: dict[str, bytes]
 ) -> None:
     url = secure_web.put("x", files)
@@ -79,7 +79,7 @@ async def test_a_private_host_must_be_named(secure_web: Web, open_store: OpenSto
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "[fd00::1]", "2130706433", "0"]
 )
-async def test_no_spelling_of_a_private_address_is_asked(host: str, open_store: OpenStore) -> None:
+async def test_no_form_of_a_private_address_is_contacted(host: str, open_store: OpenStore) -> None:
     with pytest.raises(SourceRefused, match="private network"):
         await open_store(allowed_sources=["https:"], settings=FAST).add("x", f"https://{host}/x")
 
@@ -134,7 +134,7 @@ async def test_a_redirect_never_leaves_https_and_ends(
         "/team/x#v1",
     ],
 )
-async def test_only_folders_below_the_allowed_one_are_asked(place: str, web: Web, open_store: OpenStore) -> None:
+async def test_only_folders_below_the_allowed_one_are_requested(place: str, web: Web, open_store: OpenStore) -> None:
     store = open_store(allowed_sources=[f"{web.url}/team/"], settings=FAST)
 
     with pytest.raises(SourceRefused):
