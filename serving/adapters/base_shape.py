@@ -63,9 +63,7 @@ class BaseShape:
         return False
 
     def contradicts_revision(self, revision: str) -> bool:
-        """Whether `revision` is a commit other than the base's. A branch, or a base of unknown commit, is no
-        contradiction.
-        """
+        """Whether `revision` is a commit other than the base's. False for a branch, and if the base's is unknown."""
         return self.revision is not None and bool(_COMMIT.fullmatch(revision)) and revision != self.revision
 
 

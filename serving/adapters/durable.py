@@ -12,8 +12,7 @@ PARTIAL_SUFFIX = ".partial"
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Writes `parts` to `path` so that a reader, even after a crash, sees all of the new content or what was there
-    before.
+    """Writes `parts` to `path`: a reader, even after a crash, sees either the old content or all of the new.
 
     Writes a temporary file in the same folder, then fsync, rename, and fsync of the folder. Raises StorageFailed and
     then leaves no temporary file.

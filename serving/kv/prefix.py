@@ -32,9 +32,7 @@ class PageKeys:
         self._keys: list[PageKey] = []
 
     def of(self, token_ids: Sequence[int], tokens: int) -> list[PageKey]:
-        """The keys of the pages that the first `tokens` of `token_ids` fill. Earlier calls must have had the same
-        prefix.
-        """
+        """The keys of the pages that the first `tokens` of `token_ids` fill. Later calls may only append tokens."""
         pages = tokens // PAGE_TOKENS
         for page in range(len(self._keys), pages):
             if page == self._switch_page and self._switch:

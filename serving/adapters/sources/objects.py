@@ -67,9 +67,8 @@ class Objects:
 def _fetch(uri: str, file: ListedFile, path: Path, read: Read, transfer: Transfer) -> None:
     promised_bytes = file.nbytes or 0
     try:
-        with path.open(
-            "ab" if file.etag else "wb"
-        ) as out:  # without an ETag, the partial file may belong to another content
+        resumable = file.etag is not None  # without an ETag, the partial file may belong to another content
+        with path.open("ab" if resumable else "wb") as out:
             start = out.tell()
             for chunk in read(file, start) if start < promised_bytes else ():
                 transfer.received(len(chunk))

@@ -43,9 +43,7 @@ class S3Client:
             return ListedFile(name, head["ContentLength"], etag=head["ETag"], version_id=_version_id(head))
 
     def read(self, file: ListedFile, key: str, start: int) -> Iterator[bytes]:
-        """The announced content from byte `start` on, in ranges. Each range requires the ETag, so two contents never
-        mix.
-        """
+        """The announced content from byte `start` on, in ranges that require the ETag, so two contents never mix."""
         version = {"VersionId": file.version_id} if file.version_id else {}
         for first in range(start, file.nbytes or 0, _CHUNK_BYTES):
             with _translated(self._source):
