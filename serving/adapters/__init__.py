@@ -1,4 +1,5 @@
-"""Adapters from their source to a mapped blob: resolve, fetch, verify, parse the config, ingest, keep.
+"""Adapters from their source to a mapped blob: resolve, fetch, verify, parse the config, ingest, store.
 
-Nothing here knows the engine, and only `sources/` talks to hubs and other stores.
+This code runs on the store's pool of threads and touches only files. It knows nothing of the engine, and only
+`sources/` talks to hubs, object stores and web servers.
 """

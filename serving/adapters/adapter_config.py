@@ -1,21 +1,19 @@
-"""The fields of adapter_config.json that decide the forward pass; any other that is not false or empty is a refusal."""
+"""The fields of adapter_config.json that decide the forward pass. Any other field with a truthy value is refused."""
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.adapters.digests import CONFIG_FILE
+from serving.adapters.mistaken_content import START_BYTES, mistaken_content
+from serving.adapters.strict_json import InvalidJson, parse_object
 from serving.errors import AdapterCorrupt, AdapterIncompatible
 
-# These only steered training or describe it; the forward pass is the same with and without them.
+# Fields that steer or describe training: the forward pass does not depend on them.
 _WITHOUT_EFFECT = frozenset(
     {"peft_version", "auto_mapping", "inference_mode", "lora_dropout", "eva_config", "runtime_config"}
-    | {"fan_in_fan_out"}  # PEFT turns it off for linear layers, and there are no others here
-    | {
-        "megatron_core",
-        "qalora_group_size",
-    }  # mean something only next to megatron_config and use_qalora, refused below
+    | {"fan_in_fan_out"}  # PEFT turns it off for linear layers, the only kind here
+    | {"megatron_core", "qalora_group_size"}  # used only with megatron_config and use_qalora, which are refused
 )
 _REASONS = {
     "target_parameters": "it adapts fused parameters, not linear layers",
@@ -27,16 +25,18 @@ _INITS_WITHOUT_EFFECT = ("gaussian", "orthogonal", "eva")
 
 _Alpha = Annotated[int | float, Field(ge=-1e9, le=1e9)]
 _Flag = bool | None
+_Rank = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""Bounded so that arithmetic with it cannot overflow a double; `AdapterSpec` refuses ranks that cannot be served."""
 _TokenId = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class AdapterConfig(BaseModel):
-    """adapter_config.json as PEFT writes it; `model_extra` holds what is not understood."""
+    """adapter_config.json as PEFT writes it. `model_extra` holds the fields that are not declared here."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     peft_type: Literal["LORA"]
-    r: int
+    r: _Rank
     lora_alpha: _Alpha
     target_modules: str | list[str]
     task_type: Literal["CAUSAL_LM"] | None = None
@@ -46,7 +46,7 @@ class AdapterConfig(BaseModel):
     use_dora: _Flag = False
     lora_bias: _Flag = False
     bias: Literal["none", "all", "lora_only"] = "none"
-    rank_pattern: dict[str, int] | None = None
+    rank_pattern: dict[str, _Rank] | None = None
     alpha_pattern: dict[str, _Alpha] | None = None
     exclude_modules: str | list[str] | None = None
     layers_to_transform: int | list[int] | None = None
@@ -59,13 +59,17 @@ class AdapterConfig(BaseModel):
 
     @classmethod
     def parse(cls, raw: bytes, adapter: str) -> "AdapterConfig":
-        """adapter is what errors call it. Raises AdapterCorrupt (not JSON) or AdapterIncompatible (names a field)."""
+        """The config in `raw`. adapter: the name for errors.
+
+        Raises AdapterCorrupt (not a strict JSON object) or AdapterIncompatible (names the field).
+        """
+        mistaken = mistaken_content(raw[:START_BYTES])
+        if mistaken is not None:
+            raise AdapterCorrupt(adapter, CONFIG_FILE, f"it is {mistaken}")
         try:
-            fields = json.loads(raw, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise AdapterCorrupt(adapter, CONFIG_FILE, f"not valid JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise AdapterCorrupt(adapter, CONFIG_FILE, "not a JSON object")
+            fields = parse_object(raw)
+        except InvalidJson as error:
+            raise AdapterCorrupt(adapter, CONFIG_FILE, str(error)) from error
         try:
             config = cls.model_validate(fields)
         except ValidationError as error:
@@ -78,43 +82,39 @@ class AdapterConfig(BaseModel):
 
     @property
     def variant(self) -> str | None:
-        """The field that makes it more than low-rank products, and so keeps it out of a composition."""
+        """The field that makes the adapter more than a sum of low-rank products, so that it cannot be composed; or
+        None.
+        """
         fields = ("alora_invocation_tokens", "use_dora", "lora_bias", "modules_to_save", "trainable_token_indices")
         first = next((field for field in fields if getattr(self, field)), None)
         return "bias" if first is None and self.bias != "none" else first
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return fields
-
-
 def _refuse_what_is_not_honoured(config: AdapterConfig, adapter: str) -> None:
     for field, value in (config.model_extra or {}).items():
         if value and field not in _WITHOUT_EFFECT:
-            reason = _REASONS.get(field, "this node does not know how to honour it")
-            raise AdapterIncompatible(adapter, field, f"{reason} (the value is {value!r:.80})")
+            reason = _REASONS.get(field, "this node does not support it")
+            shown = field if field.isidentifier() and len(field) <= 80 else f"{field!r:.80}"
+            raise AdapterIncompatible(adapter, shown, f"{reason} (the value is {value!r:.80})")
     init = config.init_lora_weights
     if isinstance(init, str) and init.lower() not in _INITS_WITHOUT_EFFECT:
-        reason = "this node does not know this initialisation"
+        reason = "this node does not know this initialization"
         if init.lower().startswith(_INITS_THAT_CHANGE_THE_BASE):
             reason = (
-                "it was trained against a changed base; save it with path_initial_model_for_weight_conversion to get a "
+                "it was trained on a modified base; save it with path_initial_model_for_weight_conversion to get a "
                 "plain LoRA"
             )
         raise AdapterIncompatible(adapter, "init_lora_weights", f"{init!r:.80}: {reason}")
 
 
 def _refuse_combinations(config: AdapterConfig, adapter: str) -> None:
-    """What PEFT refuses too; and what would act on tokens before an activated LoRA's invocation."""
+    """Combinations that PEFT refuses too, and fields that would act on tokens before an activated LoRA's invocation."""
     if config.use_dora and config.lora_bias:
-        raise AdapterIncompatible(adapter, "lora_bias", "PEFT defines none together with use_dora")
+        raise AdapterIncompatible(adapter, "lora_bias", "PEFT does not support it together with use_dora")
     if not config.alora_invocation_tokens:
         return
     if config.use_dora:
-        raise AdapterIncompatible(adapter, "use_dora", "PEFT defines none together with alora_invocation_tokens")
+        raise AdapterIncompatible(adapter, "use_dora", "PEFT does not support it together with alora_invocation_tokens")
     acting_everywhere = {
         "bias": config.bias != "none",
         "modules_to_save": config.modules_to_save,
@@ -123,5 +123,7 @@ def _refuse_combinations(config: AdapterConfig, adapter: str) -> None:
     for field, value in acting_everywhere.items():
         if value:
             raise AdapterIncompatible(
-                adapter, field, "it acts on all tokens, alora_invocation_tokens only from the invocation on"
+                adapter,
+                field,
+                "it acts on all tokens, but alora_invocation_tokens only on those from the invocation on",
             )

@@ -1,4 +1,4 @@
-"""What of the served base model an adapter may change, and by which names an adapter may call that base."""
+"""Which layers of the served base model an adapter may change, and which names for that base are accepted."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class LinearShape(NamedTuple):
 
 
 class End(NamedTuple):
-    """The embedding or the head. An embedding [d_in, d_out] is a linear layer whose input is one-hot."""
+    """The embedding or the LM head. An embedding [d_in, d_out] is a linear layer whose input is one-hot."""
 
     full_name: str
     shape: LinearShape
@@ -29,14 +29,14 @@ class End(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BaseShape:
-    """The linear layers of the served base, in layer order, under the names LoRA uses for them.
+    """The linear layers of the served base, in layer order, under the names that LoRA uses for them.
 
-    modules: short name such as "layers.3.self_attn.q_proj" → shape. `prefix + short name` is the full name of the
-    module in the Hugging Face model: PEFT matches its patterns on that. ends: the embedding and the head, under the
-    names `EMBEDDING` and `HEAD` of `serving.lora.slot`, where they take adapters. tied: the two share one weight.
-    unserved: full names of layers that an adapter could target but that are not served with one. aliases: what else
-    `base_model_name_or_path` may say for this base (hub id, folder). revision: the hub commit of the base, if it came
-    from there. weights: the base's own, for adapters that depend on them.
+    modules: short name such as "layers.3.self_attn.q_proj" → shape. `prefix + short name` is the module's full name in
+    the Hugging Face model, which PEFT matches its patterns against. ends: the embedding and the head, under the names
+    `EMBEDDING` and `HEAD` of `serving.lora.slot`, if they accept adapters. tied: the two share one weight. unserved:
+    full names of layers that an adapter could target, but that this node does not adapt. aliases: other values of
+    `base_model_name_or_path` that mean this base (hub id, folder). revision: the hub commit of the base, if known.
+    weights: the base's weights, for adapters that depend on them.
     """
 
     name: str
@@ -52,22 +52,22 @@ class BaseShape:
     def is_called(self, named: str) -> bool:
         """Whether `named` (an adapter's base_model_name_or_path) means this base.
 
-        Hub ids must agree in organisation and name. A folder says nothing about the organisation, so a folder on either
-        side is compared by its last component. Case does not count, as on the hub.
+        Two hub ids must agree in organization and name. A folder does not show the organization, so if either of the
+        two is a folder, only the last components are compared. Case is ignored, as on the hub.
         """
-        org, leaf = _organisation_and_leaf(named)
+        org, leaf = _organization_and_leaf(named)
         for alias in {self.name, *self.aliases}:
-            alias_org, alias_leaf = _organisation_and_leaf(alias)
+            alias_org, alias_leaf = _organization_and_leaf(alias)
             if leaf == alias_leaf and (org is None or alias_org is None or org == alias_org):
                 return True
         return False
 
     def contradicts_revision(self, revision: str) -> bool:
-        """Whether `revision` pins another commit than the base's. A branch or an unknown commit proves nothing."""
+        """Whether `revision` is a commit other than the base's. False for a branch, and if the base's is unknown."""
         return self.revision is not None and bool(_COMMIT.fullmatch(revision)) and revision != self.revision
 
 
-def _organisation_and_leaf(name: str) -> tuple[str | None, str]:
+def _organization_and_leaf(name: str) -> tuple[str | None, str]:
     if name.startswith("hf:"):
         name = name.removeprefix("hf:").partition("@")[0]
     if _HUB_ID.fullmatch(name):

@@ -1,4 +1,4 @@
-"""The base's weights as its files hold them, by module name: the loaded model may have packed its own elsewhere."""
+"""The base's weights read from its files by module name, because the loaded model may have repacked its own."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ _CHUNK_ELEMENTS = 1 << 24
 
 
 class BaseWeightsUnreadable(Exception):
-    """The base's files do not hold a tensor under the name or in the form it should have."""
+    """The base's files lack a tensor, or hold it with another shape or dtype than expected."""
 
 
 class BaseWeights:
-    """Tensors of the safetensors files in one folder, mapped into memory while they are read and not longer.
+    """Tensors of the safetensors files in one folder, mapped into memory only while they are read.
 
-    The files must stay as they are now: what the model was loaded from.
+    The files must not change after the model was loaded from them; reading a changed file is an error.
 
-    prefix: of the base model inside the causal LM ("model."), which files saved from the base model alone leave out.
-    tied: full name of a module → the module whose weight it shares, for files that store it once.
+    prefix: the name of the base model inside the causal LM ("model."), which files saved from the base model alone
+    omit. tied: full name of a module → the module whose weight it shares, for files that store the weight once.
     """
 
     def __init__(self, folder: Path, prefix: str = "model.", tied: Mapping[str, str] | None = None) -> None:
@@ -31,7 +31,7 @@ class BaseWeights:
         self._stamps = {path: _stamp(path) for path in folder.glob("*.safetensors")}
 
     def rows(self, module: str, d_out: int, d_in: int) -> Iterator[tuple[slice, torch.Tensor]]:
-        """The weight of `module` [d_out, d_in] in float32, some rows at a time: (which rows, those rows).
+        """The weight of `module` [d_out, d_in] in float32, a chunk of rows at a time: (slice of rows, their values).
 
         Raises BaseWeightsUnreadable.
         """
@@ -40,8 +40,8 @@ class BaseWeights:
             rows = slice(start, min(start + step, d_out))
             yield rows, self._read(module, "weight", (d_out, d_in), rows)
 
-    def picked(self, module: str, d_out: int, d_in: int, rows: Sequence[int]) -> torch.Tensor:
-        """These rows of the weight [d_out, d_in] in float32: [len(rows), d_in]. Raises BaseWeightsUnreadable."""
+    def selected_rows(self, module: str, d_out: int, d_in: int, rows: Sequence[int]) -> torch.Tensor:
+        """The given rows of the weight [d_out, d_in] in float32: [len(rows), d_in]. Raises BaseWeightsUnreadable."""
         return torch.cat([self._read(module, "weight", (d_out, d_in), slice(row, row + 1)) for row in rows])
 
     def bias(self, module: str, d_out: int) -> torch.Tensor:
@@ -56,8 +56,8 @@ class BaseWeights:
             with safe_open(str(path), framework="pt") as file:
                 stored = file.get_slice(key)
                 if tuple(stored.get_shape()) != shape or stored.get_dtype() not in _FLOATS:
-                    found = f"{stored.get_dtype()} {list(stored.get_shape())}"
-                    raise BaseWeightsUnreadable(f"{key} in {path.name} is {found}, not a float tensor {list(shape)}")
+                    actual = f"{stored.get_dtype()} {list(stored.get_shape())}"
+                    raise BaseWeightsUnreadable(f"{key} in {path.name} is {actual}, not a float tensor {list(shape)}")
                 read: torch.Tensor = stored[rows]
         except (SafetensorError, OSError) as error:
             raise BaseWeightsUnreadable(f"{path}: {error}") from error
@@ -73,7 +73,7 @@ class BaseWeights:
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        """Key → file, of the files that the model was loaded from."""
+        """Key → file, for the files that the model was loaded from."""
         whole, index = self._folder / _WHOLE, self._folder / _INDEX
         try:
             if whole.is_file():
@@ -86,6 +86,6 @@ class BaseWeights:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of the last change. Raises OSError."""
+    """Size and modification time. Raises OSError."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns

@@ -1,10 +1,11 @@
-"""One ingested adapter as one file: mapped into memory, its whole payload contiguous, one copy away from a device.
+"""The blob: one ingested adapter in one file, with a contiguous payload that one copy moves to a device.
 
 0        16             48          header_end      payload_start (a multiple of 4096)
-| magic, | sha256 of    | header,   | zeros         | per module A, B and what else it has, row-major, 64-aligned |
+| magic, | sha256 of    | header,   | zeros         | per module A, B and its other parts, row-major, 64-aligned  |
 | length | the header   | JSON      |               |                                                             |
 
-A: [rank, d_in] and B: [rank, d_out] in the serving dtype, a whole weight as the base's; gain, offset: [d_out] in fp32.
+A: [rank, d_in] and B: [rank, d_out] in the serving dtype, a whole weight in the base's layout; gain, offset: [d_out] in
+fp32.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,7 @@ import torch
 
 from serving.adapters.durable import write_whole
 from serving.adapters.file_id import FileId
+from serving.adapters.layout import Placement, aligned, views
 from serving.adapters.load_stages import LoadStages
 from serving.errors import AdapterCorrupt
 from serving.lora.slot import LoraModule
@@ -30,67 +32,35 @@ LAYOUT_VERSION = 3
 _MAGIC = b"OLORA\x00\x00" + bytes([LAYOUT_VERSION])
 _PREFIX = struct.Struct("<8sQ32s")
 _PAGE_BYTES = 4096
-_ALIGN_BYTES = 64
 _MAX_HEADER_BYTES = 16 << 20
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 Allocate = Callable[[int], torch.Tensor]
-"""A buffer of so many bytes: uint8 [nbytes], contiguous, in host memory."""
+"""Number of bytes → a buffer of that size: uint8 [nbytes], contiguous, in host memory."""
 
 
 def in_memory(nbytes: int) -> torch.Tensor:
-    """Ordinary memory."""
+    """A buffer of `nbytes` bytes in ordinary memory; the default `Allocate`."""
     return torch.empty(nbytes, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class BlobKey:
-    """What an ingested blob depends on, and so what names it."""
+    """Everything that the content of a blob depends on. The blob's file is named by it."""
 
     adapter: AdapterDigest
     base: BaseDigest
     dtype: torch.dtype
 
     def file_name(self) -> str:
+        """The sha256 of the key and `LAYOUT_VERSION`, with the suffix .blob."""
         parts = f"{self.adapter}\n{self.base}\n{dtype_name(self.dtype)}\n{LAYOUT_VERSION}\n"
         return hashlib.sha256(parts.encode()).hexdigest() + ".blob"
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Where one module's parts lie in the payload: byte offsets, each a multiple of 64; None where it has no such part.
-
-    weight_rows: of a whole weight, whose other side is the rest of d_in * d_out.
-    """
-
-    name: str
-    rank: int
-    d_in: int
-    d_out: int
-    a_at: int
-    b_at: int
-    gain_at: int | None = None
-    offset_at: int | None = None
-    weight_at: int | None = None
-    weight_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """One module's sizes before it has a place."""
-
-    name: str
-    rank: int
-    d_in: int
-    d_out: int
-    gain: bool = False
-    offset: bool = False
-    weight_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Traits:
-    """What a blob says of its adapter besides the weights; see `AdapterSpec`."""
+    """What a blob stores about its adapter besides the weights. The fields are those of `AdapterSpec`."""
 
     invocation: tuple[int, ...] = ()
     variant: str | None = None
@@ -98,9 +68,9 @@ class Traits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdapterBlob:
-    """An adapter version in the serving dtype. `payload` is a uint8 view of the mapped file, to be read only.
+    """An adapter version in the serving dtype. payload: a uint8 view of the mapped file or of a buffer; never written.
 
-    The mapping lives as long as any tensor that views it, also after the file was removed.
+    A mapping lives as long as any tensor that views it, even after the file was removed.
     """
 
     adapter: AdapterDigest
@@ -112,74 +82,28 @@ class AdapterBlob:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the payload."""
         return self.payload.numel()
 
     @property
     def rank(self) -> int:
+        """The largest rank of any module."""
         return max(placement.rank for placement in self.placements)
 
     def views(self, payload: torch.Tensor) -> dict[str, LoraModule]:
-        """The modules as views of a copy of the payload. payload: [nbytes] uint8, on any device, at least 8-aligned."""
+        """The modules as views of a copy of the payload. payload: uint8 [nbytes], on any device, at least 8-aligned."""
         return views(payload, self.placements, self.dtype)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
+    """The name of a serving dtype: "fp32" or "bf16"."""
     return next(name for name, known in _DTYPES.items() if known == dtype)
-
-
-def place(extents: Iterable[Extent], dtype: torch.dtype) -> tuple[tuple[Placement, ...], int]:
-    """Placements for modules in their order, and the bytes of the whole payload."""
-    placements, end = [], 0
-
-    def take(nbytes: int) -> int:
-        nonlocal end
-        start, end = end, _aligned(end + nbytes, _ALIGN_BYTES)
-        return start
-
-    for each in extents:
-        size, vector = dtype.itemsize, 4 * each.d_out
-        placements.append(
-            Placement(
-                each.name,
-                each.rank,
-                each.d_in,
-                each.d_out,
-                a_at=take(each.rank * each.d_in * size),
-                b_at=take(each.rank * each.d_out * size),
-                gain_at=take(vector) if each.gain else None,
-                offset_at=take(vector) if each.offset else None,
-                weight_at=take(each.d_in * each.d_out * size) if each.weight_rows else None,
-                weight_rows=each.weight_rows,
-            )
-        )
-    return tuple(placements), end
-
-
-def views(payload: torch.Tensor, placements: tuple[Placement, ...], dtype: torch.dtype) -> dict[str, LoraModule]:
-    """The parts of every module as views of `payload`; no bytes are copied."""
-
-    def part(at: int, elements: int, kind: torch.dtype) -> torch.Tensor:
-        return payload[at : at + elements * kind.itemsize].view(kind)
-
-    def vector(at: int | None, elements: int) -> torch.Tensor | None:
-        return None if at is None else part(at, elements, torch.float32)
-
-    return {
-        p.name: LoraModule(
-            a=part(p.a_at, p.rank * p.d_in, dtype).view(p.rank, p.d_in),
-            b=part(p.b_at, p.rank * p.d_out, dtype).view(p.rank, p.d_out),
-            gain=vector(p.gain_at, p.d_out),
-            offset=vector(p.offset_at, p.d_out),
-            weight=None if p.weight_at is None else part(p.weight_at, p.d_in * p.d_out, dtype).view(p.weight_rows, -1),
-        )
-        for p in placements
-    }
 
 
 def write_blob(
     folder: Path, key: BlobKey, placements: tuple[Placement, ...], payload: torch.Tensor, traits: Traits
 ) -> Path:
-    """Store a payload under its key. Raises StorageFailed, leaving nothing half-written."""
+    """Stores a payload in `folder` under its key. Raises StorageFailed, leaving no partial file."""
     payload_bytes = payload.numpy().data
     header = json.dumps(
         {
@@ -193,7 +117,7 @@ def write_blob(
         }
     ).encode()
     prefix = _PREFIX.pack(_MAGIC, len(header), hashlib.sha256(header).digest())
-    padding = bytes(_aligned(len(prefix) + len(header), _PAGE_BYTES) - len(prefix) - len(header))
+    padding = bytes(aligned(len(prefix) + len(header), _PAGE_BYTES) - len(prefix) - len(header))
     path = folder / key.file_name()
     write_whole(path, (prefix, header, padding, payload_bytes))
     return path
@@ -201,7 +125,7 @@ def write_blob(
 
 @dataclass(frozen=True, slots=True)
 class BlobHeader:
-    """What a blob says of itself. start: where its payload begins."""
+    """The header of a blob's file. start: the offset of the payload in the file."""
 
     placements: tuple[Placement, ...]
     start: int
@@ -211,17 +135,18 @@ class BlobHeader:
 
     @property
     def rank(self) -> int:
+        """The largest rank of any module."""
         return max(placement.rank for placement in self.placements)
 
 
 def read_header(folder: Path, key: BlobKey) -> BlobHeader:
-    """The header of the blob of `key`, without a look at its weights. Raises FileNotFoundError, AdapterCorrupt."""
+    """The header of the blob of `key`; its weights are not read. Raises FileNotFoundError, AdapterCorrupt."""
     with (folder / key.file_name()).open("rb") as file:
         return _header(file, key)
 
 
 def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
-    """Map and verify the blob of `key`; every byte is hashed. Raises FileNotFoundError, AdapterCorrupt."""
+    """Maps and verifies the blob of `key`; every byte is hashed. Raises FileNotFoundError, AdapterCorrupt."""
     with (folder / key.file_name()).open("rb") as file:
         header = _header(file, key)
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy-on-write: torch wants writable memory
@@ -235,21 +160,22 @@ def open_blob(folder: Path, key: BlobKey) -> AdapterBlob:
 
 
 def blob_id(folder: Path, key: BlobKey) -> FileId:
-    """Raises FileNotFoundError."""
+    """The identity of the file of the blob of `key`. Raises FileNotFoundError."""
     return FileId.of((folder / key.file_name()).stat())
 
 
 def read_blob(
     folder: Path, key: BlobKey, verified: FileId | None, allocate: Allocate, stages: LoadStages
 ) -> tuple[AdapterBlob, FileId]:
-    """The blob of `key` in a buffer of our own, and its file's id; hashed unless the file is the `verified` one.
+    """The blob of `key` in a buffer from `allocate`, and its file's identity.
 
-    allocate is asked once. Raises FileNotFoundError, AdapterCorrupt.
+    The bytes are hashed unless the file has the identity `verified`. `allocate` is called once. stages: gets the times
+    of resolve, read and verify. Raises FileNotFoundError, AdapterCorrupt.
     """
     with (folder / key.file_name()).open("rb") as file:
-        header, found = _header(file, key), FileId.of(os.fstat(file.fileno()))
-        if found.size != header.start + header.payload_bytes:
-            raise _damaged(key, f"it has {found.size} bytes instead of {header.start + header.payload_bytes}")
+        header, identity = _header(file, key), FileId.of(os.fstat(file.fileno()))
+        if identity.size != header.start + header.payload_bytes:
+            raise _damaged(key, f"it has {identity.size} bytes instead of {header.start + header.payload_bytes}")
         stages.ended("resolve")
         payload = allocate(header.payload_bytes)
         content = payload.numpy().data
@@ -257,12 +183,12 @@ def read_blob(
         if file.readinto(content) != header.payload_bytes:
             raise _damaged(key, "it was cut short while it was read")
         stages.ended("read")
-    if found != verified:
+    if identity != verified:
         if hashlib.sha256(content).hexdigest() != header.payload_sha256:
             raise _damaged(key, "its weights have changed")
         stages.ended("verify")
     layers = views(payload, header.placements, key.dtype)
-    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers, header.traits), found
+    return AdapterBlob(key.adapter, key.dtype, payload, header.placements, layers, header.traits), identity
 
 
 def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
@@ -271,16 +197,16 @@ def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
         raise _damaged(key, "it is cut short")
     magic, header_bytes, header_sha256 = _PREFIX.unpack(prefix)
     if magic != _MAGIC or header_bytes > _MAX_HEADER_BYTES:
-        raise _damaged(key, "it does not start like a blob")
+        raise _damaged(key, "it does not start with a blob's magic number and header length")
     raw = file.read(header_bytes)
     if hashlib.sha256(raw).digest() != header_sha256:
         raise _damaged(key, "its header has changed")
-    fields = json.loads(raw)  # ours: the hash has just shown that nobody else wrote it by accident
+    fields = json.loads(raw)  # the hash has just shown that this is what `write_blob` wrote
     if (fields["adapter"], fields["base"], fields["dtype"]) != (key.adapter, key.base, dtype_name(key.dtype)):
         raise _damaged(key, "it belongs to another adapter or base")
     return BlobHeader(
         placements=tuple(Placement(**placement) for placement in fields["modules"]),
-        start=_aligned(_PREFIX.size + header_bytes, _PAGE_BYTES),
+        start=aligned(_PREFIX.size + header_bytes, _PAGE_BYTES),
         payload_bytes=fields["payload_bytes"],
         payload_sha256=fields["payload_sha256"],
         traits=Traits(tuple(fields["invocation"]), fields["variant"]),
@@ -289,7 +215,3 @@ def _header(file: BinaryIO, key: BlobKey) -> BlobHeader:
 
 def _damaged(key: BlobKey, reason: str) -> AdapterCorrupt:
     return AdapterCorrupt(key.adapter, key.file_name(), f"{reason}; the adapter must be ingested again")
-
-
-def _aligned(offset: int, multiple: int) -> int:
-    return -(-offset // multiple) * multiple

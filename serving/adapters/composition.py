@@ -1,16 +1,17 @@
-"""Several adapters as one: their products summed with weights, exactly, as one product of the ranks' sum.
+"""Several adapters composed into one: the weighted sum of their products, exactly, as one product of the summed rank.
 
     Σ wᵢ Bᵢ Aᵢ = [w₁ B₁ | w₂ B₂ | …] [A₁ ; A₂ ; …]
 
-A stacked, B scaled by its adapter's weight; PEFT's `add_weighted_adapter(combination_type="cat")`. Where B is served in
-bf16, one with another weight than 1 is rounded once more. Spelled in a request as `a+b`, or `a*0.7+b*0.3`.
+A is stacked, and B is scaled by its adapter's weight, as in PEFT's `add_weighted_adapter(combination_type="cat")`. If B
+is served in bf16, a B with a weight other than 1 is rounded once more. A request writes `a+b` or `a*0.7+b*0.3`.
 """
 
 import hashlib
 import re
 from collections.abc import Sequence
 
-from serving.adapters.blob import AdapterBlob, Allocate, Extent, in_memory, place, views
+from serving.adapters.blob import AdapterBlob, Allocate, in_memory
+from serving.adapters.layout import Extent, place, views
 from serving.errors import AdapterIncompatible, InvalidRequest
 from serving.lora.slot import LoraModule
 from serving.types import AdapterDigest
@@ -21,7 +22,7 @@ _WEIGHT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,9})?")
 
 
 def parse(model: str) -> tuple[tuple[str, float], ...] | None:
-    """The names and weights that `model` adds up; None if it is a single name. No name contains '+' or '*'.
+    """The names and weights of the composition `model`; None for a single name. No name contains '+' or '*'.
 
     Raises InvalidRequest.
     """
@@ -29,12 +30,12 @@ def parse(model: str) -> tuple[tuple[str, float], ...] | None:
         return None
     parts = tuple(_part(each) for each in model.split("+"))
     if len(parts) > MAX_PARTS:
-        raise InvalidRequest("model", f"adds up {len(parts)} adapters; at most {MAX_PARTS} are served")
+        raise InvalidRequest("model", f"composes {len(parts)} adapters; the most is {MAX_PARTS}")
     return parts
 
 
 def digest_of(parts: Sequence[tuple[AdapterDigest, float]]) -> AdapterDigest:
-    """sha256 over the sorted (digest, weight) pairs: the same whatever the order they were written in."""
+    """The composition's digest: sha256 over the sorted (digest, weight) pairs, so their order does not matter."""
     lines = "".join(f"{digest} {weight!r}\n" for digest, weight in sorted(parts))
     return AdapterDigest(hashlib.sha256(b"composition\n" + lines.encode()).hexdigest())
 
@@ -42,9 +43,9 @@ def digest_of(parts: Sequence[tuple[AdapterDigest, float]]) -> AdapterDigest:
 def compose(
     blobs: Sequence[tuple[AdapterBlob, float]], digest: AdapterDigest, allocate: Allocate = in_memory
 ) -> AdapterBlob:
-    """The weighted sum of adapters of one base and dtype, in a buffer. Takes at most the bytes of all of them.
+    """The weighted sum of adapters of one base and dtype, in a buffer of at most the sum of their bytes.
 
-    Raises AdapterIncompatible if one is more than low-rank products.
+    digest: the composition's. Raises AdapterIncompatible if an adapter is more than low-rank products.
     """
     for blob, _ in blobs:
         check_composable(blob.adapter, blob.traits.variant)
@@ -66,7 +67,7 @@ def compose(
 def check_composable(adapter: str, variant: str | None) -> None:
     """Raises AdapterIncompatible, naming the field that makes `adapter` more than low-rank products."""
     if variant is not None:
-        problem = "in a composition only plain LoRA and rsLoRA are served, whose sum is defined"
+        problem = "a composition takes only plain LoRA and rsLoRA adapters, whose sum is defined"
         raise AdapterIncompatible(adapter, variant, problem)
 
 
@@ -77,7 +78,9 @@ def _part(text: str) -> tuple[str, float]:
     if not star:
         return name, 1.0
     if not _WEIGHT.fullmatch(weight) or not 0 < float(weight) <= _MAX_WEIGHT:
-        raise InvalidRequest("model", f"{weight!r:.80} is no weight; write a number above 0, at most {_MAX_WEIGHT:.0f}")
+        raise InvalidRequest(
+            "model", f"{weight!r:.80} is not a weight; write a number above 0 and at most {_MAX_WEIGHT:.0f}"
+        )
     return name, float(weight)
 
 

@@ -1,8 +1,8 @@
 """Digests that name adapter versions, base models and tokenizers.
 
-All three have one rule: of the listed files take those that exist, sort them by name, write one line `<sha256 of the
-file>  <name>` (ended by a newline) for each, and take the sha256 of the lines, in lower-case hex. So a stranger can
-check with coreutils: `sha256sum adapter_config.json adapter_model.safetensors chat_template.jinja | sha256sum`.
+All three follow one rule: take those of the listed files that exist, sort them by name, write a line `<sha256 of the
+file>  <name>` (ended by a newline) for each, and take the sha256 of all lines, in lower-case hex. Anybody can check a
+digest with coreutils: `sha256sum adapter_config.json adapter_model.safetensors chat_template.jinja | sha256sum`.
 """
 
 import hashlib
@@ -37,23 +37,24 @@ BASE_PATTERNS = (
 
 
 def file_digest(path: Path) -> str:
+    """The sha256 of the file's content, in hex. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_digest(digests: Mapping[str, str]) -> str:
-    """The digest over `file name → sha256 of the file`; see the rule above."""
+    """The digest of `file name → sha256 of the file`, by the rule of this module."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def adapter_digest(folder: Path) -> AdapterDigest:
-    """Names the adapter version in `folder`: its config, weights and, if it has one, chat template."""
+    """The digest of the adapter version in `folder`: config, weights and, if there is one, chat template."""
     return AdapterDigest(files_digest({name: file_digest(folder / name) for name in _existing(folder, ADAPTER_FILES)}))
 
 
 def tokenizer_digest(folder: Path) -> str:
-    """Names the tokenizer in `folder`, chat template included."""
+    """The digest of the tokenizer in `folder`, chat template included."""
     return files_digest({name: file_digest(folder / name) for name in _existing(folder, TOKENIZER_FILES)})
 
 
@@ -62,9 +63,9 @@ def base_digest(
     on_progress: Callable[[float], None] = lambda fraction: None,
     digest_of: Callable[[Path], str] = file_digest,
 ) -> BaseDigest:
-    """Names the base model in `folder`: weights, config and tokenizer. Raises BaseModelUnusable.
+    """The digest of the base model in `folder`: weights, config and tokenizer. Raises BaseModelUnusable.
 
-    digest_of: a file's sha256; without one every byte is read.
+    digest_of: gives a file's sha256; the default reads every byte.
     """
     names = _existing(folder, BASE_PATTERNS)
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):

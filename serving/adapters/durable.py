@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever happens while they are written."""
+"""Files that are replaced atomically: a crash while they are written leaves the old file or the new, never a part."""
 
 import errno
 import os
@@ -12,9 +12,10 @@ PARTIAL_SUFFIX = ".partial"
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Write `parts` to `path` so that a reader, also after a crash, sees the old content, none, or all of the new.
+    """Writes `parts` to `path`: a reader, even after a crash, sees either the old content or all of the new.
 
-    Temporary file in the same folder, fsync, rename, fsync of the folder. Raises StorageFailed, leaving nothing behind.
+    Writes a temporary file in the same folder, then fsync, rename, and fsync of the folder. Raises StorageFailed and
+    then leaves no temporary file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and deletions in `folder` survive a power cut."""
+    """Makes renames and deletions in `folder` survive a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -45,6 +46,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def storage_failed(path: Path, error: OSError) -> StorageFailed:
+    """The error for a write to `path` that failed, with advice that depends on whether the disk is full."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "Free some space there and try again." if full else "Check the folder's owner and permissions."
     return StorageFailed("write", path, error.strerror or str(error), hint)

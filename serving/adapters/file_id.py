@@ -1,4 +1,4 @@
-"""Whether a file is still what it was."""
+"""The identity of a file's content, without reading it."""
 
 import os
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileId:
-    """A file's identity and last change: where all are the same, nobody has written to it in between.
+    """Two equal values mean that nobody wrote to the file in between.
 
-    The times alone could be set back, but for ctime, and a file put in its place would have another inode.
+    mtime could be set back, but ctime cannot, and another file in its place would have another inode.
     """
 
     device: int
@@ -19,4 +19,5 @@ class FileId:
 
     @classmethod
     def of(cls, stat: os.stat_result) -> "FileId":
+        """The identity of the file that `stat` describes."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

@@ -1,11 +1,11 @@
-"""What one module's tensors come to: y ← gain ⊙ (y + x Aᵀ B) + offset, in fp32 and rounded once to the serving dtype.
+"""Folds one module's tensors into y ← gain ⊙ (y + x Aᵀ B) + offset, in fp32, rounded once to the serving dtype.
 
     a = A        b = (scale · B)ᵀ        gain = m / ‖W + scale · B A‖ of each output (DoRA, arXiv 2402.09353)
     offset = own bias − gain ⊙ base's bias + scale · lora_B's bias
 
-y holds the base's bias already, and DoRA scales W x + scale · B A x without it; hence the subtraction. Rows of an
-embedding that an adapter replaces are a product too: one-hot rows for the tokens, times what theirs are more than the
-base's; at a head that shares the weight the other way round.
+y already contains the base's bias, and DoRA scales W x + scale · B A x without it; hence the subtraction. Rows of an
+embedding that an adapter replaces are a low-rank product too: one-hot rows of A for the tokens, and as rows of B the
+difference between the adapter's row and the base's. At a head that shares the weight, A and B change places.
 """
 
 import torch
@@ -17,9 +17,9 @@ from serving.lora.slot import LoraModule
 
 
 def fold(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None, adapter: str) -> bool:
-    """Fill `into`, whose a and b are zero; returns whether that changes anything. adapter is what errors call it.
+    """Fills `into`, whose a and b are zero. Returns whether the folded module changes the base. adapter: for errors.
 
-    Raises AdapterIncompatible if the base's weights are needed and cannot be read, or a number is too large.
+    Raises AdapterIncompatible if the base's weights are needed but cannot be read, or a number overflows the dtype.
     """
     module = tensors.module
     try:
@@ -37,7 +37,7 @@ def fold(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None, ada
     if tensors.a is not None and tensors.b is not None:
         into.a.copy_(tensors.a)
         into.b.copy_((tensors.b * module.scale).T)
-        changes = changes or bool(tensors.a.any() and tensors.b.any())
+        changes = changes or bool(into.a.any() and into.b.any())  # what is left after rounding
     for value, place in ((gain, into.gain), (offset, into.offset), (tensors.weight, into.weight)):
         assert (value is None) == (place is None)
         if value is not None and place is not None:
@@ -50,7 +50,7 @@ def fold(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None, ada
 
 
 def check_tied(embedding: ModuleTensors | None, head: ModuleTensors, adapter: str) -> None:
-    """What PEFT loads into one parameter must be one: B A of the head is that of the embedding transposed.
+    """Embedding and head are one parameter for PEFT, so their changes must agree: B A of one is the other's transposed.
 
     Raises AdapterIncompatible.
     """
@@ -60,15 +60,15 @@ def check_tied(embedding: ModuleTensors | None, head: ModuleTensors, adapter: st
         (embedding.b, None if head.a is None else head.a.T),
         (embedding.weight, head.weight),
     )
-    for one, other in pairs:
-        if one is not None and (other is None or not torch.equal(one, other)):
+    for at_embedding, at_head in pairs:
+        if at_embedding is not None and (at_head is None or not torch.equal(at_embedding, at_head)):
             problem = "embedding and output layer share one weight here, but the adapter changes them differently"
             raise AdapterIncompatible(adapter, "ensure_weight_tying", problem)
 
 
 def _known(base: BaseWeights | None) -> BaseWeights:
     if base is None:
-        raise BaseWeightsUnreadable("this base was made without files")
+        raise BaseWeightsUnreadable("this base was not loaded from files")
     return base
 
 
@@ -103,21 +103,21 @@ def _offset(tensors: ModuleTensors, gain: torch.Tensor | None, base: BaseWeights
 
 
 def _replace_rows(tensors: ModuleTensors, into: LoraModule, base: BaseWeights | None) -> bool:
-    """Turns the base's rows of some tokens, as they are served, into the adapter's; whether that changes anything."""
+    """Folds the adapter's rows of some tokens, relative to the base's as served. Returns whether any differs."""
     if tensors.rows is None:
         return False
     module, (one_hot, other) = tensors.module, (into.a, into.b)
     rows, width = module.shape.d_in, module.shape.d_out
     if not module.is_embedding:
         (one_hot, other), (rows, width) = (other, one_hot), (width, rows)
-    before = _known(base).picked(module.embedding, rows, width, module.tokens)
+    before = _known(base).selected_rows(module.embedding, rows, width, module.tokens)
     one_hot[torch.arange(len(module.tokens)), torch.tensor(module.tokens)] = 1
     other.copy_(tensors.rows - before.to(other.dtype).float())
     return bool(other.any())
 
 
 def _check_kept(tensors: ModuleTensors, base: BaseWeights | None, dtype: torch.dtype, adapter: str) -> None:
-    """PEFT would load a saved copy of the base's weight over it: harmless only if, as served, it is the same."""
+    """Refuses a saved copy of the base's weight that differs in the serving dtype: PEFT would load it instead."""
     if tensors.kept is None:
         return
     name = tensors.module.full_name

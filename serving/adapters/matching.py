@@ -1,18 +1,19 @@
 r"""PEFT's rules for which modules a LoRA config targets, and which pattern gives a module its rank or alpha.
 
 The rules of peft 0.21: `tuners_utils.check_target_module_exists`, `utils.other.match_target_against_key` and
-`utils.other.get_pattern_key`. Patterns come from strangers, so whatever could backtrack runs on a time budget.
+`utils.other.get_pattern_key`. Patterns come from strangers, so all matching runs on a time budget.
 """
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import regex  # type: ignore[import-untyped]  # ships no types
 
-_LITERAL = re.compile(r"\^?[\w.\-]*\$?")  # neither alternatives nor repeats: cannot backtrack
+_LITERAL = re.compile(r"\^?[\w.\-]*\$?")  # no alternatives and no repeats: cannot backtrack
 _LAYER_INDEX = re.compile(r".*?\.[^.]*\.(?P<idx>\d+)\.")
 _MAX_PATTERN_CHARS = 4096
 
@@ -24,56 +25,80 @@ class UnusablePattern(ValueError):
 
 
 class Matcher:
-    """Matches the patterns of one config within `budget_s` seconds in all, without holding the interpreter lock.
+    """Matches the patterns of one config within `budget_s` CPU seconds in all, without holding the GIL for long.
 
-    `re` has no time limit, `regex` has, and in its default version reads patterns as `re` does.
+    `re` has no time limit. `regex` has one, and in its default version it reads patterns as `re` does.
     """
 
     def __init__(self, budget_s: float = 1.0) -> None:
         self._left_s = budget_s
+        self._literals: dict[str, re.Pattern[str]] = {}
 
     def fullmatch(self, pattern: str, text: str) -> bool:
+        """Whether the regular expression `pattern` matches all of `text`. Raises UnusablePattern."""
         return self._match(pattern, text, whole=True) is not None
 
     def layer_index(self, layers_pattern: str, full_name: str) -> int | None:
-        found = self._match(rf"(?:^|.*?\.){layers_pattern}\.(?P<idx>\d+)\.", full_name, whole=False)
-        return None if found is None else int(found["idx"])
+        """The index after `layers_pattern` ("layers") in the name of a module, if there is one.
+
+        Raises UnusablePattern.
+        """
+        match = self._match(rf"(?:^|.*?\.){layers_pattern}\.(?P<idx>\d+)\.", full_name, whole=False)
+        return None if match is None else int(match["idx"])
 
     def pattern_value(self, patterns: Mapping[str, Value], full_name: str, default: Value) -> Value:
-        """The value of the first pattern that matches the end of `full_name`, else `default`."""
+        """The value of the first pattern that matches the end of `full_name`, or `default`. Raises UnusablePattern."""
         for pattern, value in patterns.items():
-            if _LITERAL.fullmatch(pattern):
-                found = re.fullmatch(rf"(.*\.)?({pattern})", full_name) is not None
-            else:
-                found = self.fullmatch(rf"(.*\.)?({pattern})", full_name)
-            if found:
+            if self._ends_with(full_name, pattern):
                 return value
         return default
+
+    def _ends_with(self, full_name: str, pattern: str) -> bool:
+        ending = rf"(.*\.)?({pattern})"
+        if not _LITERAL.fullmatch(pattern):
+            return self.fullmatch(ending, full_name)
+        with self._charged(pattern):
+            if pattern not in self._literals:
+                self._literals[pattern] = re.compile(ending)
+            return self._literals[pattern].fullmatch(full_name) is not None
 
     def _match(self, pattern: str, text: str, *, whole: bool) -> dict[str, str] | None:
         if len(pattern) > _MAX_PATTERN_CHARS:
             raise UnusablePattern(f"a pattern of {len(pattern)} characters is longer than {_MAX_PATTERN_CHARS}")
-        started = time.monotonic()
         try:
-            compiled = regex.compile(pattern)
-            method = compiled.fullmatch if whole else compiled.match
-            found = method(text, timeout=max(self._left_s, 1e-3), concurrent=True)
-            groups = None if found is None else dict(found.groupdict())
+            with self._charged(pattern):
+                compiled = regex.compile(pattern)
+                method = compiled.fullmatch if whole else compiled.match
+                match = method(text, timeout=max(self._left_s, 1e-3), concurrent=True)
+                return None if match is None else dict(match.groupdict())
         except regex.error as error:
             raise UnusablePattern(f"{pattern!r:.200} is not a regular expression: {error}") from error
         except (TimeoutError, RecursionError, MemoryError) as error:
-            raise UnusablePattern(f"{pattern!r:.200} takes too long to match") from error
-        self._left_s -= time.monotonic() - started
-        return groups
+            raise _too_slow(pattern) from error
+
+    @contextmanager
+    def _charged(self, pattern: str) -> Iterator[None]:
+        """Takes the CPU time of its body from the budget. Raises UnusablePattern if none is left before."""
+        if self._left_s <= 0:
+            raise _too_slow(pattern)
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            self._left_s -= time.thread_time() - started
+
+
+def _too_slow(pattern: str) -> UnusablePattern:
+    return UnusablePattern(f"{pattern!r:.200} takes too long to match, or there are too many patterns")
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The fields of a LoRA config that choose modules: a str is one regular expression, a tuple a list of suffixes."""
+    """The fields of a LoRA config that choose modules: a str is a regular expression, a set holds suffixes."""
 
-    target_modules: str | tuple[str, ...]
-    exclude_modules: str | tuple[str, ...] = ()
-    layers_to_transform: tuple[int, ...] = ()
+    target_modules: str | frozenset[str]
+    exclude_modules: str | frozenset[str] = frozenset()
+    layers_to_transform: frozenset[int] = frozenset()
     layers_pattern: tuple[str, ...] = ()
 
     def include(self, full_name: str, matcher: Matcher) -> bool:
@@ -98,7 +123,8 @@ class Targets:
         return None
 
 
-def _names(chosen: str | Sequence[str], full_name: str, matcher: Matcher) -> bool:
+def _names(chosen: str | frozenset[str], full_name: str, matcher: Matcher) -> bool:
     if isinstance(chosen, str):
         return matcher.fullmatch(chosen, full_name)
-    return full_name in chosen or any(full_name.endswith(f".{suffix}") for suffix in chosen)
+    parts = full_name.split(".")
+    return any(".".join(parts[start:]) in chosen for start in range(len(parts)))

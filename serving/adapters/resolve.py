@@ -1,6 +1,7 @@
-"""The base model's folder: given, or fetched once from a hub into the node's home and pinned there."""
+"""The base model's folder: given by the operator, or fetched once from a hub and pinned in the node's home."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from serving.adapters.digests import BASE_PATTERNS
 from serving.adapters.durable import storage_failed, write_whole
+from serving.adapters.mistaken_content import START_BYTES, mistaken_content
 from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.contained import ContainedFolder, LinkLeavesFolder, NotRegularFile
 from serving.adapters.sources.hub import HubSource
 from serving.adapters.sources.source import ListedFile, SourceSettings
 from serving.errors import AdapterCorrupt, BaseModelUnusable
@@ -25,23 +28,26 @@ def resolve_base(
     settings: SourceSettings | None = None,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Path:
-    """The folder that holds the base model: `base` itself, or what `hf:org/name@revision` (or `org/name`) fetches.
+    """The folder of the base model: `base` itself, or the download of `hf:org/name@revision` (or `org/name`).
 
-    A fetched base stays at the commit it was first resolved to and is not asked for again, so a node restarts offline
-    and on the same weights. Blocking.
+    home: where downloads are kept. A downloaded base stays at the commit of its first download, and the hub is not
+    asked again, so a node restarts offline and with the same weights. on_progress: called with a fraction, 0 to 1.
+    Blocking.
 
     Raises BaseModelUnusable, SourceRefused, SourceUnavailable, StorageFailed.
     """
-    spelled = str(base)
+    uri = str(base)
     folder = Path(base).expanduser()
-    if not spelled.startswith("hf:"):
+    if not uri.startswith("hf:"):
         if folder.is_dir():
-            return folder.resolve()
-        if spelled.count("/") != 1 or spelled.startswith((".", "/", "~")):
+            folder = folder.resolve()
+            _check_files(folder)
+            return folder
+        if uri.count("/") != 1 or uri.startswith((".", "/", "~")):
             raise BaseModelUnusable(f"There is no folder {folder}. Give a model folder or hf:org/name@revision.")
-        spelled = f"hf:{spelled}"
+        uri = f"hf:{uri}"
     settings = replace(settings or SourceSettings(), download_s=_DOWNLOAD_S)
-    source = HubSource.parse(spelled, spelled.removeprefix("hf:"), _ANY_HUB, settings)
+    source = HubSource.parse(uri, uri.removeprefix("hf:"), _ANY_HUB, settings)
     bases = home / "bases" / source.repository.replace("/", "--")
     pinned = _pinned_commit(bases, source.revision)
     if pinned is None:
@@ -49,8 +55,32 @@ def resolve_base(
     return bases / pinned
 
 
+def _check_files(folder: Path) -> None:
+    """Refuses a given folder with files that a stranger planted or that a download left incomplete.
+
+    Weights may be links to another disk. Other files may not leave the folder: a template becomes part of every prompt.
+    """
+    for name in sorted(os.listdir(folder)):
+        if not any(fnmatch(name, pattern) for pattern in BASE_PATTERNS):
+            continue
+        try:
+            path = Path(os.path.realpath(folder / name)) if name.endswith(".safetensors") else folder / name
+            with ContainedFolder(path.parent).open(path.name) as file:
+                start = file.read(START_BYTES)
+        except LinkLeavesFolder as error:
+            problem = "is a link that leads out of the folder. Copy the file itself into the folder."
+            raise BaseModelUnusable(f"{folder / name} {problem}") from error
+        except NotRegularFile as error:
+            raise BaseModelUnusable(f"{folder / name} cannot be read: {error}.") from error
+        except OSError as error:
+            raise BaseModelUnusable(f"{folder / name} cannot be read: {error.strerror}.") from error
+        mistaken = mistaken_content(start) if start.strip() else None  # an optional file may be empty
+        if mistaken is not None:
+            raise BaseModelUnusable(f"{folder / name} is {mistaken}.")
+
+
 def _pinned_commit(bases: Path, revision: str) -> str | None:
-    """The commit whose complete folder is at hand for `revision`, if any."""
+    """The commit that `revision` is pinned to, if its folder is complete; else None."""
     commit = _revisions(bases).get(revision)
     return commit if commit is not None and (bases / commit).is_dir() else None
 
@@ -76,11 +106,11 @@ def _fetch(source: HubSource, bases: Path, on_progress: Callable[[float], None])
 
 def _verify(file: ListedFile, folder: Path, source: HubSource) -> None:
     try:
-        file.verify(folder, source.spelled)
+        file.verify(folder, source.uri)
     except AdapterCorrupt as problem:
-        (folder / file.name).unlink(missing_ok=True)  # the files that are good need not come again
+        (folder / file.name).unlink(missing_ok=True)  # the other files need not be fetched again
         raise BaseModelUnusable(
-            f"{source.spelled}: {file.name}: {problem.reason}. Start again to fetch it again."
+            f"{source.uri}: {file.name}: {problem.reason}. Start again to fetch it again."
         ) from problem
 
 
@@ -93,14 +123,12 @@ def _revisions(bases: Path) -> dict[str, str]:
 
 
 def _model_files(source: HubSource, listed: list[ListedFile]) -> tuple[ListedFile, ...]:
-    """Config, tokenizer and safetensors; of two sets of weights the one under transformers' own name."""
+    """Config, tokenizer and safetensors; of several sets of weights only those named model*, as transformers does."""
     files = [file for file in listed if any(fnmatch(file.name, pattern) for pattern in BASE_PATTERNS)]
     files = [file for file in files if "/" not in file.name]
     weights = [file for file in files if file.name.endswith(".safetensors")]
     named_model = [file for file in weights if file.name.startswith("model")]
     if not weights or all(file.name != "config.json" for file in files):
-        raise BaseModelUnusable(
-            f"{source.spelled} has no config.json or no *.safetensors; pickled weights are not read."
-        )
-    left_out = set(weights) - set(named_model) if named_model else set()
-    return tuple(file for file in files if file not in left_out)
+        raise BaseModelUnusable(f"{source.uri} has no config.json or no *.safetensors; pickled weights are not read.")
+    unused = set(weights) - set(named_model) if named_model else set()
+    return tuple(file for file in files if file not in unused)

@@ -1,4 +1,4 @@
-"""adapter_config.json expanded on a base: the exact change of every module, or a refusal that names the field."""
+"""adapter_config.json expanded for one base: the exact change to every module, or an error that names the field."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -18,9 +18,10 @@ MAX_RANK = 1024
 class ModuleSpec:
     """What an adapter does to one module: delta W = scale * B @ A with B: [d_out, rank] and A: [rank, d_in], and more.
 
-    rank: 0 if no low-rank product is added here. magnitude: DoRA's, so the sum is scaled to it row by row. lora_bias: B
-    has a bias. own_bias: the adapter's bias stands in for the base's. whole: the adapter's weight does, all of it.
-    tokens: of these, the adapter's rows of `embedding` (a full name) do, here and at a head that shares its weight.
+    rank: 0 if no low-rank product is added here. magnitude: DoRA scales the rows of W + delta W to its magnitudes.
+    lora_bias: B has a bias. own_bias: the adapter's bias replaces the base's. whole: the adapter's weight replaces the
+    base's. tokens: the adapter's rows of `embedding` (a full name) replace the base's for these token ids, here and at
+    a head that shares the weight.
     """
 
     name: str
@@ -37,19 +38,21 @@ class ModuleSpec:
 
     @property
     def is_embedding(self) -> bool:
+        """Whether the module is the base's embedding, whose input is one-hot."""
         return self.name == EMBEDDING
 
     @property
     def has_offset(self) -> bool:
+        """Whether folding gives the module an offset: see `serving.adapters.folding`."""
         return self.lora_bias or self.own_bias or (self.magnitude and self.shape.has_bias)
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterSpec:
-    """What one adapter does to the base: at least one module, from the embedding to the head.
+    """What one adapter does to the base: at least one module, in the order of the forward pass.
 
-    invocation: the tokens from whose last occurrence in the prompt on it acts; none means on all. variant: the field
-    that keeps it out of a composition. tied: what is done to embedding and head must be one and the same.
+    invocation: an activated LoRA acts from the last occurrence of these tokens in the prompt; () acts on all tokens.
+    variant: the field that keeps the adapter out of a composition. tied: embedding and head must be changed alike.
     """
 
     modules: tuple[ModuleSpec, ...]
@@ -59,10 +62,9 @@ class AdapterSpec:
 
     @classmethod
     def parse(cls, raw: bytes, base: BaseShape, adapter: str, *, max_rank: int = MAX_RANK) -> "AdapterSpec":
-        """The adapter that `raw` (adapter_config.json) describes on `base`.
+        """The adapter that `raw` (adapter_config.json) describes for `base`. adapter: the name for errors.
 
-        adapter is what errors call it. Raises AdapterCorrupt (not JSON) or AdapterIncompatible (a field cannot be
-        honoured).
+        Raises AdapterCorrupt (not strict JSON) or AdapterIncompatible (a field cannot be applied exactly).
         """
         config = AdapterConfig.parse(raw, adapter)
         _refuse_another_base(config, base, adapter)
@@ -86,7 +88,7 @@ class AdapterSpec:
 
 
 def _refuse_another_base(config: AdapterConfig, base: BaseShape, adapter: str) -> None:
-    """An adapter that names no base is accepted: then the shapes alone must fit."""
+    """Refuses an adapter of another base. One that names no base is accepted if its shapes fit."""
     named = config.base_model_name_or_path
     if named and not base.is_called(named):
         raise AdapterIncompatible(
@@ -99,7 +101,7 @@ def _refuse_another_base(config: AdapterConfig, base: BaseShape, adapter: str) -
 
 
 class _Expansion:
-    """One config on one base."""
+    """The expansion of one config for one base."""
 
     def __init__(self, config: AdapterConfig, base: BaseShape, adapter: str) -> None:
         self._config, self._base, self._adapter = config, base, adapter
@@ -126,7 +128,7 @@ class _Expansion:
                 yield ModuleSpec(name, full_name, shape, own_bias=True)
 
     def _candidates(self) -> Iterator[tuple[str, str, LinearShape]]:
-        """All that an adapter may change, in the order of the forward."""
+        """(name, full name, shape) of every module that an adapter may change, in the order of the forward pass."""
         for name in (EMBEDDING, *self._base.modules, HEAD):
             if name in self._base.modules:
                 yield name, self._base.prefix + name, self._base.modules[name]
@@ -138,7 +140,9 @@ class _Expansion:
         if name == EMBEDDING:
             for field in ("lora_bias", "alora_invocation_tokens"):
                 if getattr(config, field):
-                    raise AdapterIncompatible(self._adapter, field, f"PEFT defines none on an embedding, {full_name!r}")
+                    raise AdapterIncompatible(
+                        self._adapter, field, f"PEFT does not support it on an embedding, {full_name!r}"
+                    )
         rank = self._matcher.pattern_value(config.rank_pattern or {}, full_name, config.r)
         alpha = self._matcher.pattern_value(config.alpha_pattern or {}, full_name, config.lora_alpha)
         if rank < 1:
@@ -170,21 +174,21 @@ class _Expansion:
         targets = Targets(
             target_modules=_strings(config.target_modules),
             exclude_modules=_strings(config.exclude_modules or ()),
-            layers_to_transform=(layers,) if isinstance(layers, int) else tuple(layers or ()),
+            layers_to_transform=frozenset((layers,) if isinstance(layers, int) else layers or ()),
             layers_pattern=tuple(_as_list(config.layers_pattern)),
         )
         if isinstance(targets.target_modules, str) and targets.target_modules.lower() == "all-linear":
             names = (self._base.prefix + name for name in self._base.modules)  # all but the output layer
-            return Targets(tuple(names), targets.exclude_modules)
+            return Targets(frozenset(names), targets.exclude_modules)
         return targets
 
     def _saved_end(self, entry: str) -> str:
-        """Which end an entry of modules_to_save means."""
+        """Which of the two ends an entry of modules_to_save names."""
         for name, end in self._base.ends.items():
             if _means(entry, end.full_name):
                 return name
         ends = [end.full_name for end in self._base.ends.values()] or "none on this base"
-        problem = f"{entry!r:.200} is not served as a whole layer of an adapter's own, only {ends}"
+        problem = f"an adapter can replace only {ends} as a whole, not {entry!r:.200}"
         raise AdapterIncompatible(self._adapter, "modules_to_save", problem)
 
     def _parse_tokens(self) -> tuple[int, ...]:
@@ -197,13 +201,13 @@ class _Expansion:
         head = self._base.ends.get(HEAD)
         problem = None
         if end is None or (self._base.tied and (head is None or head.shape.has_bias)):
-            problem = "the embedding of this base is not one whose rows an adapter can replace"
+            problem = "an adapter cannot replace rows of this base's embedding"
         elif len(names) > 1 or any(not _means(name, end.full_name) for name in names):
-            problem = f"only rows of {end.full_name!r} are served, not of {names!r:.200}"
+            problem = f"an adapter can replace rows of {end.full_name!r}, not of {names!r:.200}"
         elif len(set(tokens)) < len(tokens) or not all(token < end.shape.d_in for token in tokens):
             problem = f"a token occurs twice or is not below {end.shape.d_in}"
         elif self._saved or any(self._targets.include(e.full_name, self._matcher) for e in self._base.ends.values()):
-            problem = "rows of an embedding are not served together with other changes of embedding or output layer"
+            problem = "it cannot be combined with other changes to the embedding or the output layer"
         if problem:
             raise AdapterIncompatible(self._adapter, "trainable_token_indices", problem)
         return tokens
@@ -211,11 +215,11 @@ class _Expansion:
     def _refuse_untouchable(self) -> None:
         for full_name in sorted(self._base.unserved):
             if self._targets.include(full_name, self._matcher):
-                problem = f"adapts {full_name!r}, which is not served"
+                problem = f"adapts {full_name!r}, which this node does not support"
                 raise AdapterIncompatible(self._adapter, "target_modules", problem)
 
     def _parse_tying(self) -> Literal["modules_to_save", "target_modules"] | None:
-        """Which field changes both ends as one; PEFT ties nothing on a base whose ends are not tied."""
+        """The field that changes embedding and head alike, if any. PEFT ties nothing on a base without tied ends."""
         ends = self._base.ends
         if not self._config.ensure_weight_tying or not self._base.tied:
             return None
@@ -238,8 +242,8 @@ def _means(entry: str, full_name: str) -> bool:
     return entry == full_name or (bool(entry) and full_name.endswith(f".{entry}"))
 
 
-def _strings(value: str | Iterable[str]) -> str | tuple[str, ...]:
-    return value if isinstance(value, str) else tuple(value)
+def _strings(value: str | Iterable[str]) -> str | frozenset[str]:
+    return value if isinstance(value, str) else frozenset(value)
 
 
 def _as_list(value: str | list[str] | None) -> list[str]:

@@ -1,6 +1,6 @@
-"""The weights of adapter_model.safetensors, checked one by one against what the config says they are."""
+"""The tensors of adapter_model.safetensors, each checked against the key, shape and dtype that the config implies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from serving.adapters.digests import WEIGHTS_FILE
+from serving.adapters.safetensors_header import InvalidHeader, StoredTensor, read_tensors
 from serving.adapters.spec import AdapterSpec, ModuleSpec
 from serving.errors import AdapterCorrupt, AdapterIncompatible
 from serving.lora.slot import EMBEDDING, HEAD
 
-_PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a bare pickle, and the zip that torch.save writes
 _FLOATS = ("F32", "F16", "BF16")
 _ROWS = "token_adapter.trainable_tokens_delta"
 _FIELDS = {
@@ -25,27 +25,21 @@ _FIELDS = {
 }
 
 
-class _Slice(Protocol):
-    def get_shape(self) -> list[int]: ...
-    def get_dtype(self) -> str: ...
-
-
 class _SafeFile(Protocol):
-    """What we use of safetensors' `safe_open`, which has no types."""
+    """The methods of safetensors' `safe_open` that are used here; the library has no type hints for them."""
 
     def keys(self) -> list[str]: ...
-    def get_slice(self, name: str) -> _Slice: ...
     def get_tensor(self, name: str) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModuleTensors:
-    """The weights of one module as PEFT stores them; those that the module's spec names, the rest is None.
+    """The weights of one module as PEFT stores them: those that the module's spec implies; the others are None.
 
-    In fp32, but for weight and kept, which may be gigabytes and stay as they are in the file.
+    They are in fp32, except weight and kept, which may take gigabytes and keep the dtype of the file.
 
     a: [rank, d_in].   b: [d_out, rank], not yet scaled.   magnitude, lora_bias, bias: [d_out].
-    weight: of a saved layer, as the base's own lies.   kept: a copy of the base's weight that PEFT has put beside them.
+    weight: a saved layer, in the base's layout.   kept: the copy of the base's weight that PEFT saved with the LoRA.
     rows: [tokens, d], the adapter's rows of the embedding.
     """
 
@@ -61,22 +55,26 @@ class ModuleTensors:
 
 
 def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
-    """Read the header only: the tensors are exactly those the config expands to, in shape and type.
+    """Checks the header alone: the tensors are exactly those the config expands to, in shape and dtype.
 
     Raises AdapterCorrupt if the file is damaged or not safetensors, AdapterIncompatible otherwise.
     """
-    _refuse_pickle(path, adapter)
-    with _opened(path, adapter) as file:
-        present = set(file.keys())
-        _refuse_other_keys(present, spec, adapter)
-        for module in spec.modules:
-            for key, shape in (*_tensors(module).values(), *_kept(module)):
-                if key in present:
-                    _check_header(file.get_slice(key), key, shape, adapter)
+    required = {key: shape for module in spec.modules for key, shape in _tensors(module).values()}
+    allowed = required | {key: shape for module in spec.modules for key, shape in _kept(module)}
+    try:
+        stored = read_tensors(path, len(allowed))
+    except InvalidHeader as problem:
+        raise AdapterCorrupt(adapter, WEIGHTS_FILE, str(problem)) from problem
+    except OSError as error:
+        raise AdapterCorrupt(adapter, WEIGHTS_FILE, f"it cannot be read: {error.strerror}") from error
+    _refuse_other_keys(stored.keys(), required.keys(), allowed.keys(), len(spec.modules), adapter)
+    for key, shape in allowed.items():
+        if key in stored:
+            _check_tensor(stored[key], key, shape, adapter)
 
 
 def read_modules(path: Path, spec: AdapterSpec, adapter: str) -> Iterator[ModuleTensors]:
-    """Every module's tensors, in the spec's order, of a file that passed `check_layout`.
+    """Yields every module's tensors, in the spec's order, from a file that passed `check_layout`.
 
     Raises AdapterCorrupt, AdapterIncompatible (NaN or infinity).
     """
@@ -102,7 +100,7 @@ def _opened(path: Path, adapter: str) -> Iterator[_SafeFile]:
 
 
 def _tensors(module: ModuleSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Every tensor that must be there for a module: which field of `ModuleTensors` → (key, shape)."""
+    """The required tensors of a module: field of `ModuleTensors` → (key, shape)."""
     stem = f"base_model.model.{module.full_name}"
     d_in, d_out, _ = module.shape
     tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
@@ -127,57 +125,44 @@ def _tensors(module: ModuleSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def _kept(module: ModuleSpec) -> Iterator[tuple[str, tuple[int, int]]]:
-    """PEFT saves the base's own embedding and head beside the LoRA of them, unless it was told not to."""
+    """Optional tensors: PEFT saves a copy of the base's embedding and head with a LoRA of them, by default."""
     d_in, d_out, _ = module.shape
     if module.rank and module.name in (EMBEDDING, HEAD):
         shape = (d_in, d_out) if module.is_embedding else (d_out, d_in)
         yield f"base_model.model.{module.full_name}.base_layer.weight", shape
 
 
-def _refuse_pickle(path: Path, adapter: str) -> None:
-    """A safetensors file is the length of its header, any eight bytes, and then "{"."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    if start.startswith(_PICKLE_STARTS) and not start.endswith(b"{"):
-        raise AdapterCorrupt(
-            adapter, path.name, "it is a pickle, which can run code; save the adapter with safetensors instead"
-        )
-
-
-def _refuse_other_keys(keys: set[str], spec: AdapterSpec, adapter: str) -> None:
-    expected = {key for module in spec.modules for key, _ in _tensors(module).values()}
-    allowed = expected | {key for module in spec.modules for key, _ in _kept(module)}
-    missing, extra = sorted(expected - keys), sorted(keys - allowed)
+def _refuse_other_keys(keys: Set[str], required: Set[str], allowed: Set[str], layers: int, adapter: str) -> None:
+    missing, extra = sorted(required - keys), sorted(keys - allowed)
     if missing:
         raise AdapterIncompatible(
             adapter,
             _field(missing[0]),
-            f"the config changes {len(spec.modules)} layers but {len(missing)} of their tensors are not in the "
-            f"weights, e.g. {missing[0]!r}" + (f"; instead there is {extra[0]!r:.200}" if extra else ""),
+            f"the config changes {layers} layers but {len(missing)} of their tensors are not in the weights, e.g. "
+            f"{missing[0]!r}" + (f"; instead there is {extra[0]!r:.200}" if extra else ""),
         )
     if extra:
         raise AdapterIncompatible(
             adapter,
             _field(extra[0]),
-            f"{len(extra)} tensors belong to no layer that the config changes so here, e.g. {extra[0]!r:.200}",
+            f"{len(extra)} tensors belong to no layer that the config changes, e.g. {extra[0]!r:.200}",
         )
 
 
 def _field(key: str) -> str:
-    """The field of the config that a tensor follows from."""
+    """The field of the config that implies a tensor of this key."""
     for ending, field in _FIELDS.items():
         if key.endswith(ending):
             return field
     return "target_modules" if ".lora_" in key else "modules_to_save"
 
 
-def _check_header(header: _Slice, key: str, shape: tuple[int, ...], adapter: str) -> None:
-    if tuple(header.get_shape()) != shape:
-        raise AdapterIncompatible(
-            adapter, key, f"has shape {list(header.get_shape())}, but base and config make it {list(shape)}"
-        )
-    if header.get_dtype() not in _FLOATS:
-        raise AdapterIncompatible(adapter, key, f"has type {header.get_dtype()}; one of {', '.join(_FLOATS)} is needed")
+def _check_tensor(stored: StoredTensor, key: str, shape: tuple[int, ...], adapter: str) -> None:
+    if stored.shape != shape:
+        problem = f"has shape {list(stored.shape)}, but base and config make it {list(shape)}"
+        raise AdapterIncompatible(adapter, key, problem)
+    if stored.dtype not in _FLOATS:
+        raise AdapterIncompatible(adapter, key, f"has type {stored.dtype}; one of {', '.join(_FLOATS)} is needed")
 
 
 def _finite(stored: torch.Tensor, name: str, key: str, adapter: str) -> torch.Tensor:

@@ -1,1 +1,4 @@
-"""The key-value cache: pages of token positions, and the tensors they index."""
+"""The KV cache: pages of token positions, their prefix keys, and the tensors they index.
+
+Owned by the engine thread; `PageKeys` alone is built on the event loop and then handed over.
+"""

@@ -1,4 +1,4 @@
-"""The tensors behind the pages: one arena per layer."""
+"""The tensors of the KV cache: one arena of pages per layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from serving.kv.pages import PAGE_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class LayerShape:
-    """Heads and widths of one layer's keys and values."""
+    """One layer's number of KV heads, and the widths of a head's key and value."""
 
     heads: int
     key_dim: int
@@ -19,6 +19,7 @@ class LayerShape:
 
     @property
     def elements_per_token(self) -> int:
+        """Numbers that one token takes in this layer."""
         return self.heads * (self.key_dim + self.value_dim)
 
     def split(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,17 +32,18 @@ class LayerShape:
 
 
 def page_bytes(layers: Mapping[int, LayerShape], dtype: torch.dtype) -> int:
-    """Bytes of one page over all layers."""
+    """Bytes of one page, summed over all layers."""
     return PAGE_TOKENS * dtype.itemsize * sum(shape.elements_per_token for shape in layers.values())
 
 
 class KvCache:
-    """arenas[layer]: [pages, PAGE_TOKENS, elements]; a token's row is its keys, then its values, over all heads.
+    """arenas[layer]: [pages, PAGE_TOKENS, elements]; a token's row holds the keys of all heads, then their values.
 
-    So a page is one contiguous piece, and reading a batch copies pages, not tokens. What lies behind a sequence's end
-    in its last page is finite: `clear` empties a page before its new owner writes to it.
+    A page is contiguous, so reading a batch copies pages, not tokens. The unused rows of a sequence's last page are
+    finite, because `clear` zeroes a page before its new owner writes to it.
 
-    On a CPU the arenas are zero pages of the operating system until first written, so a budget costs nothing unused.
+    On a CPU the arenas are the operating system's zero pages until they are first written, so unused budget costs no
+    memory.
     """
 
     def __init__(
@@ -58,11 +60,11 @@ class KvCache:
         return self._arenas[layer]
 
     def clear(self, layer: int, pages: torch.Tensor) -> None:
-        """Zeroes `pages`: another sequence may have left numbers there that are not finite."""
+        """Zeroes `pages`: another sequence may have left NaN or infinity there."""
         self._arenas[layer].index_fill_(0, pages, 0)
 
     def write(self, layer: int, positions: torch.Tensor, rows: torch.Tensor) -> None:
-        """rows: [tokens, elements] go to `positions`: [tokens], each page * PAGE_TOKENS + offset."""
+        """Writes rows: [tokens, elements] to `positions`: [tokens], each page * PAGE_TOKENS + offset."""
         self._arenas[layer].flatten(0, 1).index_copy_(0, positions, rows)
 
     def read(self, layer: int, pages: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Which page belongs to whom, and which can be found by what it holds. Knows nothing of tensors."""
+"""Which sequences hold each page, and which page holds a given prefix. Knows nothing of tensors."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -7,22 +7,23 @@ from typing import NewType
 PAGE_TOKENS = 16
 
 PageKey = NewType("PageKey", bytes)
-"""Stands for what a page holds: all tokens up to its end, the weights that read them, and whose they are."""
+"""Identifies the content of a page: all tokens up to its end, the weights that computed it, and the tenant."""
 
 
 def pages_for(tokens: int) -> int:
+    """The number of pages that `tokens` positions need."""
     return -(-tokens // PAGE_TOKENS)
 
 
 class PagePool:
-    """A fixed number of pages, each in one of three places. Owned by the engine thread.
+    """A fixed number of pages, each in one of three states. Owned by the engine thread.
 
         free ──take──▶ held by sequences ──give_back──▶ kept, if it was published; else free
                                ▲                          │
-                               └───────────take───────────┘   as it is, for the prefix it holds,
-                                                              or emptied, longest unused first
+                               └───────────take───────────┘   unchanged, for the prefix it holds,
+                                                              or emptied, least recently used first
 
-    A published page is full and never written again, so any number of sequences may hold it.
+    A published page is full and is never written again, so any number of sequences may hold it.
     """
 
     def __init__(self, num_pages: int) -> None:
@@ -30,31 +31,32 @@ class PagePool:
         self._free = list(range(num_pages - 1, -1, -1))
         self._holders: Counter[int] = Counter()
         self._kept: OrderedDict[int, None] = OrderedDict()
-        """Longest unused first."""
+        """Least recently used first."""
         self._page_of: dict[PageKey, int] = {}
         self._key_of: dict[int, PageKey] = {}
 
     @property
     def free(self) -> int:
-        """Pages that hold nothing."""
+        """The number of pages that hold nothing."""
         return len(self._free)
 
     @property
     def held(self) -> int:
+        """The number of pages that at least one sequence holds."""
         return len(self._holders)
 
     @property
     def kept(self) -> int:
-        """Pages that nobody holds and that wait for another request with their prefix, or for whoever needs a page."""
+        """The number of pages that no sequence holds, kept for a request with their prefix until a page is needed."""
         return len(self._kept)
 
     @property
     def holders(self) -> Counter[int]:
-        """How many sequences hold each page that any holds."""
+        """Page → number of sequences that hold it, for the held pages."""
         return self._holders.copy()
 
     def find(self, keys: Sequence[PageKey]) -> list[int]:
-        """The published pages of the longest known beginning of `keys`."""
+        """The published pages of the longest prefix of `keys` that is known."""
         pages = []
         for key in keys:
             page = self._page_of.get(key)
@@ -64,11 +66,11 @@ class PagePool:
         return pages
 
     def can_take(self, count: int, shared: Sequence[int] = ()) -> bool:
-        """Whether `count` pages remain to be emptied once `shared` are held."""
+        """Whether `count` pages are free or can be emptied once `shared` are held."""
         return count <= self.free + self.kept - sum(page in self._kept for page in shared)
 
     def take(self, count: int, shared: Sequence[int] = ()) -> list[int]:
-        """`shared` as they are, then `count` pages to be written; the caller has checked that they can be had."""
+        """`shared` unchanged, then `count` pages to write. The caller has checked `can_take`."""
         assert self.can_take(count, shared), "admission promised pages that do not exist"
         for page in shared:
             self._kept.pop(page, None)
@@ -77,24 +79,24 @@ class PagePool:
         return pages
 
     def publish(self, page: int, key: PageKey) -> None:
-        """Lets others find a full page by what it holds, unless another page is known for the same."""
-        assert page in self._holders, "only who holds a page knows what is in it"
+        """Makes a full page available to sequences with the same prefix, unless another page has the same key."""
+        assert page in self._holders, "only a held page has a known content"
         assert page not in self._key_of, "a page was published twice"
         if key not in self._page_of:
             self._page_of[key], self._key_of[page] = page, key
 
     def forget(self, pages: Sequence[int]) -> None:
-        """Nobody finds these held pages any more; who holds them goes on."""
+        """Removes the keys of held pages, so that no further sequence shares them. Their holders keep them."""
         for page in pages:
-            assert page in self._holders, "a kept page that is not found could never be emptied"
+            assert page in self._holders, "a kept page without a key could never be emptied"
             key = self._key_of.pop(page, None)
             if key is not None:
                 del self._page_of[key]
 
     def give_back(self, pages: list[int]) -> None:
-        """Empties the page table `pages` into the pool."""
+        """Returns the pages of the page table `pages` to the pool and clears the table."""
         assert all(page in self._holders for page in pages), "a page was given back twice"
-        for page in reversed(pages):  # the first page of a prefix is kept longest: without it no later one is found
+        for page in reversed(pages):  # keep the first page of a prefix longest: without it no later page can be found
             self._holders[page] -= 1
             if self._holders[page]:
                 continue
@@ -106,7 +108,7 @@ class PagePool:
         pages.clear()
 
     def check_integrity(self) -> None:
-        """Every page is free, held by sequences, or kept for a prefix, and only one of these; what is kept is found."""
+        """Every page is exactly one of free, held and kept, and every kept page has a key."""
         assert self.free + self.held + self.kept == self.num_pages
         assert {*self._free, *self._holders, *self._kept} == set(range(self.num_pages))
         assert all(count > 0 for count in self._holders.values())

@@ -1,4 +1,4 @@
-"""Names for what a page holds, so that a later request with the same beginning finds it."""
+"""Keys for the content of pages, by which a later request with the same prefix finds them."""
 
 import struct
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ class PageKeys:
     """The keys of one sequence's full pages: key[i] = H(key[i − 1] ‖ tokens of page i), key[−1] = H(salt).
 
     salt: base digest, adapter digest, tenant. Keys and values are a function of the tokens and of all weights that act
-    on them, so nothing is found across adapters; and nothing across tenants, or the time and price of an answer would
-    tell one tenant what another has sent. H is BLAKE2b of 32 bytes: whoever picks the tokens cannot make two beginnings
-    meet, so equal keys mean equal tokens.
+    on them, so adapters share no pages. Tenants share none either, because the time and price of an answer would reveal
+    what another tenant has sent. H is BLAKE2b of 32 bytes: a client that chooses the tokens cannot make two prefixes
+    collide, so equal keys mean equal tokens.
 
-    An adapter that acts only from token active_from on shares the pages before it with the base:
+    An adapter that acts only from token active_from on shares the pages before that token with the base:
 
         |-- base's salt: whole pages before active_from --|-- adapter and active_from hashed in, from its page on --|
     """
 
     def __init__(self, base: BaseDigest, adapter: AdapterDigest | None, tenant: str, active_from: int = 0) -> None:
         first = "" if active_from >= PAGE_TOKENS or adapter is None else adapter
-        salt = "\n".join((base, first, tenant))  # digests hold no line break, so no two salts are spelled alike
+        salt = "\n".join((base, first, tenant))  # digests contain no line break, so no two salts are equal
         self._last = blake2b(salt.encode(), digest_size=32, person=b"prefix salt").digest()
         self._switch = "" if adapter is None or not active_from else f"{adapter}\n{active_from}"
         self._switch_page = active_from // PAGE_TOKENS
         self._keys: list[PageKey] = []
 
     def of(self, token_ids: Sequence[int], tokens: int) -> list[PageKey]:
-        """Keys of the pages that the first `tokens` of `token_ids` fill. Earlier calls had the same beginning."""
+        """The keys of the pages that the first `tokens` of `token_ids` fill. Later calls may only append tokens."""
         pages = tokens // PAGE_TOKENS
         for page in range(len(self._keys), pages):
             if page == self._switch_page and self._switch:

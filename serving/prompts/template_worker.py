@@ -1,9 +1,9 @@
-"""The child process that renders chat templates. Started by path, talks JSON lines, imports nothing of ours.
+"""The child process that renders chat templates. It is started by path, speaks JSON lines and imports none of our code.
 
-A template is a stranger's program. Hugging Face's sandbox keeps it from reaching Python; this process keeps it from
-taking the node's time and memory: the system kills it when an alarm rings or its address space is full.
+A template is a stranger's program. Hugging Face's sandbox keeps it from reaching Python objects. This process keeps it
+from using the node's time and memory: the system kills the process on an alarm, and bounds its address space.
 
-    in:  {"template", "messages", "names", "limit_s", "limit_chars"}      out: {"text"} or {"error"}
+    in:  {"template", "messages", "names", "limit_s", "limit_chars"}      out: {"text"} or {"error", "line"}
 """
 
 import contextlib
@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 _MEMORY_BYTES = 512 << 20
-"""What a template may use on top of the interpreter."""
+"""The memory that a template may use in addition to the interpreter."""
 
 
-def render(job: dict[str, Any]) -> dict[str, str]:
+def render(job: dict[str, Any]) -> dict[str, str | int]:
+    """The answer to one job: the rendered text, or why there is none and, for a syntax error, its line."""
+    import jinja2
     from transformers.utils.chat_template_utils import render_jinja_template
 
     try:
@@ -30,7 +32,9 @@ def render(job: dict[str, Any]) -> dict[str, str]:
         )
     except MemoryError:
         return {"error": "it needs too much memory"}
-    except Exception as error:  # whatever a stranger's program raises is this job's answer
+    except jinja2.TemplateSyntaxError as error:
+        return {"error": f"{type(error).__name__}: {error.message}"[:500], "line": error.lineno}
+    except Exception as error:  # any exception of a stranger's program is this job's answer
         return {"error": f"{type(error).__name__}: {error}"[:500]}
     text: str = rendered[0][0]
     if len(text) > int(str(job["limit_chars"])):
@@ -39,16 +43,21 @@ def render(job: dict[str, Any]) -> dict[str, str]:
 
 
 def main() -> None:
+    """Prints "ready", then answers one job for each line of standard input until it is closed."""
     from transformers.utils import chat_template_utils  # noqa: F401  (seconds of imports, before the first job)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node, which ends this process by closing its input
-    with contextlib.suppress(ValueError, OSError):  # a system without these limits still has the alarm
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to the node, which ends this process by closing its input
+    with contextlib.suppress(ValueError, OSError):  # on a system without these limits the alarm remains
         used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used_bytes + _MEMORY_BYTES,) * 2)
     print("ready", flush=True)
     for line in sys.stdin:
         job = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, float(job["limit_s"]) + 1)  # no handler: the system ends this process
+        signal.setitimer(
+            signal.ITIMER_REAL, float(job["limit_s"]) + 1
+        )  # without a handler, the alarm ends this process
         answer = json.dumps(render(job))
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(answer, flush=True)

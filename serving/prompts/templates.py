@@ -1,4 +1,4 @@
-"""Renders chat templates in a child process that can be killed."""
+"""Renders chat templates in a child process, which can be killed."""
 
 import asyncio
 import json
@@ -13,11 +13,12 @@ from serving.types import ChatMessage
 LIMIT_S = 2.0
 LIMIT_CHARS = 4_000_000
 _START_LIMIT_S = 60.0
-_WORKER = Path(__file__).with_name("template_worker.py")
+WORKER = Path(__file__).with_name("template_worker.py")
+"""The program of the child process."""
 
 
 class TemplateRenderer:
-    """One child process, one template at a time; a template that takes too long costs only that child."""
+    """One child process that renders one template at a time. A template that takes too long costs only the child."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -25,11 +26,14 @@ class TemplateRenderer:
         self._starting: asyncio.Future[None] | None = None
 
     def start_soon(self) -> None:
-        """Starts the child ahead of the first use, in the background."""
+        """Starts the child in the background, before it is first used."""
         self._starting = asyncio.ensure_future(self._start())
 
     async def render(self, template: str, messages: Sequence[ChatMessage], names: Mapping[str, str]) -> str:
-        """The prompt that `template` makes of `messages`, with a generation prompt. Raises ChatTemplateFailed."""
+        """The prompt that `template` makes of `messages`, with a generation prompt.
+
+        names: further variables of the template, such as bos_token. Raises ChatTemplateFailed.
+        """
         job = {
             "template": template,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
@@ -48,13 +52,14 @@ class TemplateRenderer:
                 await self._end()
                 raise ChatTemplateFailed("The model's chat template broke the process that renders it.") from None
             except asyncio.CancelledError:
-                await self._end()  # its answer would be taken for the next job's
+                await self._end()  # the next job would read this job's answer
                 raise
         if "error" in answer:
             raise ChatTemplateFailed(f"The model's chat template refused these messages: {answer['error']}")
         return str(answer["text"])
 
     async def close(self) -> None:
+        """Ends the child."""
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
@@ -63,7 +68,7 @@ class TemplateRenderer:
 
     async def _start(self) -> None:
         async with self._lock:
-            with suppress(ChatTemplateFailed, OSError, TimeoutError):  # the first render tries again and says so
+            with suppress(ChatTemplateFailed, OSError, TimeoutError):  # the first render tries again and raises
                 await self._ready_child()
 
     async def _ready_child(self) -> asyncio.subprocess.Process:
@@ -71,7 +76,7 @@ class TemplateRenderer:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
-                str(_WORKER),
+                str(WORKER),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The bytes that each token of a vocabulary stands for, also where they are only a part of a character."""
+"""The bytes of each token of a vocabulary, even if they are only a part of a character."""
 
 import json
 import re
@@ -9,9 +9,9 @@ _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 class TokenBytes:
-    """Reads a vocabulary's pieces as its own decoder does. Concatenated, the bytes of tokens are their text in UTF-8.
+    """Converts a vocabulary's pieces as its own decoder does. The concatenated bytes of tokens are their text in UTF-8.
 
-    The one difference: a decoder may drop the space before the first word of a text.
+    There is one difference: a decoder may drop the space before the first word of a text.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -20,7 +20,7 @@ class TokenBytes:
         self._decoders = _names(json.loads(tokenizer.to_str())["decoder"])
 
     def of(self, token_id: int) -> bytes:
-        """Empty for an id that no token has."""
+        """The bytes of one token; empty for an id that no token has."""
         if token_id in self._added:
             return self._added[token_id].encode()
         piece = self._tokenizer.id_to_token(token_id)
@@ -45,7 +45,7 @@ def _names(decoder: dict[str, object] | None) -> frozenset[object]:
 
 
 def _byte_of_character() -> dict[str, int]:
-    """GPT-2's alphabet: printable Latin-1 stands for itself, every other byte for a character from U+0100 on."""
+    """GPT-2's byte alphabet: printable Latin-1 maps to itself, the other bytes are mapped from U+0100 upwards."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}

@@ -1,4 +1,4 @@
-"""The tokenizer as serving uses it: text in, ids out, and no way for a user's text to become a control token."""
+"""The tokenizer as serving uses it: text to ids and back; a user's text can never become a control token."""
 
 import copy
 import json
@@ -10,18 +10,19 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from serving.errors import BaseModelUnusable, InvalidRequest
-from serving.prompts.detokenize import IncrementalText
+from serving.prompts.detokenize import IncrementalText, overlap_chars
 from serving.prompts.token_bytes import TokenBytes
 from serving.types import TokenText
 
 _BRACKETED = re.compile(r"[<\[]\S+[>\]]")
-"""Added tokens that steer a model although their tokenizer does not call them special, such as <tool_call>."""
+"""Added tokens that control a model although their tokenizer does not mark them as special, such as <tool_call>."""
 
 
 class Vocabulary:
-    """A fast tokenizer in two forms: with its added tokens (for templates) and without (for control tokens in texts).
+    """A fast tokenizer in two forms: with its added tokens for templates, and without for control tokens in users'
+    texts.
 
-    Immutable after construction, so any thread may use it.
+    It is immutable after construction, so any thread may use it.
     """
 
     def __init__(self, whole: Tokenizer, chat_template: str | None, named_tokens: dict[str, str]) -> None:
@@ -40,10 +41,11 @@ class Vocabulary:
         self._embeddings: int | None = None
         self.chat_template = chat_template
         self.named_tokens = named_tokens
-        """bos_token and the like, which chat templates may name."""
+        """bos_token and similar variables of chat templates."""
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> "Vocabulary":
+        """The vocabulary of a transformers tokenizer. Raises BaseModelUnusable if it is not a fast tokenizer."""
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
             raise BaseModelUnusable("the base model's folder has no fast tokenizer (tokenizer.json)")
@@ -77,13 +79,14 @@ class Vocabulary:
             )
 
     def encode_text(self, text: str) -> list[int]:
-        """A plain prompt as the tokenizer would encode it (with its bos, if it has one), control tokens spelled out."""
+        """The ids of a plain prompt as the tokenizer encodes it (bos included), with control tokens spelled out."""
         return [*self._prefix, *self._encode_guarded(text, self._control_spans(text)), *self._suffix]
 
     def guard(self, text: str) -> tuple[str, dict[str, str]]:
-        """`text` with each spelled-out control token replaced by a fresh marker, and what the markers stand for.
+        """(`text` with the name of each control token replaced by a random marker, marker → the replaced text).
 
-        An edge that would be a control token together with what a template writes beside it is replaced as well.
+        The edges of the text are replaced too if, joined with the text that a template writes before or after it, they
+        could form a control token.
         """
         markers: dict[str, str] = {}
         if self._control_pattern is None:
@@ -94,52 +97,56 @@ class Vocabulary:
             markers[marker] = part
             return marker
 
-        guarded = self._control_pattern.sub(lambda found: mark(found.group()), text)
-        body = guarded.rstrip()  # templates trim
-        if begun := max((_overlap(body, token) for token in self._control), default=0):
-            guarded = body[:-begun] + mark(body[-begun:]) + guarded[len(body) :]
+        guarded = self._control_pattern.sub(lambda match: mark(match.group()), text)
+        body = guarded.rstrip()  # templates strip the text
+        if opened := max((overlap_chars(body, token) for token in self._control), default=0):
+            guarded = body[:-opened] + mark(body[-opened:]) + guarded[len(body) :]
         blank = len(guarded) - len(guarded.lstrip())
-        if ending := max((_overlap(token, guarded[blank:]) for token in self._control), default=0):
+        if ending := max((overlap_chars(token, guarded[blank:]) for token in self._control), default=0):
             guarded = guarded[:blank] + mark(guarded[blank : blank + ending]) + guarded[blank + ending :]
         return guarded, markers
 
     def encode_rendered(self, rendered: str, markers: dict[str, str]) -> list[int]:
-        """A rendered template: its own control tokens count, those behind `markers` are spelled out."""
+        """The ids of a rendered template. Its own control tokens are control tokens; texts behind `markers` are spelled
+        out.
+        """
         ids: list[int] = []
         for piece in re.split("(" + "|".join(map(re.escape, markers)) + ")", rendered) if markers else [rendered]:
             ids += self.spell(markers[piece]) if piece in markers else self._encode(self._whole, piece)
         return ids
 
     def spell(self, text: str) -> list[int]:
-        """`text` as ordinary tokens, even if it is the name of a control token."""
+        """The ids of `text` as ordinary tokens, even if it is the name of a control token."""
         ids = self._encode(self._plain, text)
         if self._control_ids.isdisjoint(ids):
             return ids
         return [i for character in text for i in self._encode(self._plain, character) if i not in self._control_ids]
 
     def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of `token_ids`, special tokens skipped."""
         return str(self._whole.decode(list(token_ids), skip_special_tokens=True))
 
     def token_text(self, token_id: int) -> TokenText:
-        """What one token stands for; nothing for an id of the model's output that no token has."""
+        """The bytes of one token, and whether it is visible in texts; no bytes for an id that no token has."""
         return TokenText(self._bytes.of(token_id), visible=token_id not in self._special_ids)
 
     def incremental_text(self) -> IncrementalText:
+        """A fresh decoder for the tokens of one output."""
         return IncrementalText(self.decode, self._special_ids)
 
     def _control_spans(self, text: str) -> list[tuple[int, int]]:
-        return [found.span() for found in self._control_pattern.finditer(text)] if self._control_pattern else []
+        return [match.span() for match in self._control_pattern.finditer(text)] if self._control_pattern else []
 
     def _encode_guarded(self, text: str, spans: Sequence[tuple[int, int]]) -> list[int]:
         ids: list[int] = []
-        done = 0
+        encoded = 0
         for start, end in spans:
-            ids += self._encode(self._whole, text[done:start]) + self.spell(text[start:end])
-            done = end
-        return ids + self._encode(self._whole, text[done:])
+            ids += self._encode(self._whole, text[encoded:start]) + self.spell(text[start:end])
+            encoded = end
+        return ids + self._encode(self._whole, text[encoded:])
 
     def _frame(self) -> tuple[list[int], list[int]]:
-        """The ids that the tokenizer puts before and after every text."""
+        """The ids that the tokenizer adds before and after every text."""
         bare = self._encode(self._whole, "a")
         framed: list[int] = self._whole.encode("a", add_special_tokens=True).ids
         start = next((i for i in range(len(framed) - len(bare) + 1) if framed[i : i + len(bare)] == bare), 0)
@@ -148,11 +155,6 @@ class Vocabulary:
     @staticmethod
     def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids) if text else []
-
-
-def _overlap(left: str, right: str) -> int:
-    """Length of the longest end of `left` that is a beginning of `right`."""
-    return next((n for n in range(min(len(left), len(right)), 0, -1) if left.endswith(right[:n])), 0)
 
 
 def _without_added_tokens(tokenizer: Tokenizer) -> Tokenizer:

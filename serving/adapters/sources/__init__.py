@@ -1,1 +1,4 @@
-"""Where adapters and base models come from. The only place that talks to hubs; its clients load when first used."""
+"""Where adapters and base models come from: folders, hubs, object stores and web servers.
+
+Only this package imports the clients of hubs and object stores, and only when a source first needs them.
+"""

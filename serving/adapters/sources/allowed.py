@@ -1,4 +1,4 @@
-"""Which sources the operator lets adapters come from."""
+"""The sources that the operator allows adapters to come from."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,50 +10,55 @@ from serving.errors import SourceRefused
 
 @dataclass(frozen=True, slots=True)
 class AllowedSources:
-    """file_roots: folders that `file:` paths must lie in. hub_prefixes: what a hub repository's id must start with.
+    """The operator's allow-list, by kind of source.
 
-    s3_prefixes: `bucket/prefix/` that objects must lie below; "" is any. web_places: what a web folder must lie below,
-    also in a private network, for the operator names its host. any_public_web: any other host on the internet.
+    file_roots: folders that contain the allowed `file:` paths. hub_prefixes: prefixes of the allowed hub repositories'
+    ids. s3_prefixes: `bucket/prefix/` of the allowed objects; "" allows all. web_prefixes: addresses that contain the
+    allowed web folders; these may be in a private network, because the operator names the host. any_public_web: whether
+    any other host on the internet is allowed.
     """
 
     file_roots: tuple[Path, ...] = ()
     hub_prefixes: tuple[str, ...] = ()
     s3_prefixes: tuple[str, ...] = ()
-    web_places: tuple[WebAddress, ...] = ()
+    web_prefixes: tuple[WebAddress, ...] = ()
     any_public_web: bool = False
 
     @classmethod
     def parse(cls, prefixes: Iterable[str]) -> "AllowedSources":
-        """From spelled prefixes: `file:` (any folder), `file:/srv/adapters`, `hf:` (any repository), `hf:org/`, `s3:`
+        """From written prefixes: `file:` (any folder), `file:/srv/adapters`, `hf:` (any repository), `hf:org/`, `s3:`
         (any bucket), `s3://bucket/prefix`, `https:` (any public host), `https://host/path`, `http://127.0.0.1:8080/`.
 
         Raises SourceRefused.
         """
-        found = cls()
+        allowed = cls()
         for prefix in prefixes:
-            found = found._with(prefix)
-        return found
+            allowed = allowed._with(prefix)
+        return allowed
 
     def check_hub(self, source: str, repository: str) -> None:
+        """Raises SourceRefused unless the repository ("org/name") is allowed."""
         if not any(repository.startswith(prefix) for prefix in self.hub_prefixes):
             raise SourceRefused(source, "the operator does not allow adapters from this hub repository")
 
     def check_file(self, source: str, resolved: Path) -> None:
-        """`resolved` has no symbolic links left, so being inside a root is being inside it."""
+        """Raises SourceRefused unless `resolved`, a path without symbolic links, is below an allowed folder."""
         if not any(resolved.is_relative_to(root) for root in self.file_roots):
             raise SourceRefused(source, "it leads outside the folders that the operator allows adapters from")
 
-    def check_s3(self, source: str, place: str) -> None:
-        """place: bucket/prefix."""
-        if not any(f"{place}/".startswith(prefix) for prefix in self.s3_prefixes):
-            raise SourceRefused(source, "the operator does not allow adapters from there (adapter_sources)")
+    def check_s3(self, source: str, prefix: str) -> None:
+        """Raises SourceRefused unless `prefix` ("bucket/prefix") is allowed."""
+        if not any(f"{prefix}/".startswith(allowed) for allowed in self.s3_prefixes):
+            raise SourceRefused(source, "the operator does not allow adapters from this place (adapter_sources)")
 
-    def check_web(self, source: str, place: WebAddress) -> bool:
-        """Whether the operator names the host, which may then be private. Raises SourceRefused."""
-        if any(allowed.covers(place) for allowed in self.web_places):
+    def check_web(self, source: str, address: WebAddress) -> bool:
+        """Whether the operator names the host of `address`, which may then be private. Raises SourceRefused."""
+        if any(allowed.covers(address) for allowed in self.web_prefixes):
             return True
-        if not self.any_public_web or place.scheme != "https":
-            raise SourceRefused(source, f"the operator does not allow adapters from {place.origin}/ (adapter_sources)")
+        if not self.any_public_web or address.scheme != "https":
+            raise SourceRefused(
+                source, f"the operator does not allow adapters from {address.origin}/ (adapter_sources)"
+            )
         return False
 
     def _with(self, prefix: str) -> "AllowedSources":
@@ -63,19 +68,19 @@ class AllowedSources:
         if scheme == "hf":
             return replace(self, hub_prefixes=(*self.hub_prefixes, rest))
         if scheme == "s3":
-            place = rest.strip("/")
-            return replace(self, s3_prefixes=(*self.s3_prefixes, f"{place}/" if place else ""))
+            below = rest.strip("/")
+            return replace(self, s3_prefixes=(*self.s3_prefixes, f"{below}/" if below else ""))
         if prefix == "https:":
             return replace(self, any_public_web=True)
         if scheme in ("https", "http"):
-            return replace(self, web_places=(*self.web_places, _web_place(prefix)))
+            return replace(self, web_prefixes=(*self.web_prefixes, _web_prefix(prefix)))
         raise SourceRefused(prefix, "allowed sources start with file:, hf:, s3: or https:")
 
 
-def _web_place(prefix: str) -> WebAddress:
-    place = WebAddress.parse(prefix)
-    if place is None:
+def _web_prefix(prefix: str) -> WebAddress:
+    address = WebAddress.parse(prefix)
+    if address is None:
         raise SourceRefused(prefix, "write https:, or https://host/path")
-    if place.scheme == "http" and not place.is_loopback:
+    if address.scheme == "http" and not address.is_loopback:
         raise SourceRefused(prefix, "http: is not protected, so it is for this machine only; write https:")
-    return place
+    return address

@@ -1,4 +1,4 @@
-"""Adapters from the Hugging Face hub or another server that speaks its API: `hf:org/name@revision`."""
+"""Adapters from the Hugging Face hub, or a server with the same API: `hf:org/name@revision`."""
 
 import re
 from collections.abc import Callable
@@ -24,45 +24,47 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """One revision of one repository. A branch or tag is resolved to its commit, and only commits are fetched."""
+    """One revision of one repository. A branch or tag is resolved to its commit; files are fetched by commit."""
 
     remote: ClassVar[bool] = True
-    spelled: str
+    uri: str
     repository: str
     revision: str
     settings: SourceSettings
 
     @classmethod
-    def parse(cls, spelled: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "HubSource":
-        """Raises SourceRefused."""
+    def parse(cls, uri: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "HubSource":
+        """The source that `rest` (after "hf:") names. Raises SourceRefused: malformed, or not allowed."""
         match = _SPELLING.fullmatch(rest)
         if not match or ".." in rest:
-            raise SourceRefused(spelled, "write hf:org/name or hf:org/name@revision")
-        allowed.check_hub(spelled, match["repository"])
-        return cls(spelled, match["repository"], match["revision"] or "main", settings)
+            raise SourceRefused(uri, "write hf:org/name or hf:org/name@revision")
+        allowed.check_hub(uri, match["repository"])
+        return cls(uri, match["repository"], match["revision"] or "main", settings)
 
     def resolve(self) -> Pinned:
+        """The commit that the revision means now, and the adapter's files in it."""
         commit, listed = self.listing()
-        files = choose_files(self.spelled, listed, self.settings)
+        files = choose_files(self.uri, listed, self.settings)
         return Pinned(f"hf:{self.repository}@{commit}", files, immutable=True)
 
     def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        """Downloads the files of `pinned` into `folder`."""
         commit = pinned.source.rpartition("@")[2]
         self.download(commit, pinned.files, folder, on_progress)
 
     def verify(self, pinned: Pinned, folder: Path) -> None:
-        for file in pinned.files:
-            file.verify(folder, self.spelled)
+        """Raises AdapterCorrupt if a file in `folder` has another digest than the hub says."""
+        pinned.verify(folder, self.uri)
 
     def listing(self) -> tuple[str, list[ListedFile]]:
-        """The commit that the revision means now, and all files there with the digests the hub keeps of them."""
+        """The commit that the revision means now, and all its files with the digests that the hub records."""
         info = self._with_retries(
             lambda: self._api().model_info(
                 self.repository, revision=self.revision, files_metadata=True, timeout=self.settings.timeout_s
             )
         )
         if not info.sha or not _COMMIT.fullmatch(info.sha):
-            raise SourceUnavailable(self.spelled, "the hub did not say which commit this is; is it a Hugging Face hub?")
+            raise SourceUnavailable(self.uri, "the hub did not name the commit; is it a Hugging Face hub?")
         listed = [
             ListedFile(file.rfilename, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
             for file in info.siblings or ()
@@ -70,10 +72,10 @@ class HubSource:
         return info.sha, listed
 
     def download(self, commit: str, files: tuple[ListedFile, ...], folder: Path, on_progress: Progress) -> None:
-        """Bring files of one commit into `folder`; each lies there whole or not at all. Caps bytes and seconds."""
+        """Downloads files of one commit into `folder`, each complete or not at all. Bounds the bytes and the time."""
         from huggingface_hub import hf_hub_download
 
-        transfer = Transfer(self.spelled, sum(file.nbytes or 0 for file in files), self.settings, on_progress)
+        transfer = Transfer(self.uri, sum(file.nbytes or 0 for file in files), self.settings, on_progress)
         for file in files:
             self._with_retries(
                 lambda name=file.name: hf_hub_download(  # type: ignore[misc]  # mypy infers no type for a bound default
@@ -92,8 +94,8 @@ class HubSource:
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi, constants
 
-        constants.HF_HUB_DISABLE_TELEMETRY = True  # a node tells nobody what it runs on
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # a node does not report to anybody which software it runs
         return HfApi(endpoint=self.settings.hub_endpoint, token=self.settings.hub_token)
 
-    def _with_retries(self, ask: Callable[[], Result]) -> Result:
-        return with_retries(self.settings, translated(self.spelled)(ask))
+    def _with_retries(self, attempt: Callable[[], Result]) -> Result:
+        return with_retries(self.settings, translated(self.uri)(attempt))

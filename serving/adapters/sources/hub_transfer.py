@@ -1,4 +1,4 @@
-"""How the hub client reports a transfer, and what the hub client's errors mean for an operator."""
+"""The hub client's progress reports and errors, translated into ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from serving.errors import SourceRefused, SourceUnavailable
 
 
 def bar(transfer: Transfer) -> type[Any]:
-    """A progress bar class for the hub client that draws nothing and reports to `transfer`.
+    """A progress bar class for the hub client that draws nothing and reports the bytes to `transfer`.
 
-    The hub client resumes a broken transfer as long as some bytes arrive each time, for ever; this is what ends it.
+    The hub client resumes a broken transfer without end as long as some bytes arrive each time; `transfer` ends it.
     """
     from tqdm.auto import tqdm  # type: ignore[import-untyped]  # ships no types
 
@@ -31,8 +31,8 @@ def bar(transfer: Transfer) -> type[Any]:
 
 @contextmanager
 def translated(source: str) -> Iterator[None]:
-    """Turn the hub client's errors into SourceRefused (asking again will not help), SourceUnavailable (it may) or
-    StorageFailed (our disk)."""
+    """Turns the hub client's errors into SourceRefused (a retry cannot help), SourceUnavailable (a retry may help) or
+    StorageFailed (this node's disk)."""
     import httpx2
     from huggingface_hub import errors
 
@@ -57,15 +57,17 @@ def translated(source: str) -> Iterator[None]:
             raise _http_error(source, cause.response.status_code, cause.response.headers.get("Retry-After")) from error
         raise SourceUnavailable(source, "the hub cannot be reached", RETRY_AFTER_S) from error
     except errors.OfflineModeIsEnabled as error:
-        raise SourceUnavailable(source, "the hub client is offline (HF_HUB_OFFLINE); unset it to fetch") from error
+        raise SourceUnavailable(
+            source, "the hub client is offline (HF_HUB_OFFLINE is set); unset it to download"
+        ) from error
     except errors.HFValidationError as error:
         raise SourceRefused(source, "not a repository id") from error
     except httpx2.HTTPError as error:
         raise SourceUnavailable(source, f"the hub cannot be reached ({type(error).__name__})", RETRY_AFTER_S) from error
     except OSError as error:
         if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
-            place = Path(error.filename) if isinstance(error.filename, str) else Path(f"what {source} sends")
-            raise storage_failed(place, error) from error
+            path = Path(error.filename) if isinstance(error.filename, str) else Path(f"the files of {source}")
+            raise storage_failed(path, error) from error
         raise SourceUnavailable(source, f"the transfer broke off: {_first_line(error)}", RETRY_AFTER_S) from error
 
 

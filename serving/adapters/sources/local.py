@@ -1,8 +1,8 @@
 """Adapters from folders on this machine: `file:/path/to/folder`."""
 
 import os
-import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +10,7 @@ from typing import ClassVar
 from serving.adapters.digests import ADAPTER_FILES
 from serving.adapters.durable import storage_failed
 from serving.adapters.sources.allowed import AllowedSources
+from serving.adapters.sources.contained import ContainedFolder, LinkLeavesFolder, NotRegularFile
 from serving.adapters.sources.source import ListedFile, Pinned, Progress, SourceSettings, choose_files, too_large
 from serving.errors import AdapterCorrupt, SourceRefused, SourceUnavailable
 
@@ -18,35 +19,44 @@ _CHUNK_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A folder below one of the allowed ones; no symbolic link leads out of them. It may change, so it is copied."""
+    """A folder below an allowed one. Its files may be links only as `ContainedFolder` allows.
+
+    The folder may change at any time, so its files are copied.
+    """
 
     remote: ClassVar[bool] = False
-    spelled: str
+    uri: str
     folder: Path
     allowed: AllowedSources
     settings: SourceSettings
 
     @classmethod
-    def parse(cls, spelled: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "FileSource":
-        """Raises SourceRefused: `..` in the path, or a place outside the allowed folders, whether it exists or not."""
-        path = Path(rest.removeprefix("//") if rest.startswith("///") else rest).expanduser()
+    def parse(cls, uri: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "FileSource":
+        """Raises SourceRefused: `..` in the path, or a path outside the allowed folders, whether it exists or not."""
+        path = Path(rest.removeprefix("//") if rest.startswith("///") else rest)
         if not rest or ".." in path.parts:
-            raise SourceRefused(spelled, "write the plain path of the adapter's folder, without '..'")
-        folder = path.resolve()
-        allowed.check_file(spelled, folder)
-        return cls(spelled, folder, allowed, settings)
+            raise SourceRefused(uri, "write the plain path of the adapter's folder, without '..'")
+        folder = Path(os.path.realpath(os.path.expanduser(path)))
+        allowed.check_file(uri, folder)
+        return cls(uri, folder, allowed, settings)
 
     def resolve(self) -> Pinned:
-        if not self.folder.is_dir():
-            raise SourceUnavailable(self.spelled, "there is no such folder; it must hold adapter_config.json")
+        """The version that is in the folder now. Raises SourceUnavailable, SourceRefused, AdapterCorrupt."""
         try:
             names = os.listdir(self.folder)
-            listed = [self._listed(name) if name in ADAPTER_FILES else ListedFile(name) for name in names]
+        except NotADirectoryError as error:
+            problem = "it is a file; give the folder that holds adapter_config.json"
+            raise SourceUnavailable(self.uri, problem) from error
+        except FileNotFoundError as error:
+            problem = "there is no such folder; it must hold adapter_config.json"
+            raise SourceUnavailable(self.uri, problem) from error
         except OSError as error:
-            raise SourceUnavailable(self.spelled, f"the folder cannot be read: {error.strerror}") from error
-        return Pinned(f"file:{self.folder}", choose_files(self.spelled, listed, self.settings), immutable=False)
+            raise SourceUnavailable(self.uri, f"the folder cannot be read: {error.strerror}") from error
+        listed = [self._listed(name) if name in ADAPTER_FILES else ListedFile(name) for name in names]
+        return Pinned(f"file:{self.folder}", choose_files(self.uri, listed, self.settings), immutable=False)
 
     def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        """Copies the files of `pinned` into `folder`. Raises as `resolve` does, and StorageFailed."""
         total_bytes = sum(file.nbytes or 0 for file in pinned.files) or 1
         copied_bytes = 0
         for file in pinned.files:
@@ -61,27 +71,45 @@ class FileSource:
                 raise storage_failed(target, error) from error
 
     def verify(self, pinned: Pinned, folder: Path) -> None:
-        for file in pinned.files:
-            file.verify(folder, self.spelled)
+        """Raises AdapterCorrupt if a file in `folder` is not the one that `pinned` announced."""
+        pinned.verify(folder, self.uri)
 
     def _listed(self, name: str) -> ListedFile:
-        return ListedFile(name, (self.folder / name).stat().st_size)
+        with self._reading(name):
+            self.allowed.check_file(self.uri, Path(os.path.realpath(self.folder / name)))
+            return ListedFile(name, self._contained.size(name))
 
     def _read(self, file: ListedFile) -> Iterator[bytes]:
-        """The content of a file that lies inside the allowed folders once all links are followed."""
-        path = (self.folder / file.name).resolve()
-        self.allowed.check_file(self.spelled, path)
+        """The content of a file of the folder. Never raises OSError, which would mean the disk that is written to."""
         limit = self.settings.max_bytes(file.name)
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # never waits on a named pipe
-        except OSError as error:
-            raise SourceUnavailable(self.spelled, f"{file.name} cannot be read: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as content:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise AdapterCorrupt(self.spelled, file.name, "it is not a regular file")
+        with self._reading(file.name):
+            self.allowed.check_file(self.uri, Path(os.path.realpath(self.folder / file.name)))
+            content = self._contained.open(file.name)
+        with content:
             read_bytes = 0
-            while chunk := content.read(_CHUNK_BYTES):
+            while True:
+                with self._reading(file.name):
+                    chunk = content.read(_CHUNK_BYTES)
+                if not chunk:
+                    return
                 read_bytes += len(chunk)
                 if read_bytes > limit:
-                    raise too_large(self.spelled, file.name, self.settings)
+                    raise too_large(self.uri, file.name, self.settings)
                 yield chunk
+
+    @property
+    def _contained(self) -> ContainedFolder:
+        return ContainedFolder(self.folder)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Turns what reading `name` raises into errors that name the file and what to do."""
+        try:
+            yield
+        except LinkLeavesFolder as error:
+            problem = f"{name} leads out of the adapter's folder, as a link; copy the file itself into the folder"
+            raise SourceRefused(self.uri, problem) from error
+        except NotRegularFile as error:
+            raise AdapterCorrupt(self.uri, name, str(error)) from error
+        except OSError as error:
+            raise SourceUnavailable(self.uri, f"{name} cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""From the spelling of a source to the source: `hf:org/name@revision`, `file:/path`, `s3://bucket/prefix`, `https://…`."""
+"""Parses sources: `hf:org/name@revision`, `file:/path`, `s3://bucket/prefix`, `https://…`."""
 
 from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.hub import HubSource
@@ -12,7 +12,7 @@ _MAX_SOURCE_CHARS = 4096
 
 
 def open_source(source: str, allowed: AllowedSources, settings: SourceSettings) -> Source:
-    """Parse a source's spelling; nothing is contacted yet. Raises SourceRefused."""
+    """The source that the string `source` names. Nothing is contacted yet. Raises SourceRefused."""
     if len(source) > _MAX_SOURCE_CHARS or not source.isprintable():
         raise SourceRefused(source[:80], "a source is at most 4096 printable characters")
     scheme, separator, rest = source.partition(":")

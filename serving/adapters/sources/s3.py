@@ -1,7 +1,7 @@
-"""Adapters from an object store that speaks S3: `s3://bucket/prefix`, with the files right below the prefix.
+"""Adapters from an object store with the S3 API: `s3://bucket/prefix`, with the files directly below the prefix.
 
-Credentials, region and, unless the settings say it, the endpoint come from where AWS clients look for them: the
-environment (AWS_ACCESS_KEY_ID …), ~/.aws, or the machine's role.
+Credentials and region come from where AWS clients look for them: the environment (AWS_ACCESS_KEY_ID …), ~/.aws, or the
+machine's role. So does the endpoint, unless the settings give one.
 """
 
 import re
@@ -25,26 +25,27 @@ _SPELLING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class S3Source:
-    """A prefix and, after '#', the version of it that is meant. Objects are pinned by ETag and, if kept, version id."""
+    """A prefix and, after '#', an optional version. ETags, and version ids where there are any, pin objects."""
 
     remote: ClassVar[bool] = True
-    spelled: str
+    uri: str
     bucket: str
     prefix: str
     revision: str | None
     settings: SourceSettings
 
     @classmethod
-    def parse(cls, spelled: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "S3Source":
-        """Raises SourceRefused."""
+    def parse(cls, uri: str, rest: str, allowed: AllowedSources, settings: SourceSettings) -> "S3Source":
+        """The source that `rest` (after "s3:") names. Raises SourceRefused: malformed, or not allowed."""
         match = _SPELLING.fullmatch(rest)
         if not match or any(part in (".", "..") for part in rest.split("/")):
-            raise SourceRefused(spelled, "write s3://bucket/prefix")
+            raise SourceRefused(uri, "write s3://bucket/prefix")
         prefix = match["prefix"].strip("/")
-        allowed.check_s3(spelled, f"{match['bucket']}/{prefix}")
-        return cls(spelled, match["bucket"], prefix, match["revision"], settings)
+        allowed.check_s3(uri, f"{match['bucket']}/{prefix}")
+        return cls(uri, match["bucket"], prefix, match["revision"], settings)
 
     def resolve(self) -> Pinned:
+        """The version that is at the prefix now. See `Objects.resolve`."""
         client = self._client()
 
         def look(name: str) -> ListedFile | None:
@@ -53,6 +54,7 @@ class S3Source:
         return self._objects().resolve(look)
 
     def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        """Downloads the objects of `pinned` into `folder`. See `Objects.fetch`."""
         client = self._client()
 
         def read(file: ListedFile, start: int) -> Iterator[bytes]:
@@ -61,13 +63,13 @@ class S3Source:
         self._objects().fetch(pinned, folder, read, on_progress)
 
     def verify(self, pinned: Pinned, folder: Path) -> None:
-        for file in pinned.files:
-            file.verify(folder, self.spelled)
+        """Raises AdapterCorrupt if a file in `folder` has not the announced size."""
+        pinned.verify(folder, self.uri)
 
     def _objects(self) -> Objects:
-        return Objects(self.spelled, f"s3://{self.bucket}/{self.prefix}", self.revision, self.settings)
+        return Objects(self.uri, f"s3://{self.bucket}/{self.prefix}", self.revision, self.settings)
 
     def _client(self) -> "S3Client":
         from serving.adapters.sources.s3_client import S3Client
 
-        return S3Client(self.spelled, self.bucket, self.settings)
+        return S3Client(self.uri, self.bucket, self.settings)

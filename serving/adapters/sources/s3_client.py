@@ -1,4 +1,4 @@
-"""Objects of one bucket through s3fs, and what its errors mean for an operator. Imported when first used."""
+"""Objects of one bucket through s3fs, and its errors translated into ours. Imported when first used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _CHUNK_BYTES = 4 << 20
 
 
 class S3Client:
-    """Blocking; s3fs runs its requests on a thread of its own."""
+    """Reads objects of one bucket. Blocking; s3fs runs its requests on its own thread."""
 
     def __init__(self, source: str, bucket: str, settings: SourceSettings) -> None:
         self._source = source
@@ -29,12 +29,12 @@ class S3Client:
                 "read_timeout": settings.timeout_s,
                 "retries": {"total_max_attempts": 1},
             },
-            skip_instance_cache=True,  # another bucket may be on another endpoint, and credentials change
+            skip_instance_cache=True,  # another bucket may have another endpoint, and credentials change
         )
-        self._fs.retries = 1  # whoever asks tries again, within the bounds of the whole transfer
+        self._fs.retries = 1  # the caller retries, within the bounds of the whole transfer
 
     def look(self, name: str, key: str) -> ListedFile | None:
-        """What the object is like now; None if there is none."""
+        """Size, ETag and version id of the object now; None if there is none."""
         with _translated(self._source):
             try:
                 head = self._fs.call_s3("head_object", Bucket=self._bucket, Key=key)
@@ -43,7 +43,7 @@ class S3Client:
             return ListedFile(name, head["ContentLength"], etag=head["ETag"], version_id=_version_id(head))
 
     def read(self, file: ListedFile, key: str, start: int) -> Iterator[bytes]:
-        """The announced content from a byte on, in ranges: each holds for the ETag, so two contents never mix."""
+        """The announced content from byte `start` on, in ranges that require the ETag, so two contents never mix."""
         version = {"VersionId": file.version_id} if file.version_id else {}
         for first in range(start, file.nbytes or 0, _CHUNK_BYTES):
             with _translated(self._source):
@@ -60,14 +60,14 @@ class S3Client:
 
 
 def _version_id(head: dict[str, str]) -> str | None:
-    """None also for "null", which a bucket without versioning calls whatever was written last."""
+    """The version id; None for "null", which a bucket without versioning uses for the latest content."""
     version_id = head.get("VersionId", "null")
     return None if version_id == "null" else version_id
 
 
 @contextmanager
 def _translated(source: str) -> Iterator[None]:
-    """Turn s3fs's and botocore's errors into SourceRefused (asking again will not help) or SourceUnavailable."""
+    """Turns s3fs's and botocore's errors into SourceRefused (a retry cannot help) or SourceUnavailable."""
     try:
         yield
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
@@ -85,11 +85,11 @@ def _translated(source: str) -> Iterator[None]:
         why = str(error).partition("\n")[0][:200] or type(error).__name__
         raise SourceUnavailable(source, f"the store cannot be reached: {why}", RETRY_AFTER_S) from error
     except (OSError, boto.ClientError) as error:
-        raise _answered(source, error) from error
+        raise _store_error(source, error) from error
 
 
-def _answered(source: str, error: Exception) -> SourceRefused | SourceUnavailable:
-    """What an error that the store itself answered with means."""
+def _store_error(source: str, error: Exception) -> SourceRefused | SourceUnavailable:
+    """The error for an error response of the store itself."""
     answer = error if isinstance(error, boto.ClientError) else error.__cause__
     if not isinstance(answer, boto.ClientError):
         return SourceUnavailable(source, f"the transfer broke off: {str(error)[:200]}", RETRY_AFTER_S)

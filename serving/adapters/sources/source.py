@@ -1,4 +1,4 @@
-"""What every adapter source can do: resolve, fetch, verify, in this order. The store publishes what passed."""
+"""The seam of adapter sources: resolve, fetch, verify, in this order. The store publishes what passed."""
 
 import hashlib
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """Bounds on what a source may send and how long it may take. An endpoint of None is its client's own default."""
+    """Bounds on bytes, time and attempts of a source. An endpoint of None means the client's own default."""
 
     hub_endpoint: str | None = None
     hub_token: str | None = None
@@ -30,14 +30,16 @@ class SourceSettings:
     pause_s: float = 0.5
 
     def max_bytes(self, name: str) -> int:
+        """The largest size in bytes that the file `name` may have."""
         return self.weights_bytes if name == WEIGHTS_FILE else self.small_file_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file as its source announces it. sha256, or git_sha1 for small files on a hub, if the source tells them.
+    """A file as its source announces it; a field is None if the source does not give it.
 
-    etag: a strong one, which changes with the content. version_id: what a versioned bucket calls the content.
+    git_sha1: a hub gives it for small files, in place of sha256. etag: a strong ETag, which changes with the content.
+    version_id: the content's id in a versioned bucket.
     """
 
     name: str
@@ -67,44 +69,49 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A source resolved to exactly one version. `source` names it for good if `immutable`."""
+    """A source resolved to one version. If `immutable`, the string `source` always means this version."""
 
     source: str
     files: tuple[ListedFile, ...]
     immutable: bool
 
+    def verify(self, folder: Path, adapter: str) -> None:
+        """Raises AdapterCorrupt if a file in `folder` is not as announced. adapter: the name for errors."""
+        for file in self.files:
+            file.verify(folder, adapter)
+
 
 class Source(Protocol):
-    """One place an adapter comes from. Every method blocks; call it from a loader thread.
+    """A place that an adapter comes from. Every method blocks; call it from a loader thread.
 
-    remote: asking costs time and may annoy somebody, so failures are followed by a pause.
+    remote: requests cost time and load somebody's server, so the store backs off after failures.
 
-    All raise SourceUnavailable (worth trying again), SourceRefused (not worth it) or AdapterCorrupt.
+    All methods raise SourceUnavailable (a retry may help), SourceRefused (a retry cannot help) or AdapterCorrupt.
     """
 
     remote: ClassVar[bool]
 
     def resolve(self) -> Pinned:
-        """Which version this is now, and its files: a branch becomes a commit."""
+        """The version that the source means now, and its files. A branch becomes a commit."""
         ...
 
     def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
-        """Bring the files of `pinned` into `folder`, which may hold what an interrupted fetch left."""
+        """Brings the files of `pinned` into `folder`, which may hold parts of an interrupted fetch."""
         ...
 
     def verify(self, pinned: Pinned, folder: Path) -> None:
-        """Check that what lies in `folder` is what `resolve` promised."""
+        """Raises AdapterCorrupt if the files in `folder` are not those that `resolve` announced."""
         ...
 
 
 def choose_files(source: str, listed: Collection[ListedFile], settings: SourceSettings) -> tuple[ListedFile, ...]:
-    """The files that make up an adapter, of all those at a source, within the size caps.
+    """The files of an adapter among all those at a source, within the size limits.
 
     Raises AdapterCorrupt (config or weights missing), SourceRefused (only pickled weights, or too large).
     """
-    found = {file.name: file for file in listed}
-    if WEIGHTS_FILE not in found:
-        pickled = sorted(name for name in found if name.endswith(_PICKLE_SUFFIXES))
+    by_name = {file.name: file for file in listed}
+    if WEIGHTS_FILE not in by_name:
+        pickled = sorted(name for name in by_name if name.endswith(_PICKLE_SUFFIXES))
         if pickled:
             raise SourceRefused(
                 source,
@@ -112,9 +119,11 @@ def choose_files(source: str, listed: Collection[ListedFile], settings: SourceSe
                 "save_pretrained, which writes safetensors",
             )
     for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if name not in found:
-            raise AdapterCorrupt(source, name, "it is missing; both it and the other file of a PEFT adapter are needed")
-    chosen = tuple(found[name] for name in (CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE) if name in found)
+        if name not in by_name:
+            raise AdapterCorrupt(
+                source, name, "it is missing; an adapter needs both adapter_config.json and adapter_model.safetensors"
+            )
+    chosen = tuple(by_name[name] for name in (CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE) if name in by_name)
     assert {file.name for file in chosen} <= set(ADAPTER_FILES)
     for file in chosen:
         if file.nbytes is not None and file.nbytes > settings.max_bytes(file.name):
@@ -123,4 +132,5 @@ def choose_files(source: str, listed: Collection[ListedFile], settings: SourceSe
 
 
 def too_large(source: str, name: str, settings: SourceSettings) -> SourceRefused:
-    return SourceRefused(source, f"{name} is larger than the {settings.max_bytes(name)} bytes this node takes")
+    """The error for a file above `settings.max_bytes`."""
+    return SourceRefused(source, f"{name} is larger than the {settings.max_bytes(name)} bytes that this node accepts")

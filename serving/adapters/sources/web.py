@@ -1,4 +1,4 @@
-"""Adapters from a folder on a web server: `https://host/path/to/folder`, which holds the files by their PEFT names."""
+"""Adapters from a folder on a web server: `https://host/path/to/folder`, which has the files under their PEFT names."""
 
 import re
 from collections.abc import Iterator
@@ -23,32 +23,34 @@ _SPELLING = re.compile(r"(?P<folder>[^#]+)" + REVISION)
 
 @dataclass(frozen=True, slots=True)
 class WebSource:
-    """A folder and, after '#', the version of it that is meant. Nothing is listed: HEAD tells which files there are."""
+    """A folder and, after '#', an optional version. Web servers list nothing, so HEAD finds out which files exist."""
 
     remote: ClassVar[bool] = True
-    spelled: str
+    uri: str
     folder: WebAddress
     revision: str | None
     allowed: AllowedSources
     settings: SourceSettings
 
     @classmethod
-    def parse(cls, spelled: str, allowed: AllowedSources, settings: SourceSettings) -> "WebSource":
-        """Raises SourceRefused."""
-        match = _SPELLING.fullmatch(spelled)
+    def parse(cls, uri: str, allowed: AllowedSources, settings: SourceSettings) -> "WebSource":
+        """The source that `uri` names. Raises SourceRefused: malformed, or not allowed."""
+        match = _SPELLING.fullmatch(uri)
         folder = WebAddress.parse(match["folder"]) if match else None
         if match is None or folder is None:
             raise SourceRefused(
-                spelled, "write https://host/path/of/the/folder, without user, query, '..' or anything after '#'"
+                uri, "write https://host/path/of/the/folder, without user, query, '..' or anything after '#'"
             )
-        allowed.check_web(spelled, folder)
-        return cls(spelled, folder, match["revision"], allowed, settings)
+        allowed.check_web(uri, folder)
+        return cls(uri, folder, match["revision"], allowed, settings)
 
     def resolve(self) -> Pinned:
+        """The version that is in the folder now. See `Objects.resolve`."""
         with self._client() as client:
             return self._objects().resolve(lambda name: self._look(client, name))
 
     def fetch(self, pinned: Pinned, folder: Path, on_progress: Progress) -> None:
+        """Downloads the files of `pinned` into `folder`. See `Objects.fetch`."""
         with self._client() as client:
 
             def read(file: ListedFile, start: int) -> Iterator[bytes]:
@@ -57,37 +59,37 @@ class WebSource:
             self._objects().fetch(pinned, folder, read, on_progress)
 
     def verify(self, pinned: Pinned, folder: Path) -> None:
-        for file in pinned.files:
-            file.verify(folder, self.spelled)
+        """Raises AdapterCorrupt if a file in `folder` has not the announced size."""
+        pinned.verify(folder, self.uri)
 
     def _objects(self) -> Objects:
-        return Objects(self.spelled, str(self.folder), self.revision, self.settings)
+        return Objects(self.uri, str(self.folder), self.revision, self.settings)
 
     def _client(self) -> "WebClient":
         from serving.adapters.sources.web_client import WebClient
 
-        return WebClient(self.spelled, self.allowed, self.settings.timeout_s)
+        return WebClient(self.uri, self.allowed, self.settings.timeout_s)
 
     def _look(self, client: "WebClient", name: str) -> ListedFile | None:
-        with client.answer("HEAD", f"{self.folder}/{name}", {}) as response:
+        with client.request("HEAD", f"{self.folder}/{name}", {}) as response:
             if response.status_code in (404, 410):
                 return None
             self._check_status(response)
             length = response.headers.get("Content-Length", "")
             if not length.isdecimal():
-                raise SourceRefused(self.spelled, f"the server does not tell the size of {name} (Content-Length)")
+                raise SourceRefused(self.uri, f"the server does not send the size of {name} (Content-Length)")
             return ListedFile(name, int(length), etag=_strong_etag(response))
 
     def _read(self, client: "WebClient", file: ListedFile, start: int) -> Iterator[bytes]:
         headers = {"Range": f"bytes={start}-", "If-Range": file.etag} if start and file.etag else {}
-        with client.answer("GET", f"{self.folder}/{file.name}", headers) as response:
+        with client.request("GET", f"{self.folder}/{file.name}", headers) as response:
             self._check_status(response)
             if _strong_etag(response) != file.etag:
-                raise SourceUnavailable(self.spelled, f"{file.name} changed while it was fetched", RETRY_AFTER_S)
+                raise SourceUnavailable(self.uri, f"{file.name} changed during the download", RETRY_AFTER_S)
             skipped_bytes = start
             if response.status_code == 206:
                 if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-                    raise SourceRefused(self.spelled, "the server sends another range than it was asked for")
+                    raise SourceRefused(self.uri, "the server sends another range than was requested")
                 skipped_bytes = 0
             for chunk in response.iter_raw():
                 yield chunk[skipped_bytes:]
@@ -100,11 +102,11 @@ class WebSource:
         if status == 429 or status >= 500:
             wait = response.headers.get("Retry-After", "")
             wait_s = float(wait) if wait.isdecimal() else RETRY_AFTER_S
-            raise SourceUnavailable(self.spelled, f"the server says {status}; try again later", wait_s)
-        raise SourceRefused(self.spelled, f"the server says {status}; it must serve the folder's files to anybody")
+            raise SourceUnavailable(self.uri, f"the server says {status}; try again later", wait_s)
+        raise SourceRefused(self.uri, f"the server says {status}; it must serve the folder's files without login")
 
 
 def _strong_etag(response: "Response") -> str | None:
-    """RFC 9110 section 8.8.1: a weak ETag may stay the same when bytes change, so it pins nothing."""
+    """The ETag if it is strong. A weak one may stay the same when bytes change (RFC 9110 section 8.8.1)."""
     etag: str = response.headers.get("ETag", "")
     return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else None

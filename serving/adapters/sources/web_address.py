@@ -1,4 +1,4 @@
-"""Addresses on the web: what may be spelled, which prefix covers which, and which networks are everybody's."""
+"""Web addresses: which are accepted, which prefix covers which, and which networks are public."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """scheme://host:port/path, without user, query or fragment. path has no slash at its end and no '..' in it."""
+    """scheme://host:port/path, without user, query or fragment. path has no '..' and does not end in a slash."""
 
     scheme: str
     host: str
@@ -25,7 +25,7 @@ class WebAddress:
 
     @classmethod
     def parse(cls, text: str) -> "WebAddress | None":
-        """None if it is anything else, also a path that servers may read in two ways."""
+        """The address in `text`; None if it is malformed, or if servers may read its path in two ways."""
         match = _ADDRESS.fullmatch(text)
         if not match:
             return None
@@ -37,13 +37,13 @@ class WebAddress:
         return cls(match["scheme"], match["host"].strip("[]").lower(), port, path)
 
     def covers(self, other: "WebAddress") -> bool:
-        """Whether `other` is this place or lies below it."""
+        """Whether `other` is this address or below it."""
         same_host = (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
         return same_host and f"{other.path}/".startswith(f"{self.path}/")
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is spelled as this machine; names are not looked up."""
+        """Whether the host is a loopback address or "localhost"; other names are not looked up."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -51,6 +51,7 @@ class WebAddress:
 
     @property
     def origin(self) -> str:
+        """scheme://host, with the port unless it is the scheme's default (RFC 6454)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
@@ -59,13 +60,13 @@ class WebAddress:
 
 
 def look_up(host: str, port: int) -> tuple[str, ...]:
-    """The addresses of a host, in the order in which to try them. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(address[0]) for _, _, _, _, address in found))
+    """The IP addresses of a host, in the order in which to try them. Raises OSError."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(address[0]) for _, _, _, _, address in answers))
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is routed on the internet; not if it stands for another one, which may be private."""
+    """Whether an IP address is routed on the internet. False if it embeds another address, which may be private."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped or ip.sixtofour or ip.teredo or ip in _NAT64):
         return False

@@ -1,4 +1,4 @@
-"""An HTTP client that goes only where the operator lets it: every hop is checked by its address, then asked there."""
+"""An HTTP client that contacts only hosts that the operator allows. It checks the IP address of every redirect too."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,16 +15,18 @@ _MAX_REDIRECTS = 5
 
 
 class WebClient:
-    """Sends no cookies, credentials or proxy headers, and follows redirects by itself."""
+    """Follows redirects itself, and sends no cookies, credentials or proxy headers."""
 
     def __init__(self, source: str, allowed: AllowedSources, timeout_s: float) -> None:
         self._source = source
         self._allowed = allowed
         self._http = httpx2.Client(
             timeout=timeout_s,
-            trust_env=False,  # a proxy would look names up again, past the check of their addresses
+            trust_env=False,  # a proxy would look names up again, after their addresses were checked
             verify=httpx2.create_ssl_context(),
-            limits=httpx2.Limits(max_keepalive_connections=0),  # connections are to addresses, not to hosts
+            limits=httpx2.Limits(
+                max_keepalive_connections=0
+            ),  # connections are made to IP addresses, not to host names
         )
 
     def __enter__(self) -> "WebClient":
@@ -34,8 +36,8 @@ class WebClient:
         self._http.close()
 
     @contextmanager
-    def answer(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-        """The answer at the end of all redirects, its body unread. Raises SourceRefused, SourceUnavailable."""
+    def request(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        """The response after all redirects, its body unread. Raises SourceRefused, SourceUnavailable."""
         try:
             response = self._follow(method, httpx2.URL(url), headers)
             try:
@@ -43,7 +45,7 @@ class WebClient:
             finally:
                 response.close()
         except httpx2.InvalidURL as error:
-            raise SourceRefused(self._source, "the server redirects to something that is no URL") from error
+            raise SourceRefused(self._source, "the server redirects to something that is not a URL") from error
         except httpx2.HTTPError as error:
             why = str(error).partition("\n")[0][:200] or type(error).__name__
             raise SourceUnavailable(self._source, f"the server cannot be reached: {why}", RETRY_AFTER_S) from error
@@ -61,10 +63,10 @@ class WebClient:
         raise SourceRefused(self._source, f"the server redirects more than {_MAX_REDIRECTS} times")
 
     def _send(self, method: str, url: httpx2.URL, headers: Mapping[str, str]) -> httpx2.Response:
-        """Ask one of the host's addresses, the first that takes a connection.
+        """The response of the first of the host's addresses that accepts a connection.
 
-        The addresses that were checked are the ones that are asked: between a check of a name and a second look-up of
-        it, its owner could let it mean a private address.
+        The request goes to an address that was checked, not to the name: its owner could point the name to a private
+        address between the check and a second look-up.
         """
         addresses = self._addresses(url)
         for address in addresses:
@@ -79,22 +81,23 @@ class WebClient:
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if address == addresses[-1]:
                     raise
-        raise AssertionError("a host that was found has an address")
+        raise AssertionError("a successful look-up gives at least one address")
 
     def _addresses(self, url: httpx2.URL) -> tuple[str, ...]:
-        place = None if url.userinfo else WebAddress.parse(str(url.copy_with(query=None, fragment=None)))
-        if place is None:
-            raise SourceRefused(self._source, f"the server redirects to {str(url)[:200]!r}, which is not plain enough")
-        is_named = self._allowed.check_web(self._source, place)
+        target = None if url.userinfo else WebAddress.parse(str(url.copy_with(query=None, fragment=None)))
+        if target is None:
+            problem = f"the server redirects to {str(url)[:200]!r}, which has a user or an ambiguous path"
+            raise SourceRefused(self._source, problem)
+        is_named = self._allowed.check_web(self._source, target)
         try:
-            addresses = look_up(place.host, place.port)
+            addresses = look_up(target.host, target.port)
         except OSError as error:
-            raise SourceUnavailable(self._source, f"the host {place.host} is not found", RETRY_AFTER_S) from error
+            raise SourceUnavailable(self._source, f"the host {target.host} is not found", RETRY_AFTER_S) from error
         private = [address for address in addresses if not is_public(address)]
         if private and not is_named:
             raise SourceRefused(
                 self._source,
-                f"{place.host} is in a private network ({private[0]}); to allow it, name it in adapter_sources as "
-                f"{place.origin}/",
+                f"{target.host} is in a private network ({private[0]}); to allow it, name it in adapter_sources as "
+                f"{target.origin}/",
             )
         return addresses

@@ -1,4 +1,4 @@
-"""Stores and hubs for the tests of adapters. The hub client must not call home, so it is told before it is imported."""
+"""Stores and hubs for the tests of adapters. The hub client must not call home: set before it is imported."""
 
 import os
 from collections.abc import Callable, Iterator

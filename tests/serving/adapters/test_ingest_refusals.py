@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.adapters.blob import AdapterBlob, BlobKey, open_blob
+from serving.adapters.blob import AdapterBlob, BlobKey
 from serving.adapters.digests import adapter_digest
 from serving.adapters.ingest import ingest
 from serving.errors import AdapterCorrupt, AdapterIncompatible, StorageFailed
-from serving.types import BaseDigest
 from tests.serving.adapters.tiny import BASE_DIGEST, base_shape, weights, write_adapter
 
 Q0 = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -142,7 +141,7 @@ def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(tmp_path: Path)
 
 
 def test_an_interrupted_ingest_leaves_nothing_and_says_why(tmp_path: Path) -> None:
-    """A child may write only 2,000 bytes per file, as on a full disk, and tells what it saw."""
+    """A child may write only 2,000 bytes per file, as on a full disk, and prints what it raised."""
     folder = write_adapter(tmp_path / "adapter", weights(rank=32), r=32)
     limited = f"""
 import resource, signal
@@ -172,51 +171,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StorageFailed, match="blobs"):
         ingest_it(folder)
-
-
-def flip(path: Path, offset: int) -> None:
-    body = bytearray(path.read_bytes())
-    body[offset] ^= 1
-    path.write_bytes(body)
-
-
-@pytest.mark.parametrize("offset", [0, 7, 9, 20, 60, -1, 4096])
-def test_one_changed_bit_in_a_blob_is_noticed_on_opening(offset: int, tmp_path: Path) -> None:
-    folder = write_adapter(tmp_path / "adapter")
-    ingest_it(folder)
-    flip(tmp_path / "blobs" / key_of(folder).file_name(), offset)
-
-    with pytest.raises(AdapterCorrupt, match="must be ingested again"):
-        open_blob(tmp_path / "blobs", key_of(folder))
-
-
-@pytest.mark.parametrize("kept", [0, 10, 100, 4096, -1])
-def test_a_truncated_blob_is_noticed_on_opening(kept: int, tmp_path: Path) -> None:
-    folder = write_adapter(tmp_path / "adapter")
-    ingest_it(folder)
-    blob = tmp_path / "blobs" / key_of(folder).file_name()
-    blob.write_bytes(blob.read_bytes()[:kept])
-
-    with pytest.raises(AdapterCorrupt):
-        open_blob(tmp_path / "blobs", key_of(folder))
-
-
-def test_a_blob_of_another_base_or_dtype_has_another_name(tmp_path: Path) -> None:
-    key = key_of(write_adapter(tmp_path / "adapter"))
-
-    names = {
-        key.file_name(),
-        BlobKey(key.adapter, BaseDigest("c" * 64), torch.float32).file_name(),
-        BlobKey(key.adapter, key.base, torch.bfloat16).file_name(),
-    }
-
-    assert len(names) == 3
-
-
-def test_a_blob_moved_to_the_name_of_another_is_noticed(tmp_path: Path) -> None:
-    one, two = write_adapter(tmp_path / "one", seed=1), write_adapter(tmp_path / "two", seed=2)
-    ingest_it(one)
-    (tmp_path / "blobs" / key_of(one).file_name()).rename(tmp_path / "blobs" / key_of(two).file_name())
-
-    with pytest.raises(AdapterCorrupt, match="another adapter or base"):
-        open_blob(tmp_path / "blobs", key_of(two))

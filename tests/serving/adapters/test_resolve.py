@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,11 @@ def test_a_folder_is_itself(tmp_path: Path) -> None:
     assert resolve_base(str(tmp_path), tmp_path / "home") == tmp_path
 
 
-@pytest.mark.parametrize("spelling", ["hf:acme/base", "hf:acme/base@main", "acme/base"])
-def test_a_repository_is_fetched_without_pickles_and_doubles(spelling: str, hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("uri", ["hf:acme/base", "hf:acme/base@main", "acme/base"])
+def test_a_repository_is_fetched_without_pickles_and_doubles(uri: str, hub: Hub, tmp_path: Path) -> None:
     commit = hub.commit("acme/base", FILES)
 
-    folder = resolve_base(spelling, tmp_path, settings=settings(hub))
+    folder = resolve_base(uri, tmp_path, settings=settings(hub))
 
     assert folder == tmp_path / "bases" / "acme--base" / commit
     assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "model.safetensors"}
@@ -99,7 +100,66 @@ def test_a_folder_that_is_not_there_is_named(base: str, tmp_path: Path) -> None:
         resolve_base(base, tmp_path)
 
 
-def test_hub_errors_are_told(hub: Hub, tmp_path: Path) -> None:
+def model_folder(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("config.json", "tokenizer_config.json", "chat_template.jinja", "model.safetensors"):
+        (folder / name).write_bytes(b"{}")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "chat_template.jinja"])
+def test_a_small_file_that_links_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "base")
+    (folder / name).rename(tmp_path / "secret")
+    (folder / name).symlink_to("../secret")
+
+    with pytest.raises(BaseModelUnusable, match=f"{name} is a link that leads out of the folder"):
+        resolve_base(folder, tmp_path / "home")
+
+
+def test_weights_may_be_links_to_another_disk(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "base")
+    (folder / "model.safetensors").rename(tmp_path / "elsewhere")
+    (folder / "model.safetensors").symlink_to(tmp_path / "elsewhere")
+
+    assert resolve_base(folder, tmp_path / "home") == folder
+
+
+def test_a_snapshot_in_the_cache_of_hugging_face_is_a_base(tmp_path: Path) -> None:
+    blobs = tmp_path / "models--acme--base" / "blobs"
+    blobs.parent.mkdir()
+    model_folder(blobs)
+    snapshot = blobs.parent / "snapshots" / ("c" * 40)
+    snapshot.mkdir(parents=True)
+    for blob in blobs.iterdir():
+        (snapshot / blob.name).symlink_to(Path("../../blobs", blob.name))
+
+    assert resolve_base(snapshot, tmp_path / "home") == snapshot
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize(("make", "called"), [(os.mkfifo, "a named pipe"), (os.mkdir, "a directory")])
+def test_what_is_no_file_is_called_what_it_is(
+    name: str, make: Callable[[Path], None], called: str, tmp_path: Path
+) -> None:
+    folder = model_folder(tmp_path / "base")
+    (folder / name).unlink()
+    make(folder / name)
+
+    with pytest.raises(BaseModelUnusable, match=f"{name} cannot be read: it is {called}, not a regular file"):
+        resolve_base(folder, tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_git_lfs_pointer_is_called_one(name: str, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "base")
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+
+    with pytest.raises(BaseModelUnusable, match=f"{name} is a Git LFS pointer, .*git lfs pull"):
+        resolve_base(folder, tmp_path / "home")
+
+
+def test_hub_errors_are_passed_on(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="no such repository"):
         resolve_base("hf:acme/none", tmp_path, settings=settings(hub))
     with pytest.raises(SourceUnavailable):

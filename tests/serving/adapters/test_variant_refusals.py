@@ -65,7 +65,9 @@ UNCLEAR: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("config", UNCLEAR.values(), ids=UNCLEAR.keys())
-def test_tying_that_depends_on_spelling_is_refused(config: dict[str, Any], base: BaseShape, tmp_path: Path) -> None:
+def test_tying_that_depends_on_how_modules_are_named_is_refused(
+    config: dict[str, Any], base: BaseShape, tmp_path: Path
+) -> None:
     folder = write_adapter(tmp_path / "adapter", ensure_weight_tying=True, **config)
 
     assert refused(folder, replace(base, tied=True)).field == "ensure_weight_tying"

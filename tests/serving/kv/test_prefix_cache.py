@@ -147,14 +147,14 @@ def test_an_aborted_sequence_leaves_its_prompt_once_it_has_said_something(lab: L
 def test_a_sequence_whose_numbers_are_not_finite_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = lab.driver()
     for good_steps in (0, 3):
-        forward, calls = driver.engine._backbone.forward, iter(range(99))
+        forward, calls = driver.base.backbone.forward, iter(range(99))
 
         def broken(batch, forward=forward, calls=calls, limit=good_steps):  # type: ignore[no-untyped-def]
             logits = forward(batch)
             return logits if next(calls) < limit else torch.full_like(logits, torch.nan)
 
         with monkeypatch.context() as patch:
-            patch.setattr(driver.engine._backbone, "forward", broken)
+            patch.setattr(driver.base.backbone, "forward", broken)
             driver.scheduler.submit(driver.sequence("bad", None, PROMPT, 8))
             events = [event for _ in range(good_steps + 1) for event in driver.step()]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from serving.config import ServingConfig
 from serving.kv.pages import PAGE_TOKENS
 from serving.service import Service
 from serving.types import Usage
@@ -26,12 +27,12 @@ async def test_a_repeated_prompt_costs_cached_tokens_and_says_the_same(service: 
 
 
 async def test_models_and_tenants_asked_the_same_at_once_share_nothing_with_each_other(
-    service: Service, start_service: StartService, folders: Folders
+    service: Service, start_service: StartService, folders: Folders, config: ServingConfig
 ) -> None:
     asked = [(model, tenant) for model in (service.base_name, *folders.adapters) for tenant in ("one", "two")]
     alone = {}
     for model in (service.base_name, *folders.adapters):
-        other = await start_service(adapters_home=service._config.adapters_home)
+        other = await start_service(adapters_home=config.adapters_home)
         alone[model] = (await ask(other, model, PROMPT)).tokens
 
     first = await asyncio.gather(*(ask(service, model, PROMPT, tenant=tenant) for model, tenant in asked))

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.adapters.blob import AdapterBlob, Allocate, Placement, views
+from serving.adapters.blob import AdapterBlob, Allocate
+from serving.adapters.layout import Placement, views
 from serving.errors import AdapterCorrupt
 from serving.gpu.staging import PinnedBuffers, ordinary
 from serving.tiers.host_tier import HostTier, PlainBuffers

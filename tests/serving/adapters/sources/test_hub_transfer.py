@@ -47,7 +47,7 @@ async def test_what_the_hub_does_not_have_is_refused(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_bare_refusal_of_the_hub_is_told_as_one(
+async def test_a_bare_refusal_of_the_hub_is_reported_as_such(
     status: int, hub: Hub, hub_store: HubStore, files: dict[str, bytes]
 ) -> None:
     hub.commit("acme/x", files)
@@ -115,7 +115,7 @@ async def test_a_body_cut_short_is_resumed_where_it_broke_off(
 async def test_a_body_that_is_always_cut_short_ends_in_an_error_and_leaves_nothing(
     hub: Hub, hub_store: HubStore, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hub client alone would start over for ever, for every try brings some bytes."""
+    """The hub client alone would retry without end, because every attempt brings some bytes."""
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 256)
     hub.commit("acme/x", files)
     hub.faults.append(Fault("GET /content", times=1000, cut_at=1000, ignore_range=True))

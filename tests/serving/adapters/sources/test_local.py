@@ -11,17 +11,19 @@ from serving.errors import AdapterCorrupt, SourceRefused, SourceUnavailable
 from tests.serving.adapters.conftest import OpenStore
 from tests.serving.adapters.tiny import weights, write_adapter
 
+WEIGHTS = "adapter_model.safetensors"
+
 
 @pytest.fixture
 def srv(tmp_path: Path) -> Path:
     return tmp_path / "srv"
 
 
-@pytest.mark.parametrize("spelling", ["file:{}", "file://{}"])
-async def test_a_folder_below_an_allowed_one_is_taken(spelling: str, open_store: OpenStore, srv: Path) -> None:
+@pytest.mark.parametrize("uri", ["file:{}", "file://{}"])
+async def test_a_folder_below_an_allowed_one_is_taken(uri: str, open_store: OpenStore, srv: Path) -> None:
     folder = write_adapter(srv / "team" / "x")
 
-    added = await open_store().add("x", spelling.format(folder))
+    added = await open_store().add("x", uri.format(folder))
 
     assert added.pinned_source == f"file:{folder}"
 
@@ -64,13 +66,43 @@ async def test_a_file_that_links_outside_is_refused(open_store: OpenStore, srv: 
         await open_store().add("x", f"file:{srv / 'x'}")
 
 
-async def test_links_inside_the_allowed_folders_are_followed(open_store: OpenStore, srv: Path) -> None:
-    real = write_adapter(srv / "blobs")
-    (srv / "snapshot").mkdir()
-    for file in real.iterdir():
-        (srv / "snapshot" / file.name).symlink_to(file)
+def hub_cache(root: Path, *, relative: bool) -> Path:
+    """An adapter as the cache of `huggingface_hub` keeps it: the snapshot's files are links to blobs."""
+    repository = root / "hub" / "models--acme--x"
+    snapshot = repository / "snapshots" / ("c" * 40)
+    snapshot.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    for index, file in enumerate(write_adapter(root / "plain").iterdir()):
+        blob = repository / "blobs" / f"{index:040x}"
+        file.rename(blob)
+        (snapshot / file.name).symlink_to(Path("..", "..", "blobs", blob.name) if relative else blob)
+    return snapshot
 
-    assert (await open_store().add("x", f"file:{srv / 'snapshot'}")).rank == 2
+
+@pytest.mark.parametrize("relative", [True, False])
+async def test_the_links_of_a_hugging_face_cache_are_followed(relative: bool, open_store: OpenStore, srv: Path) -> None:
+    snapshot = hub_cache(srv, relative=relative)
+
+    assert (await open_store().add("x", f"file:{snapshot}")).rank == 2
+
+
+async def test_a_folder_inside_a_snapshot_may_link_to_the_blobs_as_well(open_store: OpenStore, srv: Path) -> None:
+    snapshot = hub_cache(srv, relative=False)
+    (snapshot / "checkpoint").mkdir()
+    for file in [path for path in snapshot.iterdir() if path.is_symlink()]:
+        file.rename(snapshot / "checkpoint" / file.name)
+
+    assert (await open_store().add("x", f"file:{snapshot / 'checkpoint'}")).rank == 2
+
+
+async def test_links_inside_the_adapter_s_folder_are_followed(open_store: OpenStore, srv: Path) -> None:
+    folder = write_adapter(srv / "x")
+    (folder / "last").mkdir()
+    (folder / WEIGHTS).rename(folder / "last" / WEIGHTS)
+    (folder / "link").symlink_to("last")
+    (folder / WEIGHTS).symlink_to(Path("link", WEIGHTS))
+
+    assert (await open_store().add("x", f"file:{folder}")).rank == 2
 
 
 async def test_a_missing_folder_is_unavailable(open_store: OpenStore, srv: Path) -> None:
@@ -96,7 +128,7 @@ async def test_pickled_weights_are_refused_with_advice(name: str, open_store: Op
         await open_store().add("x", f"file:{folder}")
 
 
-async def test_a_pickle_beside_safetensors_is_never_looked_at(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
+async def test_a_pickle_next_to_safetensors_is_never_read(open_store: OpenStore, srv: Path, tmp_path: Path) -> None:
     folder = write_adapter(srv / "x")
     (folder / "adapter_model.bin").write_bytes(b"\x80\x04not even a pickle")
 

@@ -1,4 +1,4 @@
-"""`hf:` sources whose content is not what it should be, and spellings that are refused."""
+"""`hf:` sources whose content is not as announced, and URIs that are refused."""
 
 from pathlib import Path
 
@@ -111,7 +111,7 @@ async def test_a_hub_that_does_not_answer_is_unavailable(open_store: OpenStore) 
         "hf:a@b/c",
     ],
 )
-async def test_a_spelling_that_is_no_repository_is_refused_without_asking(
+async def test_a_uri_that_is_no_repository_is_refused_without_a_request(
     source: str, hub: Hub, hub_store: HubStore
 ) -> None:
     with pytest.raises(SourceRefused):

@@ -72,7 +72,7 @@ async def test_a_pinned_version_that_was_replaced_is_refused(
     pinned = (await web_store().add("x", url)).pinned_source
     web.put("x", adapter_files(tmp_path / "y", seed=9))
 
-    with pytest.raises(SourceRefused, match="another version lies there now"):
+    with pytest.raises(SourceRefused, match="it has another version now"):
         await web_store().add("y", pinned)
 
 

@@ -138,7 +138,7 @@ async def test_a_pinned_version_that_was_replaced_is_refused(
     pinned = (await store.add("x", put(bucket, "x", files))).pinned_source
     put(bucket, "x", {"adapter_config.json": files["adapter_config.json"] + b" "})
 
-    with pytest.raises(SourceRefused, match="another version lies there now"):
+    with pytest.raises(SourceRefused, match="it has another version now"):
         await store.add("y", pinned)
 
 
@@ -180,12 +180,12 @@ async def test_without_credentials_the_fix_is_named(
         "s3://arn:aws:s3:::bucket/x",
     ],
 )
-async def test_a_spelling_that_is_no_prefix_is_refused(source: str, s3_store: S3Store) -> None:
+async def test_a_uri_that_is_no_prefix_is_refused(source: str, s3_store: S3Store) -> None:
     with pytest.raises(SourceRefused, match="write s3://bucket/prefix"):
         await s3_store().add("x", source)
 
 
 @pytest.mark.parametrize("place", ["bucket-evil/team/x", "bucket/other", "bucket/team-evil/x"])
-async def test_only_what_lies_below_the_allowed_prefix_is_asked(place: str, s3_store: S3Store) -> None:
+async def test_only_objects_below_the_allowed_prefix_are_requested(place: str, s3_store: S3Store) -> None:
     with pytest.raises(SourceRefused, match="does not allow"):
         await s3_store(allowed="s3://bucket/team").add("x", f"s3://{place}")

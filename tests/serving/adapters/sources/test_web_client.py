@@ -11,9 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from serving.adapters.sources.allowed import AllowedSources
 from serving.adapters.sources.source import SourceSettings
-from serving.adapters.sources.web_address import WebAddress, is_public
 from serving.errors import SourceRefused, SourceUnavailable
 from tests.serving.adapters.conftest import OpenStore
 from tests.serving.web_server import Web, running_web
@@ -55,7 +53,7 @@ def _certificate() -> bytes:
 FAST = SourceSettings(pause_s=0.01, timeout_s=5.0, attempts=1)
 
 
-async def test_a_certificate_is_checked_against_the_hosts_name_although_its_address_is_asked(
+async def test_a_certificate_is_checked_against_the_hosts_name_although_its_address_is_contacted(
     secure_web: Web, open_store: OpenStore, files: dict[str, bytes]
 ) -> None:
     url = secure_web.put("x", files)
@@ -81,28 +79,9 @@ async def test_a_private_host_must_be_named(secure_web: Web, open_store: OpenSto
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "[fd00::1]", "2130706433", "0"]
 )
-async def test_no_spelling_of_a_private_address_is_asked(host: str, open_store: OpenStore) -> None:
+async def test_no_form_of_a_private_address_is_contacted(host: str, open_store: OpenStore) -> None:
     with pytest.raises(SourceRefused, match="private network"):
         await open_store(allowed_sources=["https:"], settings=FAST).add("x", f"https://{host}/x")
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.215.14", True),
-        ("2606:2800:21f::1", True),
-        ("0.0.0.0", False),
-        ("100.64.0.1", False),
-        ("192.168.1.1", False),
-        ("224.0.0.1", False),
-        ("fe80::1%eth0", False),
-        ("64:ff9b::7f00:1", False),
-        ("2002:7f00:1::", False),
-        ("::ffff:8.8.8.8", False),
-    ],
-)
-def test_only_addresses_of_the_internet_are_public(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 async def test_a_redirect_is_followed_to_what_is_allowed_and_nowhere_else(
@@ -125,7 +104,7 @@ async def test_a_redirect_is_followed_to_what_is_allowed_and_nowhere_else(
     [
         ("http://localhost/", "not protected"),
         ("file:///etc/passwd", "not protected"),
-        ("https://user:pw@localhost/", "not plain enough"),
+        ("https://user:pw@localhost/", "has a user or an ambiguous path"),
         ("/x/adapter_config.json", "redirects more than"),
         ("https://127.0.0.1/", "does not allow"),
     ],
@@ -155,7 +134,7 @@ async def test_a_redirect_never_leaves_https_and_ends(
         "/team/x#v1",
     ],
 )
-async def test_only_folders_below_the_allowed_one_are_asked(place: str, web: Web, open_store: OpenStore) -> None:
+async def test_only_folders_below_the_allowed_one_are_requested(place: str, web: Web, open_store: OpenStore) -> None:
     store = open_store(allowed_sources=[f"{web.url}/team/"], settings=FAST)
 
     with pytest.raises(SourceRefused):
@@ -168,21 +147,3 @@ async def test_only_folders_below_the_allowed_one_are_asked(place: str, web: Web
 async def test_an_address_that_is_not_plain_is_refused(source: str, open_store: OpenStore) -> None:
     with pytest.raises(SourceRefused):
         await open_store(allowed_sources=["https:"]).add("x", source)
-
-
-@pytest.mark.parametrize("prefix", ["http:", "http://example.org/", "https://a b/", "https://host/../x", "ftp:"])
-def test_an_allowed_place_must_be_one(prefix: str) -> None:
-    with pytest.raises(SourceRefused):
-        AllowedSources.parse([prefix])
-
-
-def test_a_place_covers_itself_and_what_lies_below() -> None:
-    def covers(allowed: str, asked: str) -> bool:
-        a, b = WebAddress.parse(allowed), WebAddress.parse(asked)
-        return a is not None and b is not None and a.covers(b)
-
-    assert covers("https://host", "https://HOST:443/x")
-    assert covers("https://host/a/", "https://host/a")
-    assert not covers("https://host/a", "https://host/ab")
-    assert not covers("https://host", "https://host:8443/x")
-    assert not covers("https://host", "https://host.evil/x")
