@@ -7,16 +7,20 @@ environment. A secret `x` may also be given as `x_file`, the path of a file that
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from node.redaction import Redactor, shown_url
+
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
+_URLS = frozenset({"chain_rpc", "s3_endpoint", "node"})
 _LISTS = frozenset({"adapters", "adapter_sources"})
 
 Mode = Literal["dev", "free", "paid"]
@@ -80,12 +84,21 @@ class Settings(BaseModel):
         file = self.home / ("free.db" if self.free else "node.db")
         return self.database.get_secret_value() if self.database else f"sqlite:///{file}"
 
+    @property
+    def redactor(self) -> Redactor:
+        """Hides the secrets in the URLs among these settings."""
+        sources = [named_source(given)[1] for given in self.adapters]
+        urls = [self.chain_rpc, self.s3_endpoint, self.node, self.database_url if self.database else None]
+        return Redactor(url for url in (*urls, *(one for one in sources if _has_user_or_query(one))) if url)
+
     def shown(self, key: str) -> str:
-        """A value as it may be printed: secrets masked."""
+        """A value as it may be printed: secrets masked, URLs without user info, path and query."""
         value = getattr(self, key)
         if isinstance(value, tuple):
-            return ", ".join(value) or "-"
-        return "-" if value is None else "********" if key in SECRETS else str(value)
+            return self.redactor(", ".join(value)) or "-"
+        if value is None:
+            return "-"
+        return "********" if key in SECRETS else shown_url(value) if key in _URLS else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +256,18 @@ def _conflicts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Probl
     ):
         fix = f"give {Settings.model_fields['database'].description}"
         yield Problem("database", origins["database"], "only SQLite and PostgreSQL keep a ledger safe here", fix)
+
+
+def known_urls(words: Sequence[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every URL in a command line and in the environment's settings, also where they make no valid settings."""
+    environ = os.environ if environ is None else environ
+    values = [value for name, value in environ.items() if name.startswith(PREFIX)]
+    found = (part.strip() for value in (*words, *values) for part in value.split(","))
+    return [part.partition("=")[2] if re.match(r"[\w.-]*=", part) else part for part in found if "://" in part]
+
+
+def _has_user_or_query(source: str) -> bool:
+    return "://" in source and ("@" in source or "?" in source)
 
 
 def _is_loopback(host: str) -> bool:

@@ -105,7 +105,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
     """OpenAI's body under /v1, problem details elsewhere."""
-    told = answer(error)
+    told = answer(error, request.app.state.world.settings.redactor)
     metrics.refused(told.code)
     headers = dict(told.headers)
     if isinstance(error, PaymentRequired):

@@ -1,6 +1,7 @@
 """Everything `node.chain` raises on purpose."""
 
 from contracts.crypto import Address
+from node.redaction import shown_url
 
 
 class ChainError(Exception):
@@ -8,19 +9,22 @@ class ChainError(Exception):
 
 
 class ChainUnavailable(ChainError):
-    """The RPC endpoint does not answer, answers too late, or answers nonsense. Trying again later may help."""
+    """The RPC endpoint does not answer, answers too late, or answers nonsense. Trying again later may help.
+
+    `endpoint` is the URL as it may be shown, without the key that its path or user info may hold.
+    """
 
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
-        super().__init__(f"The chain at {rpc_url} is unavailable: {reason}. Check --chain-rpc and that it runs.")
-        self.rpc_url, self.reason, self.retry_after_s = rpc_url, reason, retry_after_s
+        self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
+        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
 
 
 class WrongChain(ChainError):
     """The endpoint serves another chain than the node is configured for."""
 
     def __init__(self, rpc_url: str, expected: int, got: int) -> None:
-        super().__init__(f"{rpc_url} serves chain {got}, but this node is configured for chain {expected}.")
-        self.rpc_url, self.expected, self.got = rpc_url, expected, got
+        self.endpoint, self.expected, self.got = shown_url(rpc_url), expected, got
+        super().__init__(f"{self.endpoint} serves chain {got}, but this node is configured for chain {expected}.")
 
 
 class ContractMissing(ChainError):

@@ -23,6 +23,7 @@ from node.chain.errors import (
     WrongChain,
 )
 from node.chain.reverts import revert_reason
+from node.redaction import Redactor
 
 _T = TypeVar("_T")
 
@@ -44,6 +45,7 @@ class RpcClient:
 
     def __init__(self, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._url, self._chain_id, self._timeout_s = rpc_url, chain_id, timeout_s
+        self._redact = Redactor([rpc_url])
         self._provider = HTTPProvider(
             rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
         )
@@ -136,15 +138,18 @@ class RpcClient:
         if not isinstance(answer, Mapping) or not answer.keys() & {"result", "error"}:
             raise ChainUnavailable(self._url, f"{method} was answered without a result")
         if answer.get("error") is not None:
-            raise _error(method, answer["error"])
+            raise _error(method, answer["error"], self._redact)
         return answer.get("result")
 
 
-def _error(method: str, error: Any) -> ChainError:
-    """JSON-RPC code 3, or data with a revert's message, is a contract's refusal (Geth's convention)."""
+def _error(method: str, error: Any, redact: Redactor) -> ChainError:
+    """JSON-RPC code 3, or data with a revert's message, is a contract's refusal (Geth's convention).
+
+    Providers quote the key in their messages, so these are redacted before anybody can read them.
+    """
     if not isinstance(error, Mapping):
-        return CallRefused(method, str(error))
-    reason, data = str(error.get("message", error)), error.get("data")
+        return CallRefused(method, redact(str(error)))
+    reason, data = redact(str(error.get("message", error))), error.get("data")
     raw = data.get("data") if isinstance(data, Mapping) else data
     if error.get("code") == 3 or "revert" in reason.lower():
         returned = _bytes(raw) if isinstance(raw, str) and raw.startswith("0x") else b""

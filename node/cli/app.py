@@ -2,10 +2,13 @@
 
 import json
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +16,9 @@ from node.cli import account, adapter, chain, chat, config, earnings, node_state
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
+
+if TYPE_CHECKING:
+    from node.redaction import Redactor
 
 _GLOBAL_FLAGS = {"--json", "--no-color", "-v", "--verbose"}
 _GLOBAL_VALUES = {"--config", "--home"}
@@ -71,22 +77,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(given, prog_name="openlora")
     except Exception as error:
-        if "-v" in given or "--verbose" in given:
-            raise
         code = exit_code_of(error)
-        _tell(error if code is not None else Unexpected(error), as_json="--json" in given)
+        _report(error if code is not None else Unexpected(error), given)
         sys.exit(1 if code is None else code)
 
 
-def _tell(error: Exception, *, as_json: bool) -> None:
+def _report(error: Exception, given: Sequence[str]) -> None:
+    """Writes a failure to stderr, with its traceback under --verbose, and without the secrets of configured URLs."""
+    text = "".join(traceback.format_exception(error)) if {"-v", "--verbose"} & set(given) else ""
     fix = getattr(error, "fix", None)
-    if as_json:
-        told = {"message": str(error), "fix": fix, "code": getattr(error, "code", None)}
-        sys.stderr.write(json.dumps({"error": told}) + "\n")
-        return
-    sys.stderr.write(f"error: {error}\n")
-    if isinstance(error, Failure) and fix:
-        sys.stderr.write(f"  fix: {fix}\n")
+    if "--json" in given:
+        body = {"message": str(error), "fix": fix, "code": getattr(error, "code", None)}
+        text += json.dumps({"error": body}) + "\n"
+    else:
+        text += f"error: {error}\n" + (f"  fix: {fix}\n" if isinstance(error, Failure) and fix else "")
+    sys.stderr.write(_redactor(given)(text))
+
+
+def _redactor(given: Sequence[str]) -> "Redactor":
+    """Knows the URLs of this command line, of the environment, and of the settings files if they can be read."""
+    from node.config import SettingsError, known_urls, load
+    from node.redaction import Redactor
+
+    words = dict(pairwise(word for option in given for word in option.split("=", 1)))
+    urls = known_urls(given)
+    with suppress(SettingsError):
+        urls += load({"home": words.get("--home"), "config": words.get("--config")}).settings.redactor.urls
+    return Redactor(urls)
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from node.cli.money import amount
 from node.dev import starter
 from node.home.keystore import dev_account, dev_names
 from node.process.runtime import Ready
+from node.redaction import shown_url
 from node.version import VERSION
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def document(ready: Ready) -> dict[str, object]:
     if paid is None:
         return told
     return told | {
-        "chainUrl": paid.rpc_url,
+        "chainUrl": shown_url(paid.rpc_url),
         "chainId": paid.deployment.chain_id,
         "node": paid.payments.receiver.vault,
         "contracts": paid.deployment.to_json(),
@@ -71,7 +72,7 @@ def _contracts(paid: "Paid") -> list[str]:
         "Settlement": deployment.settlement,
         "this node": receiver.vault,
     }
-    chain = f"Chain     {paid.rpc_url}, chain id {deployment.chain_id}"
+    chain = f"Chain     {shown_url(paid.rpc_url)}, chain id {deployment.chain_id}"
     return [chain, *(f"  {name:<15} {address}" for name, address in named.items()), ""]
 
 

@@ -9,6 +9,7 @@ import httpx2
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
 from node.home.folder import Running
+from node.redaction import shown_url
 
 Json = dict[str, object]
 
@@ -35,16 +36,19 @@ def public_url(context: Context, node: str | None = None) -> str:
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
     """Turns a refused connection into a failure that says what to do."""
+    shown = shown_url(url)
     try:
         yield
     except httpx2.ConnectError as error:
         fix = "start the node first (python -m node start --dev), or name another with --node URL"
-        raise ConfigurationFailure(f"No node answers at {url}.", fix) from error
+        raise ConfigurationFailure(f"No node answers at {shown}.", fix) from error
     except httpx2.TimeoutException as error:
-        raise ConfigurationFailure(f"The node at {url} does not answer in time.", "see its log and /readyz") from error
+        raise ConfigurationFailure(
+            f"The node at {shown} does not answer in time.", "see its log and /readyz"
+        ) from error
     except httpx2.TransportError as error:
         raise ConfigurationFailure(
-            f"The connection to {url} broke: {error}", "see the node's log, then repeat"
+            f"The connection to {shown} broke: {error}", "see the node's log, then repeat"
         ) from error
 
 
@@ -83,4 +87,4 @@ def check(answer: httpx2.Response) -> None:
         raise failure_of(error["code"], error.get("message") or error["detail"])
     except (ValueError, KeyError, AttributeError):
         text = answer.text[:200]
-        raise ConfigurationFailure(f"{answer.url} answered {answer.status_code}: {text}") from None
+        raise ConfigurationFailure(f"{shown_url(str(answer.url))} answered {answer.status_code}: {text}") from None

@@ -58,6 +58,6 @@ def start(
     missing = missing_packages()
     if missing:
         raise ConfigurationFailure(f"a node needs packages that are missing: {', '.join(missing)}", INSTALL_SERVING)
-    configure("debug" if shared.verbose else settings.log_level, settings.log_format)
+    configure("debug" if shared.verbose else settings.log_level, settings.log_format, settings.redactor)
     with Screen(shared) as screen:
         run(settings, screen)

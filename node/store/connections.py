@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from node.redaction import shown_url
 from node.store.columns import add_amount_texts, subtract_amount_texts
 from node.store.errors import DatabaseInUse, DatabaseRefused, StorageFull, StorageUnavailable, StoreError
 
@@ -48,20 +49,19 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise DatabaseRefused(url, "it is not a database URL") from error
-    shown = parsed.render_as_string(hide_password=True)
     if parsed.drivername == "sqlite":
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-            raise DatabaseRefused(shown, "a database in memory forgets receipts")
+            raise DatabaseRefused(url, "a database in memory forgets receipts")
         if parsed.query:
-            raise DatabaseRefused(shown, "SQLite options are set by the node")
+            raise DatabaseRefused(url, "SQLite options are set by the node")
         return parsed.set(drivername="sqlite+pysqlite")
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         if not parsed.database:
-            raise DatabaseRefused(shown, "it names no database")
+            raise DatabaseRefused(url, "it names no database")
         if importlib.util.find_spec("psycopg") is None:
-            raise DatabaseRefused(shown, "its driver is missing: pip install 'openlora-node[postgres]'")
+            raise DatabaseRefused(url, "its driver is missing: pip install 'openlora-node[postgres]'")
         return parsed.set(drivername="postgresql+psycopg")
-    raise DatabaseRefused(shown, f"{parsed.drivername} is not supported")
+    raise DatabaseRefused(url, f"{parsed.drivername} is not supported")
 
 
 def storage_failure(error: BaseException | None) -> StoreError | None:
@@ -137,9 +137,10 @@ def _postgresql(url: URL, *, writes: bool) -> Engine:
         @event.listens_for(engine, "connect")
         def lock(connection: Any, record: object) -> None:
             if not _take_writer_lock(connection):
+                shown = shown_url(url.render_as_string(hide_password=False))
                 raise DatabaseInUse(
-                    f"Another node process writes to {url.render_as_string(hide_password=True)}. Stop it first, "
-                    "or give this node a database of its own."
+                    f"Another node process writes to the database at {shown}. Stop it first, or give this node a "
+                    "database of its own."
                 )
 
     return engine

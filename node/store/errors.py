@@ -1,19 +1,21 @@
 """Everything `node.store` raises on purpose, with what to do about it."""
 
+from node.redaction import shown_url
+
 
 class StoreError(Exception):
     """Base of all errors of the store."""
 
 
 class DatabaseRefused(StoreError):
-    """The URL names no database this node can keep money in."""
+    """The URL names no database this node can keep money in. `url`: as it may be shown, without the password."""
 
     def __init__(self, url: str, problem: str) -> None:
+        self.url, self.problem = shown_url(url), problem
         super().__init__(
-            f"The database {url!r} cannot be used: {problem}. Use sqlite:///relative.db, sqlite:////absolute/path.db "
-            "or postgresql://user:password@host/name."
+            f"The database {self.url} cannot be used: {problem}. Use sqlite:///relative.db, "
+            "sqlite:////absolute/path.db or postgresql://user:password@host/name."
         )
-        self.url, self.problem = url, problem
 
 
 class DatabaseInUse(StoreError):

@@ -1,6 +1,7 @@
 """A node on a chain that others run: registered before, with the operator's key in a keystore."""
 
 import json
+import time
 from pathlib import Path
 
 import httpx2
@@ -14,7 +15,10 @@ from node.dev.assets import starter_adapters, starter_datanets
 from node.dev.seed import seed
 from node.home.keystore import Keystores
 from serving.adapters.digests import adapter_digest, base_digest
-from tests.e2e.node_process import command, started
+from tests.e2e.node_process import NodeProcess, command, started
+
+KEY = "s3cr3t-Key_0123456789"
+"""In the URL of the chain, as a provider of chain access would have it."""
 
 
 def test_keystores_pay_a_node_on_another_s_chain(tmp_path: Path) -> None:
@@ -23,15 +27,29 @@ def test_keystores_pay_a_node_on_another_s_chain(tmp_path: Path) -> None:
     backend.start(0)
     try:
         prepare(tmp_path, backend)
-        with started(tmp_path / "node", "--chain-rpc", backend.rpc_url) as node:
+        chain = backend.rpc_url.replace("http://", f"http://user:{KEY}@")
+        with started(tmp_path / "node", "--chain-rpc", chain) as node:
             me = httpx2.get(node.url + "/nodes/me").json()
             paid = command(tmp_path / "payer", "--json", "chat", "cardiology", "Hello", "--pay", "--node", node.url)
             assert me["mode"] == "paid"
             assert "DEV KEYS" not in node.output
             assert paid.returncode == 0, paid.stderr
             assert json.loads(paid.stdout)["receiptChecked"] is True
+            backend.stop()
+            unready = wait_until_unready(node)
+            assert "127.0.0.1" in unready
+            assert KEY not in unready + node.output + command(tmp_path / "node", "status").stdout
     finally:
         backend.stop()
+
+
+def wait_until_unready(node: NodeProcess) -> str:
+    """What /readyz says once the node has noticed that its chain is gone."""
+    deadline = time.monotonic() + 120
+    while (answer := httpx2.get(node.url + "/readyz")).status_code == 200:
+        assert time.monotonic() < deadline, "the node did not notice"
+        time.sleep(0.5)
+    return answer.text
 
 
 def prepare(folder: Path, backend: PyevmBackend) -> None:

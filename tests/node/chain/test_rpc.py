@@ -25,7 +25,7 @@ Answer = Callable[[str, list[Any]], dict[str, Any] | bytes]
 
 
 @asynccontextmanager
-async def endpoint(answer: Answer) -> AsyncIterator[RpcClient]:
+async def endpoint(answer: Answer, path: str = "") -> AsyncIterator[RpcClient]:
     """A client of a JSON-RPC server that answers with `answer(method, params)`: members of the reply, or raw bytes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +45,7 @@ async def endpoint(answer: Answer) -> AsyncIterator[RpcClient]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    yield RpcClient(f"http://127.0.0.1:{port}", 31337, timeout_s=0.5)
+    yield RpcClient(f"http://127.0.0.1:{port}{path}", 31337, timeout_s=0.5)
     server.close()
 
 
