@@ -54,6 +54,7 @@ class Settings(BaseModel):
     max_queue: int = Field(256, gt=0, description="requests that may wait, above 0")
     request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     max_body_bytes: ByteSize = Field(ByteSize(2 << 20), gt=0, description="the largest request body, such as 2MiB")
+    free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
     drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running streams get to finish, above 0")
     chain_rpc: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of an Ethereum node")
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")

@@ -22,12 +22,13 @@ async def list_receipts(
     cursor: str | None = None,
     limit: int = Query(20, ge=1, le=_PAGE),
 ) -> dict[str, object]:
-    """Receipts, newest first, of one payer or of all."""
+    """Receipts, newest first, of one payer or of all. `kept`: how many a node without payment holds."""
     by = address_of(payer, "payer") if payer else None
     found = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
     last = found[-1] if len(found) == limit else None
     following = f"{last.receipt.finished_at}-0x{last.receipt_id.hex()}" if last else None
-    return {"data": [await _document(world, stored) for stored in found], "next": following}
+    page: dict[str, object] = {"data": [await _document(world, stored) for stored in found], "next": following}
+    return page if world.paid is not None else page | {"kept": world.settings.free_receipts}
 
 
 @router.get("/{receipt_id}")

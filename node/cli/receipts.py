@@ -38,6 +38,8 @@ def list_(
         tokens = f"{int(receipt['tokensIn']) + int(receipt['tokensCached'])}+{receipt['tokensOut']}"
         table.add_row(str(one["finishedAt"]), receipt["seq"], tokens, amount(receipt["fee"]), str(one["id"]))
     shared.console.print(table)
+    if "kept" in page:
+        shared.console.print(f"This node keeps its newest {page['kept']} receipts (setting free_receipts).")
 
 
 @app.command()

@@ -60,7 +60,7 @@ async def free_world(settings: Settings, progress: Progress) -> AsyncIterator[Wo
         database = await Database.open(settings.database_url)
         stack.push_async_callback(database.close)
         service = await stack.enter_async_context(running_service(settings, progress))
-        checkout = FreeCheckout(FreeMetering(database, operator), service.base_digest)
+        checkout = FreeCheckout(FreeMetering(database, operator, settings.free_receipts), service.base_digest)
         yield World(settings, service, checkout, database, operator.address)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -78,6 +78,21 @@ class StoredReceipt:
 def add(session: Session, stored: StoredReceipt) -> None:
     """Writes a new receipt."""
     session.execute(insert(_T), _values(stored))
+
+
+_FREE = _C.seq.is_(None) & _C.payer.is_(None)
+"""Receipts of a node without payment. A paid node's receipts name their payer, those without a fee too."""
+
+
+def prune_free(session: Session, keep: int) -> None:
+    """Deletes all but the newest `keep` receipts of requests that nobody paid for; never one of a payer."""
+    newest_first = (_C.finished_at.desc(), _C.receipt_id.desc())
+    surplus = select(_C.receipt_id).where(_FREE).order_by(*newest_first).offset(keep).limit(_PRUNED_AT_ONCE)
+    session.execute(delete(_T).where(_C.receipt_id.in_(surplus)))
+
+
+_PRUNED_AT_ONCE = 10_000
+"""Bounds one deletion, because other writes wait for it; a smaller limit than before takes several."""
 
 
 def find(session: Session, receipt_id: Bytes32) -> StoredReceipt | None:

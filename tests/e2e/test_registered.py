@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -25,7 +26,8 @@ def test_keystores_pay_a_node_on_another_s_chain(tmp_path: Path) -> None:
     (tmp_path / "chain").mkdir()
     backend = PyevmBackend(tmp_path / "chain")
     backend.start(0)
-    try:
+    with ExitStack() as running:
+        running.callback(backend.stop)
         prepare(tmp_path, backend)
         chain = backend.rpc_url.replace("http://", f"http://user:{KEY}@")
         with started(tmp_path / "node", "--chain-rpc", chain) as node:
@@ -35,12 +37,12 @@ def test_keystores_pay_a_node_on_another_s_chain(tmp_path: Path) -> None:
             assert "DEV KEYS" not in node.output
             assert paid.returncode == 0, paid.stderr
             assert json.loads(paid.stdout)["receiptChecked"] is True
-            backend.stop()
-            unready = wait_until_unready(node)
-            assert "127.0.0.1" in unready
-            assert KEY not in unready + node.output + command(tmp_path / "node", "status").stdout
-    finally:
-        backend.stop()
+
+            running.close()
+            said = wait_until_unready(node) + command(tmp_path / "node", "status").stdout
+            log = (node.home / "start.err").read_text()
+            assert "chain_troubled" in log
+            assert KEY not in said + log + node.output
 
 
 def wait_until_unready(node: NodeProcess) -> str:
