@@ -19,7 +19,7 @@ from node.metrics.metrics import Metrics
 from node.payments.payments import Payments
 from node.readiness import Probe
 from node.runs import Runs
-from node.settlement.side import ChainSide
+from node.settlement.settlement import Settlement
 from node.store.database import Database
 from serving.service import Service
 
@@ -30,7 +30,7 @@ class Paid:
 
     payments: Payments
     registrations: ChainRegistrations
-    side: ChainSide
+    settlement: Settlement
     rpc_url: str
     deployment: Deployment
 

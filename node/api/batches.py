@@ -5,7 +5,7 @@ from fastapi import APIRouter, Query, Response
 from node.api.errors import NotFound
 from node.api.nodes import paid_side
 from node.api.payments import channel_id_of
-from node.settlement.side import ChainSide
+from node.settlement.settlement import Settlement
 from node.store.batches import StoredBatch
 from node.world import TheWorld
 
@@ -18,56 +18,56 @@ async def list_batches(
     world: TheWorld, cursor: int | None = Query(None, ge=1), limit: int = Query(20, ge=1, le=_PAGE)
 ) -> dict[str, object]:
     """Batches, newest first; `cursor` is the epoch of the last one seen."""
-    side = paid_side(world, "batches").side
-    older = [one for one in reversed(side.book.batches) if cursor is None or one.header.epoch < cursor]
+    settlement = paid_side(world, "batches").settlement
+    older = [one for one in reversed(settlement.book.batches) if cursor is None or one.header.epoch < cursor]
     following = str(older[limit - 1].header.epoch) if len(older) > limit else None
-    return {"data": [_document(side, one) for one in older[:limit]], "next": following}
+    return {"data": [_document(settlement, one) for one in older[:limit]], "next": following}
 
 
 @router.get("/batches/{epoch}")
 async def get_batch(epoch: int, world: TheWorld) -> dict[str, object]:
     """One batch: its header as posted, and whether it is active."""
-    side = paid_side(world, "batches").side
-    return _document(side, _batch(side, epoch))
+    settlement = paid_side(world, "batches").settlement
+    return _document(settlement, _batch(settlement, epoch))
 
 
 @router.get("/batches/{epoch}/receipts")
 async def receipts_file(epoch: int, world: TheWorld) -> Response:
     """The public receipts file in its canonical encoding; it is valid iff it rebuilds `receiptsRoot`."""
-    side = paid_side(world, "batches").side
-    _batch(side, epoch)
+    settlement = paid_side(world, "batches").settlement
+    _batch(settlement, epoch)
     name = f'attachment; filename="batch-{epoch}.receipts"'
-    content = await side.batcher.receipts_file(epoch)
+    content = await settlement.batcher.receipts_file(epoch)
     return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": name})
 
 
 @router.get("/receipts/{receipt_id}/proof")
 async def receipt_proof(receipt_id: str, world: TheWorld) -> dict[str, object]:
     """That a receipt is part of a posted batch."""
-    side = paid_side(world, "proofs").side
+    settlement = paid_side(world, "proofs").settlement
     stored = await world.receipts.by_id(channel_id_of(receipt_id, "id"))
     seq = stored.receipt.seq if stored else 0
-    epoch = side.book.epoch_of(seq) if seq else None
-    if epoch is None or epoch > side.progress.last_epoch:
+    epoch = settlement.book.epoch_of(seq) if seq else None
+    if epoch is None or epoch > settlement.progress.last_epoch:
         raise NotFound(f"proof for receipt {receipt_id}: it is in no posted batch yet")
-    proof = await side.batcher.receipt_proof(epoch, seq)
-    return proof.to_json() | _posting(side, epoch)
+    proof = await settlement.batcher.receipt_proof(epoch, seq)
+    return proof.to_json() | _posting(settlement, epoch)
 
 
-def _batch(side: ChainSide, epoch: int) -> StoredBatch:
-    if not 1 <= epoch <= len(side.book.batches):
+def _batch(settlement: Settlement, epoch: int) -> StoredBatch:
+    if not 1 <= epoch <= len(settlement.book.batches):
         raise NotFound(f"batch {epoch}")
-    return side.book.batches[epoch - 1]
+    return settlement.book.batches[epoch - 1]
 
 
-def _document(side: ChainSide, one: StoredBatch) -> dict[str, object]:
+def _document(settlement: Settlement, one: StoredBatch) -> dict[str, object]:
     header = {"header": one.header.to_json(), "headerHash": "0x" + one.header_hash.hex()}
-    return {"epoch": one.header.epoch} | header | _posting(side, one.header.epoch)
+    return {"epoch": one.header.epoch} | header | _posting(settlement, one.header.epoch)
 
 
-def _posting(side: ChainSide, epoch: int) -> dict[str, object]:
+def _posting(settlement: Settlement, epoch: int) -> dict[str, object]:
     """How far a batch is: cut (in the database only), posted, or active."""
-    progress = side.progress
+    progress = settlement.progress
     posted = progress.posted.get(epoch)
     status = "active" if epoch <= progress.active_epoch else "posted" if posted else "cut"
     if posted is None:

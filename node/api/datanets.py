@@ -62,7 +62,7 @@ def _summary(world: World, one: DatanetPublished) -> dict[str, object]:
 def _contributors(world: World, paid: Paid, one: DatanetPublished) -> list[dict[str, object]] | None:
     """None where the list is not at hand, or is not the one that is registered."""
     try:
-        members = paid.side.datanets.contributors(one.datanet_id, one.version, paid.registrations).members
+        members = paid.settlement.datanets.contributors(one.datanet_id, one.version, paid.registrations).members
     except (ContributorsUnknown, ContributorsForged):
         return None
     return [

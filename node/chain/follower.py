@@ -16,7 +16,7 @@ BLOCK_RANGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchedContracts:
     """What is followed: the contracts by address, the node whose events matter, and where its history starts.
 
     `confirmations`: how many blocks must lie above an event before the node relies on it.
@@ -34,7 +34,7 @@ class Watch:
 class ChainFollower:
     """The chain's events as far as they are read and stored. Any number of tasks may poll and look."""
 
-    def __init__(self, database: Database, client: ChainClient, watch: Watch) -> None:
+    def __init__(self, database: Database, client: ChainClient, watch: WatchedContracts) -> None:
         self._database, self._client, self._watch = database, client, watch
         self._events: list[ChainEvent] = []
         self._checkpoints: list[Checkpoint] = []
@@ -43,7 +43,7 @@ class ChainFollower:
         self.changes = 0  # grows whenever an event came or went, so that views know when they are old
 
     @classmethod
-    async def open(cls, database: Database, client: ChainClient, watch: Watch) -> "ChainFollower":
+    async def open(cls, database: Database, client: ChainClient, watch: WatchedContracts) -> "ChainFollower":
         """A follower that has caught up with the chain."""
         made = cls(database, client, watch)
         stored = await database.read(chain_events.every)

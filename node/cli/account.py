@@ -46,13 +46,13 @@ def import_(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """List the accounts of this home, and the public ones while its node runs with --dev."""
-    from node.home.keystore import dev_account, dev_names
+    from node.home.dev_accounts import dev_account_keys
 
     shared = context_of(context)
     rows = [_row(entry) for entry in keystores(shared).entries()]
     if _in_development(shared):
-        keys = [(name, dev_account(name)) for name in dev_names()]
-        rows += [{"name": name, "address": key.address, "path": None} for name, key in keys if key is not None]
+        keys = dev_account_keys().items()
+        rows += [{"name": name, "address": key.address, "path": None} for name, key in keys]
     if shared.as_json:
         shared.emit(rows)
         return
@@ -65,7 +65,7 @@ def list_(context: typer.Context) -> None:
 @app.command()
 def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A name or an address.")]) -> None:
     """Print the address behind a name."""
-    from node.home.keystore import dev_account
+    from node.home.dev_accounts import dev_account
 
     shared = context_of(context)
     key = dev_account(name) if _in_development(shared) else None
@@ -78,7 +78,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
 
 def _in_development(shared: Context) -> bool:
     """Whether this home's node uses the public development keys."""
-    from node.home.folder import Running
+    from node.home.run_file import Running
 
     running = Running.read(shared.home)
     return shared.settings().dev or (running is not None and running.mode == "dev")
@@ -88,7 +88,7 @@ def keystores(shared: Context) -> "Keystores":
     """The keystores of the home that this command is about."""
     from node.home.keystore import Keystores
 
-    return Keystores(shared.home / "keystores")
+    return Keystores.of_home(shared.home)
 
 
 def _new_password(shared: Context, password_file: Path | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import account, adapter, chain, chat, config, earnings, node_state, pay, receipts, settle, start
+from node.cli import account, adapter, chain, chat, earnings, node_state, pay, receipts, settings, settle, start
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
@@ -44,7 +44,7 @@ for _plugin in entry_points(group="openlora.commands"):
 app.command()(node_state.ps)
 app.command()(node_state.status)
 app.command()(node_state.doctor)
-app.add_typer(config.app, name="config")
+app.add_typer(settings.app, name="config")
 
 
 @app.callback()

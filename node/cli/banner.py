@@ -8,7 +8,7 @@ from contracts.crypto import ZERO_BYTES32
 from local_chain.accounts import DEV_MNEMONIC
 from node.cli.money import amount
 from node.dev import starter
-from node.home.keystore import dev_account, dev_names
+from node.home.dev_accounts import dev_account_keys
 from node.process.runtime import Ready
 from node.redaction import shown_url
 from node.version import VERSION
@@ -58,8 +58,7 @@ def lines(ready: Ready) -> list[str]:
 
 
 def _accounts(ready: Ready) -> list[str]:
-    keys = [(name, dev_account(name)) for name in dev_names()]
-    rows = [f"  {name:<15} {key.address}  0x{key.secret.hex()}" for name, key in keys if key is not None]
+    rows = [f"  {name:<15} {key.address}  0x{key.secret.hex()}" for name, key in dev_account_keys().items()]
     return ["Accounts (public development keys)", *rows, f"  mnemonic        {DEV_MNEMONIC}", ""]
 
 

@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 
 from node.config import Settings
-from node.home.folder import HomeLocked, HomeUnusable, Running, owned
+from node.home.lock import HomeLocked, HomeUnusable, owned
+from node.home.run_file import Running
 from node.process.listeners import AddressUnusable, PortInUse, bind
 from serving.native.compiler import find_compiler
 

@@ -84,9 +84,9 @@ def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, 
     import asyncio
 
     from node.chain.contracts import TokenContract
-    from node.cli.chain_access import connect
+    from node.cli.chain_connection import connect
     from node.cli.signers import signer
-    from node.settlement.direct import send_calls
+    from node.settlement.direct_sending import send_calls
 
     async def work() -> dict[str, object]:
         client, deployment = await connect(shared)

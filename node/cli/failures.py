@@ -71,12 +71,12 @@ def failure_of(code: str, message: str) -> Failure:
 
 _EXIT_CODE_OF_CLASS = {
     "node.config.SettingsError": 3,
-    "node.home.folder.HomeLocked": 3,
-    "node.home.folder.HomeUnusable": 3,
+    "node.home.lock.HomeLocked": 3,
+    "node.home.lock.HomeUnusable": 3,
     "node.process.listeners.PortInUse": 3,
     "node.process.listeners.AddressUnusable": 3,
-    "node.compose.ground.NodeNotRegistered": 3,
-    "node.compose.ground.OperatorUnfunded": 5,
+    "node.compose.chain_setup.NodeNotRegistered": 3,
+    "node.compose.chain_setup.OperatorUnfunded": 5,
     "node.store.errors.StoreError": 3,
     "node.home.keystore.KeystoreError": 3,
     "node.chain.errors.ChainError": 4,

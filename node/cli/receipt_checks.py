@@ -14,7 +14,7 @@ from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageRece
 from local_chain.deployment import Deployment
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
-from node.cli.chain_access import connect
+from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, Failure
 from node.cli.remote import Json, ask, public_url

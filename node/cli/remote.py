@@ -8,7 +8,7 @@ import httpx2
 
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
-from node.home.folder import Running
+from node.home.run_file import Running
 from node.redaction import shown_url
 
 Json = dict[str, object]

@@ -7,7 +7,7 @@ import typer
 
 from node.cli.context import Context
 from node.cli.failures import UsageFailure
-from node.home.folder import Running
+from node.home.run_file import Running
 
 if TYPE_CHECKING:
     from contracts.crypto import Address, PrivateKey
@@ -20,7 +20,7 @@ def signer(context: Context, name: str) -> "PrivateKey":
     key = _dev_key(context, name)
     if key is not None:
         return key
-    stores = Keystores(context.home / "keystores")
+    stores = Keystores.of_home(context.home)
     entry = stores.find(name)
     return stores.unlock(entry.name, _password(context, entry.name))
 
@@ -36,11 +36,11 @@ def address_of(context: Context, account: str) -> "Address":
         except ValueError as error:
             raise UsageFailure(str(error), "give an address or the name of an account") from error
     key = _dev_key(context, account)
-    return key.address if key else Keystores(context.home / "keystores").find(account).address
+    return key.address if key else Keystores.of_home(context.home).find(account).address
 
 
 def _dev_key(context: Context, name: str) -> "PrivateKey | None":
-    from node.home.keystore import dev_account
+    from node.home.dev_accounts import dev_account
 
     running = Running.read(context.home)
     return dev_account(name) if running is not None and running.mode == "dev" else None

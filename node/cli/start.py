@@ -30,8 +30,8 @@ def start(
 ) -> None:
     """Run a node. Ctrl-C drains: running streams finish, nothing durable is lost."""
     from node.cli.diagnosis import INSTALL_SERVING, missing_packages
-    from node.cli.operator import start_settings
     from node.cli.screen import Screen
+    from node.cli.start_settings import start_settings
     from node.process.logs import configure
     from node.process.runtime import run
 

@@ -8,13 +8,13 @@ import httpx2
 
 from contracts.x402 import ChannelConfig
 from node.chain.contracts import EscrowContract
-from node.cli.chain_access import connect
+from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import FundsFailure
 from node.cli.money import amount
 from node.cli.signers import signer
 from node.cli.wallet import channel_with
-from node.settlement.direct import send_calls
+from node.settlement.direct_sending import send_calls
 
 Step = dict[str, str]
 

@@ -12,7 +12,7 @@ from node.compose.engine import running_service
 from node.config import Settings
 from node.metering.checkout import Ask, Call, Receipt, Ticket
 from node.metering.free import FreeMetering
-from node.progress import Progress
+from node.readiness import Progress
 from node.store.database import Database
 from node.world import World
 from serving.types import BaseDigest, End, Prepared

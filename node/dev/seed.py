@@ -5,7 +5,7 @@ where it stopped, and a finished one sends nothing. What changed since (a retrai
 new version or a successor after the notice period.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from web3 import Web3
@@ -16,18 +16,16 @@ from attribution.manifest import AdapterManifest
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
 from contracts.encoding import adapter_key
 from contracts.structs import DatanetLink, PriceList, Terms
-from local_chain.accounts import dev_accounts
 from local_chain.deployment import Deployment
 from local_chain.transactor import Transactor, connect, contract
 from node.dev.assets import SeedAdapter, SeedDatanet
+from node.home.dev_accounts import dev_account
+from node.readiness import Progress
 
 OPEN = 10**18
 STAKE = 10_000 * OPEN
-_OPERATOR = 1
 _NO_SUCCESSOR = 2**64 - 1
 _FIRST_BLOCK = 0
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,9 @@ def seed(
 ) -> Seeded:
     """Registers what is missing. Blocking; `progress(step, part done)`. Raises LocalChainError."""
     chain = _Chain(connect(rpc_url), deployment)
-    operator = Transactor(chain.web3, dev_accounts()[_OPERATOR])
+    key = dev_account("operator")
+    assert key is not None, "it is one of the named accounts"
+    operator = Transactor(chain.web3, key)
     total = 2 + len(datanets) + len(adapters)
     progress("Registering the node", 0.0)
     node = _node(chain, operator)

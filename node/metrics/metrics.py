@@ -62,9 +62,9 @@ class Metrics:
         self.registry.register(AdapterCollector(stats, activity))
         self.registry.register(TierCollector(stats))
 
-    def observe_money(self, stands: Callable[[], SettleStatus | None]) -> None:
-        """Read at every scrape how settlement stands."""
-        self.registry.register(MoneyCollector(stands))
+    def observe_money(self, status: Callable[[], SettleStatus | None]) -> None:
+        """Reads the state of settlement at every scrape."""
+        self.registry.register(MoneyCollector(status))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
@@ -114,13 +114,13 @@ class Watch:
 
 
 class MoneyCollector:
-    """How settlement stands, as of the last look. Amounts in base units, rounded as all of Prometheus' numbers are."""
+    """The state of settlement when it was last read. Amounts in base units, rounded to float64 as Prometheus does."""
 
-    def __init__(self, stands: Callable[[], SettleStatus | None]) -> None:
-        self._stands = stands
+    def __init__(self, status: Callable[[], SettleStatus | None]) -> None:
+        self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        now = self._stands()
+        now = self._status()
         if now is None:
             return
         yield GaugeMetricFamily("openlora_unposted_receipts", "Receipts in no posted batch", now.unposted_receipts)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from node.config import Settings
-from node.home.folder import Running, forget, owned
+from node.home.lock import owned
+from node.home.run_file import Running, remove_run_file
 from node.process.listeners import Listener, bind, url_of
-from node.progress import Progress
+from node.readiness import Progress
 
 if TYPE_CHECKING:
     from node.world import World
@@ -107,7 +108,7 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
             world.paid.rpc_url if world.paid else None,
         )
         running.write(settings.home)
-        stack.callback(forget, settings.home)
+        stack.callback(remove_run_file, settings.home)
         yield Ready(running, world, process_age_s())
 
 
@@ -115,9 +116,9 @@ async def _world(settings: Settings, progress: Progress, stack: AsyncExitStack) 
     """The world of the settings' mode; `stack` closes it. A chain of ours comes up while torch is imported."""
     rising = None
     if settings.dev:
-        from node.compose.ground import dev_ground
+        from node.compose.chain_setup import dev_chain
 
-        rising = await stack.enter_async_context(dev_ground(settings, progress))
+        rising = await stack.enter_async_context(dev_chain(settings, progress))
     progress("Loading libraries", 0.0)
     await asyncio.to_thread(import_module, "node.api.app")  # seconds, during which signals must be heard
     progress("Loading libraries", 1.0)

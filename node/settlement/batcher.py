@@ -12,7 +12,7 @@ from contracts.structs import BatchHeader, UsageReceipt
 from node.chain.registrations import ChainRegistrations
 from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
-from node.settlement.recent import Recent
+from node.settlement.lru_cache import LruCache
 from node.settlement.records import reading
 from node.store.database import Database
 
@@ -61,8 +61,8 @@ class Batcher:
         self, database: Database, book: Book, registrations: ChainRegistrations, limit: int = BATCH_LIMIT
     ) -> None:
         self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
-        self._files: Recent[int, bytes] = Recent(KEPT_FILES)
-        self._outlines: Recent[int, _Outline] = Recent(KEPT_OUTLINES)
+        self._files: LruCache[int, bytes] = LruCache(KEPT_FILES)
+        self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
         """Fixes the next batch of receipts and stores its header; None if there are no receipts for one."""

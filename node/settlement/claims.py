@@ -12,9 +12,9 @@ from contracts.eip712 import parse_bytes32
 from node.chain.client import Call, ChainClient
 from node.chain.contracts import PayeeClaim, SettlementContract, ShareClaim
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress
 from node.settlement.earnings import paid_to
 from node.settlement.entitlements import Entitlement, Entitlements
-from node.settlement.progress import Progress
 
 CLAIMS_PER_CALL = 32
 
@@ -71,7 +71,7 @@ class ClaimPlan:
             raise MalformedClaims(f"{type(error).__name__}: {error}") from error
 
 
-def claims_of(entitlements: Entitlements, book: Book, progress: Progress) -> ClaimPlan:
+def claims_of(entitlements: Entitlements, book: Book, progress: ChainProgress) -> ClaimPlan:
     """What `entitlements` give under the newest active epoch beyond what was paid."""
     tip = book.tip_at(progress.active_epoch)
     entries = []

@@ -10,11 +10,11 @@ from node.chain.follower import ChainFollower
 from node.chain.registrations import ChainRegistrations
 from node.settlement.batcher import Batcher
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress, progress_of
 from node.settlement.collection import Collection, Due
 from node.settlement.errors import TransactionFailed
-from node.settlement.gate import ProfitGate, Stakes, reason_to_wait
 from node.settlement.outbox import Outbox
-from node.settlement.progress import Progress, progress_of
+from node.settlement.profit_gate import ProfitGate, Stakes, reason_to_wait
 from node.store.batches import StoredBatch
 from node.store.outbox import Outgoing
 
@@ -106,7 +106,7 @@ class Cycle:
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    async def look(self) -> Progress:
+    async def look(self) -> ChainProgress:
         """Catches up with chain and receipts; LedgerConflict if the chain has a batch that is not ours."""
         parts = self._parts
         await parts.follower.poll()
@@ -128,7 +128,7 @@ class Cycle:
             report = await self._sweep(report)
         return await self._activate(report, wait_s)
 
-    async def _post(self, report: CycleReport, progress: Progress) -> CycleReport:
+    async def _post(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
         """Stored batches that the chain does not have yet, then new ones until no receipt is left."""
         book = self._parts.book
         for stored in book.batches[progress.last_epoch :]:
@@ -187,7 +187,7 @@ class Cycle:
                 return self._closed(report, progress, shortfall)
             await asyncio.sleep(POLL_S)
 
-    def _closed(self, report: CycleReport, progress: Progress, shortfall: int) -> CycleReport:
+    def _closed(self, report: CycleReport, progress: ChainProgress, shortfall: int) -> CycleReport:
         newest = progress.posted.get(progress.last_epoch)
         open_window = newest is not None and progress.active_epoch < progress.last_epoch
         return replace(
@@ -198,7 +198,7 @@ class Cycle:
             shortfall=shortfall,
         )
 
-    def _ready(self, progress: Progress) -> int:
+    def _ready(self, progress: ChainProgress) -> int:
         """The newest epoch up to which every window has passed and every total is credited."""
         ready = progress.active_epoch
         for epoch in range(ready + 1, progress.last_epoch + 1):
@@ -208,7 +208,7 @@ class Cycle:
             ready = epoch
         return ready
 
-    async def _foreseen(self, progress: Progress, waits: str | None) -> CycleReport:
+    async def _foreseen(self, progress: ChainProgress, waits: str | None) -> CycleReport:
         """What a forced cycle would do. Claims are counted as if the unposted receipts were posted."""
         book = self._parts.book
         rows = [
@@ -222,7 +222,7 @@ class Cycle:
         report = CycleReport(dry_run=True, waits=waits, posted=tuple(rows), claimed=claimed, swept=swept)
         return self._closed(report, progress, shortfall=0)
 
-    async def _reason_to_wait(self, progress: Progress, now: int) -> str | None:
+    async def _reason_to_wait(self, progress: ChainProgress, now: int) -> str | None:
         book = self._parts.book
         due = await self._parts.collection.due(book.latest.tree)
         if progress.last_epoch < len(book.batches):
@@ -233,7 +233,7 @@ class Cycle:
         head = self._parts.follower.head
         return reason_to_wait(self._policy.gate, Stakes(value, len(due), oldest, leaving), head.base_fee, now)
 
-    async def _due(self, progress: Progress) -> tuple[Due, ...]:
+    async def _due(self, progress: ChainProgress) -> tuple[Due, ...]:
         return await self._parts.collection.due(self._parts.book.tip_at(progress.last_epoch).state.tree)
 
     async def _sweepable(self) -> int:
@@ -242,7 +242,7 @@ class Cycle:
         claimed, settled = await self._parts.escrow.receiver(vault, token.contract.address)
         return claimed - settled + await token.balance_of(vault)
 
-    def _posted_total(self, progress: Progress) -> int:
+    def _posted_total(self, progress: ChainProgress) -> int:
         return self._parts.book.tip_at(progress.last_epoch).state.cum_total
 
     async def _send(self, intent: str, call: Call) -> Outgoing:

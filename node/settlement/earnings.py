@@ -12,8 +12,8 @@ from attribution.split import PayeeKind
 from attribution.state_tree import earned_key
 from contracts.crypto import Address, Bytes32
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress
 from node.settlement.entitlements import Entitlement, Entitlements
-from node.settlement.progress import Progress
 from node.settlement.tally import DAY_S, Tally
 
 Grouping = Literal["adapter", "datanet"]
@@ -86,7 +86,7 @@ class Earnings:
 def earnings_of(
     entitlements: Entitlements,
     book: Book,
-    progress: Progress,
+    progress: ChainProgress,
     *,
     group_by: Grouping | None = None,
     bucket: Bucket | None = None,
@@ -104,14 +104,14 @@ def earnings_of(
     return Earnings(entitlements.address, totals, tuple(rows), entitlements.unknown)
 
 
-def paid_to(entitlement: Entitlement, address: Address, progress: Progress) -> int:
+def paid_to(entitlement: Entitlement, address: Address, progress: ChainProgress) -> int:
     """How much Settlement has paid out under an entitlement."""
     if entitlement.datanet_id is None:
         return progress.paid[entitlement.payee]
     return progress.share_paid[entitlement.payee, address]
 
 
-def _totals(entitlements: Entitlements, book: Book, progress: Progress) -> Totals:
+def _totals(entitlements: Entitlements, book: Book, progress: ChainProgress) -> Totals:
     posted_tree = book.tip_at(progress.last_epoch).state.tree
     active_tree = book.tip_at(progress.active_epoch).state.tree
     accrued = posted = claimable = claimed = 0

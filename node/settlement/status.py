@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.settlement.book import Book
-from node.settlement.progress import Progress
+from node.settlement.chain_progress import ChainProgress
 from node.store.channels import Channel
 from node.store.outbox import Outgoing
 
@@ -44,7 +44,7 @@ class SettleStatus:
 
 def status_of(
     book: Book,
-    progress: Progress,
+    progress: ChainProgress,
     channels: Sequence[Channel],
     pending: tuple[Outgoing, ...],
     last: tuple[Outgoing | None, Outgoing | None],

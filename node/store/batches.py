@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
 from contracts.structs import BatchHeader
-from node.store.settlement import BatchRow
+from node.store.settlement_tables import BatchRow
 
 _T = BatchRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 

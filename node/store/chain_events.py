@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from node.store.settlement import ChainEventRow, CheckpointRow
+from node.store.settlement_tables import ChainEventRow, CheckpointRow
 
 _E = ChainEventRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _P = CheckpointRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it

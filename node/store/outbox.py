@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from node.store.settlement import AttemptRow, NonceLaneRow, TransactionRow
+from node.store.settlement_tables import AttemptRow, NonceLaneRow, TransactionRow
 
 _T = TransactionRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _A = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it

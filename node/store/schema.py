@@ -9,10 +9,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlmodel import SQLModel
 
-from node.store import channels, ledger, meta, nonces, preimages, receipts, reservations, settlement, vouchers
+from node.store import channels, ledger, meta, nonces, preimages, receipts, reservations, settlement_tables, vouchers
 from node.store.errors import SchemaUnknown
 
-NOUNS = (channels, ledger, meta, nonces, preimages, receipts, reservations, settlement, vouchers)
+NOUNS = (channels, ledger, meta, nonces, preimages, receipts, reservations, settlement_tables, vouchers)
 """The modules that define tables; importing them is what fills the metadata."""
 
 

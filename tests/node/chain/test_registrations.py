@@ -7,7 +7,7 @@ import pytest
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
 from contracts.encoding import adapter_key
 from contracts.structs import PriceList, Terms
-from node.chain.follower import ChainFollower, Watch
+from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.memory import Emitted, MemoryChain
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import Transaction, sign_transaction
@@ -50,7 +50,7 @@ class Registry(MemoryChain):
 
 
 async def registrations(database: Database, chain: MemoryChain) -> ChainRegistrations:
-    watch = Watch({NODES: "NodeRegistry", ASSETS: "AssetRegistry"}, NODE)
+    watch = WatchedContracts({NODES: "NodeRegistry", ASSETS: "AssetRegistry"}, NODE)
     return ChainRegistrations(await ChainFollower.open(database, chain, watch), NODE, BASE)
 
 

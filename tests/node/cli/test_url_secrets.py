@@ -8,7 +8,7 @@ import pytest
 from local_chain.accounts import dev_accounts
 from node.chain.rpc import RpcClient
 from node.home.keystore import Keystores
-from node.settlement.gas import GasProbe
+from node.settlement.gas_probe import GasProbe
 from node.store.errors import StorageUnavailable
 from tests.node.cli.conftest import Cli
 from tests.node.running import NodeThread, free_settings, node_thread

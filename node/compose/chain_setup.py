@@ -1,24 +1,22 @@
 """Where a paid node stands: a chain with the contracts on it, and the key that signs for the node there."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from contracts.crypto import Address, PrivateKey, to_address
-from local_chain.accounts import dev_accounts
 from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
 from node.config import Problem, Settings, SettingsError
-from node.home.folder import DEPLOYMENT
+from node.home.deployment_file import deployment_path, read_deployment
+from node.home.dev_accounts import dev_account
 from node.home.keystore import Keystores
-from node.progress import Progress
+from node.readiness import Progress
 
-_OPERATOR = 1
 SETTLEMENT_GAS = 300_000
 """What posting, claiming one channel and sweeping take together, roughly."""
 
@@ -40,7 +38,7 @@ class OperatorUnfunded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ChainSetup:
     """A chain that answers, its contracts, and the operator's key."""
 
     rpc_url: str
@@ -49,7 +47,7 @@ class Ground:
 
 
 @asynccontextmanager
-async def dev_ground(settings: Settings, progress: Progress) -> AsyncIterator["asyncio.Task[Ground]"]:
+async def dev_chain(settings: Settings, progress: Progress) -> AsyncIterator["asyncio.Task[ChainSetup]"]:
     """A chain of our own, given while it still comes up so that the model loads meanwhile; it ends with the block."""
     home = settings.home / "chain"
     starting = asyncio.create_task(
@@ -62,16 +60,18 @@ async def dev_ground(settings: Settings, progress: Progress) -> AsyncIterator["a
             await asyncio.to_thread((await starting).stop)
 
 
-async def _risen(starting: "asyncio.Task[RunningChain]") -> Ground:
+async def _risen(starting: "asyncio.Task[RunningChain]") -> ChainSetup:
     chain = await asyncio.shield(starting)
-    return Ground(chain.rpc_url, chain.deployment, dev_accounts()[_OPERATOR])
+    operator = dev_account("operator")
+    assert operator is not None, "it is one of the named accounts"
+    return ChainSetup(chain.rpc_url, chain.deployment, operator)
 
 
-async def given_ground(settings: Settings) -> Ground:
+async def configured_chain(settings: Settings) -> ChainSetup:
     """The chain of `--chain-rpc`. Raises SettingsError for what is missing, and what keystore and client raise."""
-    path = settings.deployment or settings.home / DEPLOYMENT
+    path = deployment_path(settings.home, settings.deployment)
     try:
-        deployment = Deployment.from_json(json.loads(path.read_text()))
+        deployment = read_deployment(path)
     except (OSError, ValueError) as error:
         fix = "name the JSON file with the contracts' addresses on that chain"
         raise SettingsError([Problem("deployment", str(path), str(error), fix)]) from error
@@ -80,16 +80,16 @@ async def given_ground(settings: Settings) -> Ground:
         message = f"the account {settings.operator_account!r} needs its password"
         raise SettingsError([Problem("operator_password", "default", message, fix)])
     password = settings.operator_password.get_secret_value()
-    stores = Keystores(settings.home / "keystores")
+    stores = Keystores.of_home(settings.home)
     operator = await asyncio.to_thread(stores.unlock, settings.operator_account, password)
     assert settings.chain_rpc is not None, "the mode is chosen by it"
-    return Ground(settings.chain_rpc, deployment, operator)
+    return ChainSetup(settings.chain_rpc, deployment, operator)
 
 
-async def registered_node(ground: Ground) -> Address:
+async def registered_node(chain: ChainSetup) -> Address:
     """The vault under which the operator's node is registered; it also has gas. Otherwise the error says what to do."""
-    client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
-    operator, deployment = ground.operator.address, ground.deployment
+    client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
+    operator, deployment = chain.operator.address, chain.deployment
     registry = Contract(client, "NodeRegistry", deployment.node_registry)
     node = to_address((await registry.read("vaultOf", operator, deployment.open_token))[0])
     if not (await registry.read("isNode", node))[0]:

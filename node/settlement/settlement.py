@@ -9,11 +9,12 @@ from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
 from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
-from node.chain.follower import ChainFollower, Watch
+from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
 from node.settlement.batcher import BATCH_LIMIT, Batcher
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress, progress_of
 from node.settlement.claims import ClaimPlan, claims_of
 from node.settlement.collection import Collection
 from node.settlement.cycle import Cycle, CyclePolicy, Parts
@@ -22,14 +23,13 @@ from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
 from node.settlement.entitlements import Entitlements, entitlements_of
 from node.settlement.escrow import ChainEscrow
 from node.settlement.outbox import Outbox, OutboxPolicy
-from node.settlement.progress import Progress, progress_of
 from node.settlement.status import SettleStatus, status_of
 from node.store import channels, outbox
 from node.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Venue:
+class ContractAddresses:
     """Where a node settles: its vault and token, and the contracts. `first_block`: where their history begins."""
 
     node: Address
@@ -39,18 +39,18 @@ class Venue:
     asset_registry: Address
     first_block: int = 0
 
-    def watch(self, confirmations: int) -> Watch:
+    def watch(self, confirmations: int) -> WatchedContracts:
         contracts = {
             self.node_registry: "NodeRegistry",
             self.asset_registry: "AssetRegistry",
             self.settlement: "Settlement",
             ESCROW: "ChannelEscrow",
         }
-        return Watch(contracts, self.node, self.first_block, confirmations)
+        return WatchedContracts(contracts, self.node, self.first_block, confirmations)
 
 
 @dataclass(frozen=True, slots=True)
-class SidePolicy:
+class SettlementPolicy:
     """confirmations: blocks above one before the node relies on it."""
 
     confirmations: int = 0
@@ -59,7 +59,7 @@ class SidePolicy:
     cycle: CyclePolicy = field(default_factory=CyclePolicy)
 
 
-class ChainSide:
+class Settlement:
     """One node's view of, and hand on, its chain."""
 
     def __init__(
@@ -70,7 +70,7 @@ class ChainSide:
         self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
         self._parts, self._database = parts, database
         self._treasury: Address | None = None
-        self._progress: tuple[int, Progress] | None = None
+        self._progress: tuple[int, ChainProgress] | None = None
         self._seen_withdrawals: frozenset[Bytes32] = frozenset()
 
     @classmethod
@@ -79,22 +79,22 @@ class ChainSide:
         *,
         database: Database,
         client: ChainClient,
-        venue: Venue,
+        addresses: ContractAddresses,
         signer: TransactionSigner,
         base_digest: Bytes32,
         datanets: DatanetFiles,
         clock: Callable[[], int],
-        policy: SidePolicy | None = None,
-    ) -> "ChainSide":
+        policy: SettlementPolicy | None = None,
+    ) -> "Settlement":
         """Catches up with chain and database. Raises what both raise, and LedgerBroken or LedgerConflict."""
-        policy = policy or SidePolicy()
-        ledger = Ledger(venue.node, venue.token, openlora_domain(client.chain_id, venue.settlement))
+        policy = policy or SettlementPolicy()
+        ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
         sending = Outbox(database, client, signer, clock, policy.outbox)
         await sending.reconcile()
-        follower = await ChainFollower.open(database, client, venue.watch(policy.confirmations))
-        registrations = ChainRegistrations(follower, venue.node, base_digest)
+        follower = await ChainFollower.open(database, client, addresses.watch(policy.confirmations))
+        registrations = ChainRegistrations(follower, addresses.node, base_digest)
         book = await Book.open(database, ledger)
-        escrow, vault = EscrowContract(client), VaultContract(client, venue.node)
+        escrow, vault = EscrowContract(client), VaultContract(client, addresses.node)
         parts = Parts(
             follower=follower,
             registrations=registrations,
@@ -102,10 +102,10 @@ class ChainSide:
             batcher=Batcher(database, book, registrations, policy.batch_limit),
             outbox=sending,
             collection=Collection(database, sending, escrow, vault),
-            settlement=SettlementContract(client, venue.settlement),
+            settlement=SettlementContract(client, addresses.settlement),
             escrow=escrow,
             vault=vault,
-            token=TokenContract(client, venue.token),
+            token=TokenContract(client, addresses.token),
         )
         made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
         made._treasury = await parts.settlement.treasury()
@@ -132,7 +132,7 @@ class ChainSide:
             await running.close()
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ChainProgress:
         """What Settlement has recorded, as far as the follower has read."""
         if self._progress is None or self._progress[0] != self.follower.changes:
             self._progress = self.follower.changes, progress_of(self.follower)

@@ -32,7 +32,7 @@ class Posted:
 
 
 @dataclass(slots=True)
-class Progress:
+class ChainProgress:
     """What Settlement has recorded for one node."""
 
     posted: dict[int, Posted] = field(default_factory=dict)
@@ -80,9 +80,9 @@ class Progress:
                 pass
 
 
-def progress_of(follower: ChainFollower) -> Progress:
+def progress_of(follower: ChainFollower) -> ChainProgress:
     """Everything up to the newest block, confirmed or not."""
-    made = Progress()
+    made = ChainProgress()
     for event in follower.events:
         made._take(event)
     return made

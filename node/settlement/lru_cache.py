@@ -7,7 +7,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class Recent(Generic[_K, _V]):
+class LruCache(Generic[_K, _V]):
     """At most `limit` values by key; the one that was not asked for longest goes first."""
 
     def __init__(self, limit: int) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.settlement.gate import ProfitGate, Stakes, reason_to_wait
+from node.settlement.profit_gate import ProfitGate, Stakes, reason_to_wait
 
 GATE = ProfitGate(tokens_per_coin=2, max_age_s=600)
 NOW = 10_000

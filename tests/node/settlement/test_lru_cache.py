@@ -1,10 +1,10 @@
-"""Recent answers: bounded, and what is asked for stays."""
+"""LruCache answers: bounded, and what is asked for stays."""
 
-from node.settlement.recent import Recent
+from node.settlement.lru_cache import LruCache
 
 
 def test_the_one_not_asked_for_longest_goes_first() -> None:
-    recent: Recent[int, str] = Recent(2)
+    recent: LruCache[int, str] = LruCache(2)
     recent.put(1, "one")
     recent.put(2, "two")
 
@@ -15,7 +15,7 @@ def test_the_one_not_asked_for_longest_goes_first() -> None:
 
 
 def test_a_key_that_is_put_again_has_its_new_value() -> None:
-    recent: Recent[int, str] = Recent(1)
+    recent: LruCache[int, str] = LruCache(1)
 
     recent.put(1, "old")
     recent.put(1, "new")

@@ -15,7 +15,7 @@ from local_chain.pyevm.backend import PyevmBackend
 from local_chain.transactor import Transactor, connect
 from node.chain.errors import ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
-from node.compose.ground import Ground, NodeNotRegistered, OperatorUnfunded, given_ground, registered_node
+from node.compose.chain_setup import ChainSetup, NodeNotRegistered, OperatorUnfunded, configured_chain, registered_node
 from node.config import Settings, SettingsError, load
 from node.dev.seed import seed
 from node.home.keystore import AccountUnknown, Keystores, WrongPassword
@@ -55,15 +55,15 @@ async def test_a_registered_node_is_found_by_its_operator(
 ) -> None:
     seeded = seed(chain.rpc_url, deployment, base_digest=BASE, adapters=(), datanets=())
 
-    ground = await given_ground(settings(home, chain.rpc_url))
+    chain = await configured_chain(settings(home, chain.rpc_url))
 
-    assert ground == Ground(chain.rpc_url, deployment, OPERATOR)
-    assert await registered_node(ground) == seeded.node
+    assert chain == ChainSetup(chain.rpc_url, deployment, OPERATOR)
+    assert await registered_node(chain) == seeded.node
 
 
 async def test_an_operator_without_a_node_is_told_to_register(chain: PyevmBackend, deployment: Deployment) -> None:
     with pytest.raises(NodeNotRegistered, match=STRANGER.address) as refused:
-        await registered_node(Ground(chain.rpc_url, deployment, STRANGER))
+        await registered_node(ChainSetup(chain.rpc_url, deployment, STRANGER))
 
     assert exit_code_of(refused.value) == 3
 
@@ -78,7 +78,7 @@ async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBacke
     Transactor(web3, poor).pay(OPERATOR.address, max(left, 0))
 
     with pytest.raises(OperatorUnfunded):
-        await registered_node(Ground(chain.rpc_url, deployment, poor))
+        await registered_node(ChainSetup(chain.rpc_url, deployment, poor))
 
 
 def _abi(name: str) -> list[dict[str, object]]:
@@ -89,34 +89,34 @@ def _abi(name: str) -> list[dict[str, object]]:
 
 async def test_a_wrong_password_is_named(chain: PyevmBackend, home: Path) -> None:
     with pytest.raises(WrongPassword) as refused:
-        await given_ground(settings(home, chain.rpc_url, "wrong"))
+        await configured_chain(settings(home, chain.rpc_url, "wrong"))
 
     assert exit_code_of(refused.value) == 3
 
 
 async def test_a_missing_password_or_account_is_named(chain: PyevmBackend, home: Path) -> None:
     with pytest.raises(SettingsError, match="operator_password"):
-        await given_ground(settings(home, chain.rpc_url, None))
+        await configured_chain(settings(home, chain.rpc_url, None))
     with pytest.raises(AccountUnknown, match="nobody"):
-        await given_ground(settings(home, chain.rpc_url, operator_account="nobody"))
+        await configured_chain(settings(home, chain.rpc_url, operator_account="nobody"))
 
 
 async def test_missing_addresses_of_the_contracts_are_named(chain: PyevmBackend, home: Path) -> None:
     (home / "deployment.json").write_text("{}")
 
     with pytest.raises(SettingsError, match="deployment"):
-        await given_ground(settings(home, chain.rpc_url))
+        await configured_chain(settings(home, chain.rpc_url))
 
 
 async def test_a_chain_that_does_not_answer_is_named(deployment: Deployment) -> None:
     with pytest.raises(ChainUnavailable, match=r"127\.0\.0\.1:1") as refused:
-        await registered_node(Ground("http://127.0.0.1:1", deployment, OPERATOR))
+        await registered_node(ChainSetup("http://127.0.0.1:1", deployment, OPERATOR))
 
     assert exit_code_of(refused.value) == 4
 
 
 async def test_another_chain_than_the_configured_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
     with pytest.raises(WrongChain, match="31337") as refused:
-        await registered_node(Ground(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
+        await registered_node(ChainSetup(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
 
     assert exit_code_of(refused.value) == 4
