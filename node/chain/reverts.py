@@ -1,4 +1,4 @@
-"""Revert data in words: `Error(string)`, `Panic(uint256)`, or a custom error of one of our contracts."""
+"""Revert data as text: `Error(string)`, `Panic(uint256)`, or a custom error of one of our contracts."""
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -10,7 +10,7 @@ _CONTRACTS = ("Settlement", "NodeRegistry", "NodeVault", "AssetRegistry", "Chann
 
 
 def revert_reason(data: bytes) -> str | None:
-    """What revert data says; None for data that says nothing known."""
+    """The text of revert data; None if it is none of these."""
     selector, arguments = data[:4], data[4:]
     try:
         if selector == _ERROR:
@@ -27,7 +27,7 @@ def revert_reason(data: bytes) -> str | None:
 
 
 def error_selector(contract: str, name: str) -> bytes:
-    """The four bytes that name a custom error."""
+    """The selector of a custom error."""
     return next(selector for selector, (found, _) in abi_of(contract).errors.items() if found == name)
 
 

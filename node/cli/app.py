@@ -1,4 +1,4 @@
-"""The command tree, and the one place where failures become exit codes."""
+"""The command tree, and the only place where failures become exit codes."""
 
 import json
 import sys
@@ -51,19 +51,21 @@ app.add_typer(settings.app, name="config")
 def options(
     context: typer.Context,
     *,
-    config_file: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
-    home: Annotated[Path | None, typer.Option(help="The node's folder; default ~/.openlora.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, no moving bars.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, show tracebacks.")] = False,
+    config_file: Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")] = None,
+    home: Annotated[Path | None, typer.Option(help="The home: the node's folder. Default: ~/.openlora.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colours and progress bars.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log debug events and show tracebacks of errors.")
+    ] = False,
 ) -> None:
-    """These options may stand anywhere on the line."""
+    """These options may appear anywhere on the command line."""
     context.obj = Context({"config": config_file, "home": home}, as_json, verbose, not no_color)
 
 
 @app.command()
 def version(context: typer.Context) -> None:
-    """Print the version."""
+    """Print the version of this software."""
     shared = context_of(context)
     if shared.as_json:
         shared.emit({"version": VERSION})
@@ -72,7 +74,7 @@ def version(context: typer.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0, or the code of what went wrong."""
+    """Runs one command line and exits: with 0, or with the exit code of the failure."""
     given = hoisted(sys.argv[1:] if arguments is None else arguments)
     try:
         app(given, prog_name="openlora")
@@ -107,7 +109,7 @@ def _redactor(given: Sequence[str]) -> "Redactor":
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
-    """The same line with the global options first, where the parser wants them; nothing after `--` moves."""
+    """The same words with the global options first, where the parser expects them. Words after `--` do not move."""
     front: list[str] = []
     rest: list[str] = []
     queue = list(arguments)

@@ -1,4 +1,4 @@
-"""`config`: what the settings are, and where each came from."""
+"""`config`: the settings, and where each value comes from."""
 
 from typing import Annotated
 
@@ -13,9 +13,9 @@ app = typer.Typer(help="Show and check the settings.", no_args_is_help=True)
 @app.command()
 def show(
     context: typer.Context,
-    origin: Annotated[bool, typer.Option("--origin", help="Tell where each value came from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
 ) -> None:
-    """Print every setting; secrets are masked."""
+    """Print every setting. Secrets are masked; of URLs only scheme, host and port are shown."""
     shared = context_of(context)
     loaded = shared.load()
     values = {key: loaded.settings.shown(key) for key in type(loaded.settings).model_fields}
@@ -30,7 +30,7 @@ def show(
 
 @app.command()
 def validate(context: typer.Context) -> None:
-    """Check all sources; every problem is named with its fix."""
+    """Check the settings from all sources. Every problem is reported with its fix."""
     shared = context_of(context)
     shared.load()
     if shared.as_json:

@@ -1,4 +1,4 @@
-"""Account names on the command line: keystores of the home, and on a development node its public accounts."""
+"""Accounts by name: the keystores of the home, and the public development accounts while its node runs with --dev."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def signer(context: Context, name: str) -> "PrivateKey":
-    """The key behind an account name; its keystore's password comes from the settings or is asked for."""
+    """The key of an account. The keystore's password comes from the settings, else the user is asked."""
     from node.home.keystore import Keystores
 
     key = _dev_key(context, name)
@@ -26,7 +26,7 @@ def signer(context: Context, name: str) -> "PrivateKey":
 
 
 def address_of(context: Context, account: str) -> "Address":
-    """The address of an account: itself if it is one, else by name. No password is needed."""
+    """The address of an account that is given by name or as an address. Needs no password."""
     from contracts.crypto import to_address
     from node.home.keystore import Keystores
 
@@ -51,6 +51,8 @@ def _password(context: Context, name: str) -> str:
     if given is not None:
         return given.get_secret_value()
     if not sys.stdin.isatty():
-        raise UsageFailure(f"the account {name!r} needs its password", "set OPENLORA_PASSWORD_FILE")
+        raise UsageFailure(
+            f"the account {name!r} needs its password", "set OPENLORA_PASSWORD_FILE to a file that holds it"
+        )
     password: str = typer.prompt(f"Password of {name}", hide_input=True, err=True)
     return password

@@ -1,4 +1,4 @@
-"""What `start` needs beyond its flags: a mode, and the operator's password where a keystore is opened."""
+"""The settings of `start`: checks that a mode is chosen, and asks for the operator's password if it is needed."""
 
 import sys
 
@@ -10,11 +10,11 @@ from node.config import Settings
 
 
 def start_settings(context: Context, **flags: object) -> Settings:
-    """The settings of a start. UsageFailure if nothing says how to serve."""
+    """The settings of a start. Raises UsageFailure if no mode is chosen."""
     settings = context.settings(**flags)
     if settings.mode == "paid" and settings.chain_rpc is None:
-        fix = "start --dev (a local chain), start --free (no payment), or start --chain-rpc URL"
-        raise UsageFailure("Say how to serve.", fix)
+        fix = "give --dev (a local chain), --free (no payment) or --chain-rpc URL (a chain of yours)"
+        raise UsageFailure("start needs a mode.", fix)
     if settings.mode == "paid" and settings.operator_password is None and sys.stdin.isatty():
         password = typer.prompt(f"Password of {settings.operator_account}", hide_input=True, err=True)
         return context.settings(**flags, operator_password=password)

@@ -1,4 +1,4 @@
-"""Where a paid node stands: a chain with the contracts on it, and the key that signs for the node there."""
+"""The chain of a paid node: its endpoint, its contracts, and the operator's key."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,18 +18,18 @@ from node.home.keystore import Keystores
 from node.readiness import Progress
 
 SETTLEMENT_GAS = 300_000
-"""What posting, claiming one channel and sweeping take together, roughly."""
+"""About what posting, claiming one channel and sweeping cost together."""
 
 
 class NodeNotRegistered(Exception):
     """The operator has no vault for the token on this chain."""
 
     def __init__(self, operator: Address, chain_id: int) -> None:
-        super().__init__(f"{operator} has registered no node on chain {chain_id}: call NodeRegistry.register first.")
+        super().__init__(f"{operator} has no registered node on chain {chain_id}. Call NodeRegistry.register first.")
 
 
 class OperatorUnfunded(Exception):
-    """The operator cannot pay for gas, so it could neither take deposits nor settle."""
+    """The operator cannot pay the gas of one settlement, so the node could neither accept deposits nor settle."""
 
     def __init__(self, operator: Address, held: int, needed: int) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class OperatorUnfunded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChainSetup:
-    """A chain that answers, its contracts, and the operator's key."""
+    """A chain's JSON-RPC URL, the contracts' addresses, and the operator's key."""
 
     rpc_url: str
     deployment: Deployment
@@ -48,19 +48,22 @@ class ChainSetup:
 
 @asynccontextmanager
 async def dev_chain(settings: Settings, progress: Progress) -> AsyncIterator["asyncio.Task[ChainSetup]"]:
-    """A chain of our own, given while it still comes up so that the model loads meanwhile; it ends with the block."""
+    """A local chain, as a task that is done when the chain answers, so that the model can load meanwhile.
+
+    The chain is stopped when the block ends.
+    """
     home = settings.home / "chain"
     starting = asyncio.create_task(
         asyncio.to_thread(start_chain, home, settings.chain_engine, settings.chain_port, progress)
     )
     try:
-        yield asyncio.create_task(_risen(starting))
+        yield asyncio.create_task(_started(starting))
     finally:
-        with suppress(LocalChainError):  # whoever waited for it was told
+        with suppress(LocalChainError):  # the task that waited for the chain raised it
             await asyncio.to_thread((await starting).stop)
 
 
-async def _risen(starting: "asyncio.Task[RunningChain]") -> ChainSetup:
+async def _started(starting: "asyncio.Task[RunningChain]") -> ChainSetup:
     chain = await asyncio.shield(starting)
     operator = dev_account("operator")
     assert operator is not None, "it is one of the named accounts"
@@ -68,12 +71,12 @@ async def _risen(starting: "asyncio.Task[RunningChain]") -> ChainSetup:
 
 
 async def configured_chain(settings: Settings) -> ChainSetup:
-    """The chain of `--chain-rpc`. Raises SettingsError for what is missing, and what keystore and client raise."""
+    """The chain of `--chain-rpc`. Raises SettingsError for a missing setting or file, and KeystoreError."""
     path = deployment_path(settings.home, settings.deployment)
     try:
         deployment = read_deployment(path)
     except (OSError, ValueError) as error:
-        fix = "name the JSON file with the contracts' addresses on that chain"
+        fix = "set it to a JSON file with the contracts' addresses on that chain"
         raise SettingsError([Problem("deployment", str(path), str(error), fix)]) from error
     if settings.operator_password is None:
         fix = "set OPENLORA_OPERATOR_PASSWORD_FILE to a file that holds it"
@@ -82,12 +85,15 @@ async def configured_chain(settings: Settings) -> ChainSetup:
     password = settings.operator_password.get_secret_value()
     stores = Keystores.of_home(settings.home)
     operator = await asyncio.to_thread(stores.unlock, settings.operator_account, password)
-    assert settings.chain_rpc is not None, "the mode is chosen by it"
+    assert settings.chain_rpc is not None, "start_settings requires it in this mode"
     return ChainSetup(settings.chain_rpc, deployment, operator)
 
 
 async def registered_node(chain: ChainSetup) -> Address:
-    """The vault under which the operator's node is registered; it also has gas. Otherwise the error says what to do."""
+    """The vault of the operator's registered node.
+
+    Raises NodeNotRegistered, OperatorUnfunded if the operator cannot pay one settlement's gas, or ChainError.
+    """
     client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
     operator, deployment = chain.operator.address, chain.deployment
     registry = Contract(client, "NodeRegistry", deployment.node_registry)

@@ -1,4 +1,4 @@
-"""A node that is paid: chain, database and ledger around the engine."""
+"""Builds a paid node: chain, database and ledger around the engine."""
 
 import asyncio
 import time
@@ -36,18 +36,20 @@ from serving.service import Service
 
 
 @asynccontextmanager
-async def dev_world(settings: Settings, progress: Progress, rising: "asyncio.Task[ChainSetup]") -> AsyncIterator[World]:
-    """The world of `start --dev`: a chain of our own, seeded with the node and the starter pack."""
+async def dev_world(
+    settings: Settings, progress: Progress, starting: "asyncio.Task[ChainSetup]"
+) -> AsyncIterator[World]:
+    """The world of `start --dev`: a local chain on which the node and the starter pack are registered."""
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(running_service(settings, progress))
-        chain = await rising
+        chain = await starting
         write_deployment(settings.home, chain.deployment)
         database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
         seeded = await asyncio.to_thread(_seed, chain, service, progress)
         datanets = DatanetFiles(settings.home / "datanets")
-        for one in seeded.datanets:
-            datanets.add(one.datanet_id, one.version, one.contributors)
+        for datanet in seeded.datanets:
+            datanets.add(datanet.datanet_id, datanet.version, datanet.contributors)
         labels = dev_payee_names(seeded, dev_accounts(), starter.pack())
         parts = _Parts(settings, chain, seeded.node, service, database, labels)
         yield await stack.enter_async_context(_paid_world(parts))
@@ -55,7 +57,7 @@ async def dev_world(settings: Settings, progress: Progress, rising: "asyncio.Tas
 
 @asynccontextmanager
 async def registered_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
-    """The world of `start --chain-rpc`: a chain that others run, on which this node is registered."""
+    """The world of `start --chain-rpc`: an existing chain on which this node is already registered."""
     async with AsyncExitStack() as stack:
         chain = await configured_chain(settings)
         node = await registered_node(chain)
@@ -69,7 +71,7 @@ async def registered_world(settings: Settings, progress: Progress) -> AsyncItera
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What stands before money can move."""
+    """Everything that is built before payments start."""
 
     settings: Settings
     chain: ChainSetup
@@ -81,7 +83,7 @@ class _Parts:
 
 @asynccontextmanager
 async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
-    """Catches up with chain and database, gives back what a dead process held, and lets nobody in before."""
+    """Catches up with chain and database and releases the reservations of a dead process, before any request."""
     settings, chain, service, database = parts.settings, parts.chain, parts.service, parts.database
     async with AsyncExitStack() as stack:
         client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
@@ -113,17 +115,17 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
 
 
 def _seed(chain: ChainSetup, service: Service, progress: Progress) -> Seeded:
-    """Registers the node, and the starter pack if it is what we serve."""
+    """Registers the node, and the starter pack if the node serves all of it."""
     accounts, pack = dev_accounts(), starter.pack()
     served = {card.name: card.adapter for card in service.models() if card.adapter is not None}
-    ours = service.base_name == pack.base_name and all(adapter.name in served for adapter in pack.adapters)
+    serves_pack = service.base_name == pack.base_name and all(adapter.name in served for adapter in pack.adapters)
     digests = {name: Bytes32(bytes.fromhex(digest)) for name, digest in served.items()}
     return seed(
         chain.rpc_url,
         chain.deployment,
         base_digest=Bytes32(bytes.fromhex(service.base_digest)),
-        adapters=starter_adapters(pack, accounts, digests) if ours else (),
-        datanets=starter_datanets(pack, accounts) if ours else (),
+        adapters=starter_adapters(pack, accounts, digests) if serves_pack else (),
+        datanets=starter_datanets(pack, accounts) if serves_pack else (),
         progress=progress,
     )
 
@@ -146,7 +148,7 @@ def _addresses(parts: _Parts) -> ContractAddresses:
 
 
 async def _receiver(client: RpcClient, addresses: ContractAddresses, settings: Settings) -> Receiver:
-    """Who is paid in what; the token's signing domain is read from the token (EIP-5267)."""
+    """The payee and the token of every channel. The token's EIP-712 domain is read from the token (EIP-5267)."""
     _, name, version, *_ = await Contract(client, "OpenToken", addresses.token).read("eip712Domain")
     return Receiver(
         chain_id=client.chain_id,

@@ -32,7 +32,7 @@ class AccountExists(KeystoreError):
     """A keystore is never overwritten: it may be the only copy of a key."""
 
     def __init__(self, name: str, path: Path) -> None:
-        super().__init__(f"the account {name!r} already exists in {path}; choose another name")
+        super().__init__(f"the account {name!r} exists already, in {path}; choose another name")
         self.name, self.path = name, path
 
 
@@ -40,7 +40,7 @@ class AccountUnknown(KeystoreError):
     """No keystore of the home has this name or address. `known`: the names that exist."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        accounts = f"its accounts are {', '.join(known)}" if known else "it has no accounts yet"
+        accounts = f"there are {', '.join(known)}" if known else "there are none yet"
         super().__init__(
             f"there is no account {name!r} in this home; {accounts}. Create it with `account new {name}`. The "
             "development accounts (payer, operator, contributor-1 …) exist while a node started with --dev runs from "

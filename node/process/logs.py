@@ -1,4 +1,4 @@
-"""Logs for the operator: one event per line on stderr, past tense, no secrets and no prompts."""
+"""Logs for the operator: one event per line on stderr, in the past tense, without secrets and prompts."""
 
 import logging
 import sys
@@ -11,9 +11,9 @@ from node.redaction import NOTHING_SECRET, Redactor
 
 
 class _Stderr:
-    """Standard error as it is at the time of writing.
+    """The standard error stream at the time of writing.
 
-    A line that cannot be written (a full disk, a closed pipe) is lost; what it tells of must not fail with it.
+    A line that cannot be written (full disk, closed pipe) is lost, so that the work it reports does not fail.
     """
 
     def write(self, text: str) -> int:
@@ -53,7 +53,7 @@ def configure(level: str, form: Literal["text", "json"], redact: Redactor = NOTH
     structlog.configure(
         processors=[*shared, renderer, lambda _, __, line: redact(str(line))],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Stderr())),  # it writes and flushes, no more
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Stderr())),  # only write and flush are used
         cache_logger_on_first_use=False,
     )
     to_stderr = logging.StreamHandler(cast(TextIO, _Stderr()))

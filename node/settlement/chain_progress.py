@@ -1,4 +1,4 @@
-"""How far a node's ledger is on the chain, from the events the follower has read."""
+"""How much of a node's ledger Settlement has recorded, from the events that the follower has read."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from node.settlement.errors import LedgerConflict
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A header on the chain: its hash, when its window ends, and in which transaction it came."""
+    """A posted header. active_from: when its challenge window ends, in unix seconds; log: the event that posted it."""
 
     epoch: int
     header_hash: Bytes32
@@ -33,7 +33,11 @@ class Posted:
 
 @dataclass(slots=True)
 class ChainProgress:
-    """What Settlement has recorded for one node."""
+    """What Settlement and the escrow have recorded for one node. Amounts in base units.
+
+    paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawing: channels whose payers
+    have begun to withdraw.
+    """
 
     posted: dict[int, Posted] = field(default_factory=dict)
     active_epoch: int = 0
@@ -46,32 +50,33 @@ class ChainProgress:
 
     @property
     def last_epoch(self) -> int:
+        """The newest posted epoch; 0 if none is posted."""
         return max(self.posted, default=0)
 
     def check_against(self, book: Book) -> None:
-        """LedgerConflict if the chain has a batch that this node did not make."""
+        """Raises LedgerConflict if the chain has a batch that is not in this node's database."""
         for epoch, posted in self.posted.items():
             ours = book.batches[epoch - 1].header_hash if epoch <= len(book.batches) else None
             if ours != posted.header_hash:
                 raise LedgerConflict(book.ledger.node, epoch, posted.header_hash, ours)
 
-    def _take(self, one: ChainEvent) -> None:
-        event = one.event
+    def _apply(self, followed: ChainEvent) -> None:
+        event = followed.event
         match event:
             case BatchPosted():
                 epoch = event.header.epoch
-                self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, one.log)
+                self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, followed.log)
             case BatchActivated():
                 self.active_epoch = max(self.active_epoch, event.epoch)
             case Credited():
                 self.credited = event.total
             case PayeePaid():
                 self.paid[Payee(event.payee_kind, event.id)] += event.amount
-                self.payments.append((one.log, event))
+                self.payments.append((followed.log, event))
             case SharePaid():
                 payee = Payee.of_datanet(event.datanet_id, event.version)
                 self.share_paid[payee, event.contributor] += event.amount
-                self.payments.append((one.log, event))
+                self.payments.append((followed.log, event))
             case WithdrawInitiated():
                 self.withdrawing.add(event.channel_id)
             case TreasuryChanged():
@@ -81,8 +86,8 @@ class ChainProgress:
 
 
 def progress_of(follower: ChainFollower) -> ChainProgress:
-    """Everything up to the newest block, confirmed or not."""
+    """The progress up to the newest followed block, including events that are not confirmed yet."""
     made = ChainProgress()
     for event in follower.events:
-        made._take(event)
+        made._apply(event)
     return made

@@ -1,4 +1,4 @@
-"""Sends a few transactions of a key that is in nobody's outbox: a contributor's claims, an owner's registrations."""
+"""Sends a few transactions of a key that no outbox manages, such as a contributor's claims."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ POLL_S = 0.1
 async def send_calls(
     client: ChainClient, signer: TransactionSigner, calls: Sequence[Call], timeout_s: float = 60
 ) -> list[Inclusion]:
-    """Simulates, signs and sends one call after the other, each once its predecessor is mined.
+    """Simulates, signs and sends the calls in order, each after the call before it is mined.
 
-    Raises what the client raises, TransactionFailed for one that reverts, TransactionPending after `timeout_s`.
+    Raises ChainError, TransactionFailed if a transaction reverts, TransactionPending after `timeout_s`.
     """
     return [await _send(client, signer, call, timeout_s) for call in calls]
 

@@ -1,4 +1,4 @@
-"""The one task that follows the chain, drives the outbox and settles when it is worth its gas."""
+"""The background task that follows the chain, advances the outbox, and settles when the value exceeds the gas."""
 
 import asyncio
 import time
@@ -20,25 +20,28 @@ TICK_S = 1.0
 STATUS_S = 5.0
 STALE_S = 30.0
 _PASSING = (ChainError, SettlementError, StoreError, PaymentError)
-"""What may be over by the next tick; anything else ends the loop, and /readyz says so."""
+"""Errors that may be gone at the next turn. Any other error ends the task, and /readyz reports it."""
 
 _log = structlog.get_logger("node.loop")
 
 
 class SettlementLoop:
-    """Follows one chain side. `settle_every_s`: how often a cycle is considered."""
+    """Runs one node's settlement. settle_every_s: how often a cycle is considered.
+
+    status: the state of settlement when it was last read; None before the first time.
+    """
 
     def __init__(self, settlement: Settlement, payments: Payments, settle_every_s: float) -> None:
         self._settlement, self._payments, self._settle_every_s = settlement, payments, settle_every_s
         self._succeeded_at = self._settled_at = time.monotonic()
-        self._trouble: str | None = None
+        self._failure: str | None = None
         self._status_at = float("-inf")
         self.status: SettleStatus | None = None
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs while the block runs. A transaction under way stays in the outbox for the next start."""
+        """Runs the task while the block runs. Pending transactions stay in the outbox for the next start."""
         self._task = asyncio.create_task(self._run(), name="loop")
         try:
             yield
@@ -48,27 +51,27 @@ class SettlementLoop:
                 await self._task
 
     async def check(self) -> Check:
-        """Whether the chain is followed."""
+        """Whether the chain is being followed."""
         if self._task is None or self._task.done():
             return Check(False, "the task that follows the chain has ended; see the log and restart the node")
         age_s = time.monotonic() - self._succeeded_at
-        if self._trouble is not None or age_s > STALE_S:
-            return Check(False, self._trouble or f"nothing was heard of the chain for {age_s:.0f} s")
-        return Check(True, f"block {self._settlement.follower.head.number}, followed")
+        if self._failure is not None or age_s > STALE_S:
+            return Check(False, self._failure or f"the chain was last read {age_s:.0f} s ago")
+        return Check(True, f"followed up to block {self._settlement.follower.head.number}")
 
     async def _run(self) -> None:
         while True:
             try:
                 await self.turn()
-                self._trouble, self._succeeded_at = None, time.monotonic()
+                self._failure, self._succeeded_at = None, time.monotonic()
             except _PASSING as error:
-                if self._trouble != str(error):
+                if self._failure != str(error):
                     _log.warning("chain_troubled", reason=str(error), kind=type(error).__name__)
-                self._trouble = str(error)
+                self._failure = str(error)
             await asyncio.sleep(TICK_S)
 
     async def turn(self) -> None:
-        """One look at the chain, and a settlement cycle if one is due or a payer is about to leave."""
+        """Reads the chain once, and runs a settlement cycle if it is due or a payer begins to withdraw."""
         leaving = await self._settlement.tick()
         if time.monotonic() - self._status_at >= STATUS_S:
             self.status, self._status_at = await self._settlement.status(), time.monotonic()

@@ -1,4 +1,4 @@
-"""The chain side of a paid node, put together: what it follows, sends, settles and can tell about earnings."""
+"""Everything a paid node does on its chain: it follows events, sends transactions, settles, and computes earnings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from node.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class ContractAddresses:
-    """Where a node settles: its vault and token, and the contracts. `first_block`: where their history begins."""
+    """Addresses of a node's vault, its token and the contracts. first_block: the first block with their events."""
 
     node: Address
     token: Address
@@ -40,6 +40,7 @@ class ContractAddresses:
     first_block: int = 0
 
     def watch(self, confirmations: int) -> WatchedContracts:
+        """What the follower reads: all four contracts, and this node's events."""
         contracts = {
             self.node_registry: "NodeRegistry",
             self.asset_registry: "AssetRegistry",
@@ -51,7 +52,7 @@ class ContractAddresses:
 
 @dataclass(frozen=True, slots=True)
 class SettlementPolicy:
-    """confirmations: blocks above one before the node relies on it."""
+    """confirmations: blocks above an event before the node relies on it. batch_limit: receipts in a batch."""
 
     confirmations: int = 0
     batch_limit: int = BATCH_LIMIT
@@ -60,7 +61,7 @@ class SettlementPolicy:
 
 
 class Settlement:
-    """One node's view of, and hand on, its chain."""
+    """Reads and changes the chain for one node."""
 
     def __init__(
         self, parts: Parts, cycle: Cycle, escrow: ChainEscrow, database: Database, datanets: DatanetFiles
@@ -86,7 +87,7 @@ class Settlement:
         clock: Callable[[], int],
         policy: SettlementPolicy | None = None,
     ) -> "Settlement":
-        """Catches up with chain and database. Raises what both raise, and LedgerBroken or LedgerConflict."""
+        """Catches up with chain and database. Raises ChainError, StoreError, LedgerBroken or LedgerConflict."""
         policy = policy or SettlementPolicy()
         ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
         sending = Outbox(database, client, signer, clock, policy.outbox)
@@ -109,14 +110,14 @@ class Settlement:
         )
         made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
         made._treasury = await parts.settlement.treasury()
-        await made.cycle.look()
+        await made.cycle.catch_up()
         return made
 
     async def tick(self) -> frozenset[Bytes32]:
-        """Follows the chain and drives the outbox; call it about every second.
+        """Reads new events and advances the outbox; call it about every second.
 
-        Returns the channels whose payers have begun to withdraw since the last tick: their capacity must be read anew
-        and a cycle should run.
+        Returns the channels whose payers have begun to withdraw since the last call. The caller must read their
+        balances again and should run a cycle.
         """
         if await self.follower.poll():
             self.registrations.refresh()
@@ -126,19 +127,20 @@ class Settlement:
         return fresh
 
     async def close(self) -> None:
-        """Ends what runs; what is on its way stays in the outbox. Call it before the database closes."""
+        """Cancels what runs. Pending transactions stay in the outbox. Call this before the database closes."""
         await self.cycle.close()
         for running in (self.outbox.advance, self.follower.poll, self.book.refresh):
             await running.close()
 
     @property
     def progress(self) -> ChainProgress:
-        """What Settlement has recorded, as far as the follower has read."""
+        """What Settlement has recorded, up to the newest followed block."""
         if self._progress is None or self._progress[0] != self.follower.changes:
             self._progress = self.follower.changes, progress_of(self.follower)
         return self._progress[1]
 
     async def status(self) -> SettleStatus:
+        """The state of settlement, with all receipts counted."""
         await self.book.refresh()
         sender = self.outbox.sender
         known = await self._database.read(channels.every)
@@ -155,14 +157,14 @@ class Settlement:
         from_: int | None = None,
         to: int | None = None,
     ) -> Earnings:
-        """What `address` earned, also in receipts that are not posted yet. `from_` and `to` are unix seconds."""
+        """What `address` earned, including receipts that are not posted yet. from_, to: unix seconds."""
         await self.book.refresh()
         return earnings_of(
             self._entitlements(address), self.book, self.progress, group_by=group_by, bucket=bucket, from_=from_, to=to
         )
 
     async def claims(self, address: Address) -> ClaimPlan:
-        """What `address` may claim now, with proofs."""
+        """What `address` may claim now, with the proofs."""
         await self.book.refresh()
         return claims_of(self._entitlements(address), self.book, self.progress)
 

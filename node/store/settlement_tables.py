@@ -1,6 +1,6 @@
-"""The tables behind settlement: batches, transactions on their way to the chain, and what the chain has told us.
+"""The tables of settlement: batches, outgoing transactions, and events of the chain.
 
-Queries lie in `batches`, `outbox` and `chain_events`.
+The queries are in `batches`, `outbox` and `chain_events`.
 """
 
 from sqlalchemy import Text
@@ -11,7 +11,7 @@ from node.store.columns import AccountAddress, Amount, Blob, Count, Text64, Word
 
 
 class BatchRow(SQLModel, table=True):
-    """A batch whose cut is decided: which receipts it holds and the header they gave. Written before it is posted."""
+    """A batch: which receipts it holds, and its header. Written before it is posted."""
 
     __tablename__ = "batch"
 
@@ -24,7 +24,7 @@ class BatchRow(SQLModel, table=True):
 
 
 class NonceLaneRow(SQLModel, table=True):
-    """The next transaction number of one key. Every transaction of this node takes its number from here."""
+    """The next nonce of one key. Every transaction of this node takes its nonce from here."""
 
     __tablename__ = "nonce_lane"
 
@@ -33,9 +33,10 @@ class NonceLaneRow(SQLModel, table=True):
 
 
 class TransactionRow(SQLModel, table=True):
-    """One thing the node wants done on the chain, and how far it is: `outbox.State`.
+    """One outgoing transaction and its state (`outbox.State`).
 
-    `intent` names the thing, so that it is done once. `nonce` is set once it is signed; `block_*` once it is mined.
+    intent: a unique name of its purpose, so that it is sent once. nonce: set once it is signed. block_*: set once it is
+    mined.
     """
 
     __tablename__ = "outbox_transaction"
@@ -59,7 +60,7 @@ class TransactionRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """Signed bytes of a transaction, stored before they leave. A stuck one gets another attempt at a higher fee."""
+    """Signed bytes of a transaction, stored before they are broadcast. A stuck one gets another attempt."""
 
     __tablename__ = "outbox_attempt"
 
@@ -72,7 +73,7 @@ class AttemptRow(SQLModel, table=True):
 
 
 class ChainEventRow(SQLModel, table=True):
-    """One event, under the block it stands in: a reorganised chain has other rows, not changed ones."""
+    """One event. Its block hash is part of the key: after a reorganisation there are other rows, not changed rows."""
 
     __tablename__ = "chain_event"
 
@@ -86,7 +87,7 @@ class ChainEventRow(SQLModel, table=True):
 
 
 class CheckpointRow(SQLModel, table=True):
-    """A block up to which all events are stored. The highest is the cursor; older ones say where a fork began."""
+    """A block up to which all events are stored. The highest is the cursor; older ones show where a fork began."""
 
     __tablename__ = "chain_checkpoint"
 

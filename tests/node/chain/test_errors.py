@@ -6,7 +6,7 @@ import pytest
 
 from node.chain.errors import CallRefused, CallReverted, ChainError, ChainUnavailable, WrongChain
 from node.chain.rpc import RpcClient
-from tests.node.chain.test_rpc import Answer, endpoint, error
+from tests.node.chain.endpoints import Answer, endpoint, error
 
 KEY = "s3cr3t-Key_0123456789"
 

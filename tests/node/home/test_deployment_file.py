@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.crypto import to_address
+from local_chain.deployment import Deployment
 from node.home.deployment_file import deployment_path, read_deployment, write_deployment
-from tests.node.settlement.conftest import DEPLOYMENT
+
+ADDRESSES = [to_address("0x" + f"{number:02x}" * 20) for number in range(1, 7)]
+DEPLOYMENT = Deployment(31337, "0x" + "00" * 32, *ADDRESSES)
 
 
 def test_a_written_deployment_reads_back(tmp_path: Path) -> None:

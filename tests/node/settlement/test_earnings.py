@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution.batch import ChainTip
+from attribution.batch import Item
 from attribution.datanets import Contributors
 from attribution.split import Payee
-from attribution.transition import LedgerState, advance
+from attribution.transition import advance
 from contracts.crypto import ZERO_BYTES32
+from contracts.structs import Terms
 from node.settlement.book import Book
 from node.settlement.chain_progress import ChainProgress
 from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
@@ -32,10 +33,13 @@ class PaperBook(Book):
         node = HonestNode()
         for item in node.serve_many(count, seed):
             agreed = item.evidence.terms.value if item.evidence.terms else None
-            self._latest = advance(self._latest, item.receipt, item.evidence.price_list.value, agreed)
-            self.tally.add(item.receipt, item.evidence.price_list.value, agreed)
+            self.receive(item, agreed)
             node.clock += 20_000
-        self._tips = [ChainTip.genesis(LedgerState.genesis(LEDGER))]
+
+    def receive(self, item: Item, agreed: Terms | None) -> None:
+        """Counts a receipt as the newest."""
+        self._latest = advance(self._latest, item.receipt, item.evidence.price_list.value, agreed)
+        self.tally.add(item.receipt, item.evidence.price_list.value, agreed)
 
 
 def mine(book: Book) -> Entitlements:
@@ -82,8 +86,7 @@ def test_any_cut_in_time_divides_the_series_and_loses_nothing(seed: int, count: 
 def served_once() -> Book:
     book = PaperBook(0, 0)
     item = HonestNode().serve(PAYERS[0], 0)
-    book._latest = advance(book._latest, item.receipt, item.evidence.price_list.value, terms(0))
-    book.tally.add(item.receipt, item.evidence.price_list.value, terms(0))
+    book.receive(item, terms(0))
     return book
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.settlement.profit_gate import ProfitGate, Stakes, reason_to_wait
+from node.settlement.profit_gate import PendingValue, ProfitGate, reason_to_wait
 
 GATE = ProfitGate(tokens_per_coin=2, max_age_s=600)
 NOW = 10_000
@@ -11,7 +11,7 @@ NOW = 10_000
 
 @given(st.integers(1, 10**24), st.integers(0, 500), st.integers(0, 10**12))
 def test_value_is_settled_exactly_when_it_exceeds_its_gas(value: int, channels: int, gas_price: int) -> None:
-    stakes = Stakes(value, channels, oldest_at=NOW - 599, leaving=False)
+    stakes = PendingValue(value, channels, oldest_at=NOW - 599, leaving=False)
 
     waits = reason_to_wait(GATE, stakes, gas_price, NOW)
 
@@ -20,12 +20,12 @@ def test_value_is_settled_exactly_when_it_exceeds_its_gas(value: int, channels: 
 
 @given(st.integers(1, 100), st.integers(10**9, 10**12))
 def test_old_receipts_and_leaving_payers_do_not_wait(value: int, gas_price: int) -> None:
-    old = Stakes(value, 1, oldest_at=NOW - 600, leaving=False)
-    leaving = Stakes(value, 1, oldest_at=NOW, leaving=True)
+    old = PendingValue(value, 1, oldest_at=NOW - 600, leaving=False)
+    leaving = PendingValue(value, 1, oldest_at=NOW, leaving=True)
 
     assert reason_to_wait(GATE, old, gas_price, NOW) is None
     assert reason_to_wait(GATE, leaving, gas_price, NOW) is None
 
 
 def test_nothing_is_never_settled() -> None:
-    assert reason_to_wait(GATE, Stakes(0, 0, 0, leaving=True), 0, NOW) == "nothing to settle"
+    assert reason_to_wait(GATE, PendingValue(0, 0, 0, leaving=True), 0, NOW) == "nothing to settle"

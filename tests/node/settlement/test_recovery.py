@@ -10,8 +10,7 @@ from local_chain.transactor import Transactor, contract
 from node.chain.errors import ChainUnavailable
 from node.chain.events import BatchPosted, Credited
 from node.chain.rpc import RpcClient
-from node.settlement.errors import LedgerBroken, LedgerConflict
-from node.store.settlement_tables import BatchRow
+from node.settlement.errors import LedgerConflict
 from tests.node.settlement.market import CHAIN_ID, Market, Stall, Town, fund, new_stall, open_market
 
 
@@ -104,17 +103,3 @@ async def post_other(town: Town, stall: Stall, header: tuple[object, ...]) -> No
     forged = (*header[:8], b"\x01" * 32, header[9])
     settlement = contract(town.web3, "Settlement", town.chain.deployment.settlement)
     Transactor(town.web3, PrivateKey(stall.operator.secret)).call(settlement, "post", forged)
-
-
-async def test_a_changed_header_in_the_database_is_noticed_at_the_start(town: Town, tmp_path: Path) -> None:
-    stall = new_stall(town)
-    async with open_market(town, tmp_path, stall) as market:
-        await fund(market)
-        await market.serve()
-        await market.settlement.batcher.cut()
-        table = BatchRow.__table__  # type: ignore[attr-defined]
-        await market.database.write(lambda session: session.execute(table.update().values(header_hash=b"\x02" * 32)))
-
-    with pytest.raises(LedgerBroken, match="epoch 1"):
-        async with open_market(town, tmp_path, stall):
-            pass

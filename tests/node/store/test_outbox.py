@@ -1,13 +1,13 @@
-"""What settlement must not forget, on both databases."""
+"""Outgoing transactions in the database: one row per intent, nonces without gaps, nothing lost."""
 
-from contracts.crypto import Address, Bytes32, keccak, to_address
-from contracts.structs import BatchHeader
-from node.store import batches, chain_events, outbox
-from node.store.chain_events import KEPT_CHECKPOINTS, Checkpoint, StoredEvent
+from contracts.crypto import Address, keccak, to_address
+from node.store import outbox
 from node.store.database import Database
 from node.store.outbox import Attempt, Outgoing, State
 
 SENDER, OTHER, TO = (to_address("0x" + digit * 40) for digit in "123")
+
+
 NOW = 1_000
 
 
@@ -114,53 +114,3 @@ async def test_an_unnumbered_intent_can_be_cancelled(database: Database) -> None
     ]
 
     assert cancelled == [True, False, False]
-
-
-def event(block: int, fork: str = "a", index: int = 0) -> StoredEvent:
-    block_hash = keccak(b"%d %s" % (block, fork.encode()))
-    return StoredEvent(block, block_hash, index, keccak(b"transaction"), TO, bytes(96), b"payload")
-
-
-def checkpoint(block: int, fork: str = "a") -> Checkpoint:
-    return Checkpoint(block, event(block, fork).block_hash)
-
-
-async def test_a_reorganised_chain_has_other_rows(database: Database) -> None:
-    for block in (1, 2, 3):
-        await database.write(
-            lambda session, at=block: chain_events.extend(  # type: ignore[misc]
-                session, [event(at, index=1), event(at)], checkpoint(at)
-            )
-        )
-
-    await database.write(lambda session: chain_events.roll_back(session, 1))
-    await database.write(lambda session: chain_events.extend(session, [event(2, "b")], checkpoint(2, "b")))
-
-    stored = await database.read(chain_events.every)
-    assert stored == (event(1), event(1, index=1), event(2, "b"))
-    assert await database.read(chain_events.checkpoints) == (checkpoint(2, "b"), checkpoint(1))
-
-
-async def test_only_the_newest_checkpoints_are_kept(database: Database) -> None:
-    def extend(session: outbox.Session) -> None:
-        for block in range(KEPT_CHECKPOINTS + 5):
-            chain_events.extend(session, [], checkpoint(block))
-
-    await database.write(extend)
-
-    kept = await database.read(chain_events.checkpoints)
-    assert [one.block_number for one in kept] == list(range(KEPT_CHECKPOINTS + 4, 4, -1))
-
-
-async def test_batches_of_a_ledger_come_back_by_epoch(database: Database) -> None:
-    word = Bytes32(b"\x01" * 32)
-    headers = [BatchHeader(SENDER, epoch, epoch, 1, word, word, word, 2**127, word, NOW) for epoch in (1, 2)]
-    foreign = BatchHeader(OTHER, 1, 1, 4, word, word, word, 5, word, NOW)
-    for header in (headers[1], foreign, headers[0]):
-        await database.write(lambda session, one=header: batches.add(session, one))  # type: ignore[misc]
-
-    stored = await database.read(lambda session: batches.every(session, SENDER))
-
-    assert [one.header for one in stored] == headers
-    assert [one.header_hash for one in stored] == [header.struct_hash() for header in headers]
-    assert [one.last_seq for one in stored] == [1, 2]
