@@ -52,7 +52,7 @@ def parse_url(url: str) -> URL:
         raise DatabaseRefused(url, "it is not a database URL") from error
     if parsed.drivername == "sqlite":
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-            raise DatabaseRefused(url, "a database in memory would lose receipts")
+            raise DatabaseRefused(url, "a database in memory forgets receipts")
         if parsed.query:
             raise DatabaseRefused(url, "SQLite options are set by the node")
         return parsed.set(drivername="sqlite+pysqlite")
