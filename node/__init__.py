@@ -1,1 +1,1 @@
-"""The node: the thin shell that composes serving, attribution and a chain into one process."""
+"""The node: composes serving, attribution and a chain into one process."""

@@ -1,22 +1,26 @@
-"""What a node is told: one frozen `Settings`, where each value came from, and every problem at once.
+"""The settings: one frozen `Settings`, the origin of each value, and all problems at once.
 
-Precedence: flag > `OPENLORA_*` > `--config` TOML > `<home>/node.toml` > default. Nothing else in the project reads the
-environment. A secret `x` may also be given as `x_file`, the path of a file that holds it.
+Precedence: flag > `OPENLORA_*` > `--config` TOML > `<home>/node.toml` > default. No other module reads the environment.
+A secret `x` may also be given as `x_file`, the path of a file that holds it.
 """
 
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from node.redaction import Redactor, shown_url
+
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
+_URLS = frozenset({"chain_rpc", "s3_endpoint", "node"})
 _LISTS = frozenset({"adapters", "adapter_sources"})
 
 Mode = Literal["dev", "free", "paid"]
@@ -25,17 +29,18 @@ HomePath = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser(
 
 
 class Settings(BaseModel):
-    """Every value a node or a client verb may be given. A field's description is its fix: what it may be."""
+    """All settings of the node and of client commands. Errors show a field's description as the fix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: HomePath = Field(Path("~/.openlora").expanduser(), description="a folder that this node owns")
-    dev: bool = Field(False, description="true or false: a local chain with public keys, seeded with the starter pack")
-    free: bool = Field(False, description="true or false: serve without chain or payment")
+    dev: bool = Field(False, description="true or false: run a local chain with public keys and serve the starter pack")
+    free: bool = Field(False, description="true or false: serve without a chain and without payment")
     base: str = Field("starter", min_length=1, description="starter, a folder, or a hub model such as org/name")
     adapters: tuple[str, ...] = Field((), description="[NAME=]SRC: hf:org/name@rev, file:PATH, s3:// or https://")
     adapter_sources: tuple[str, ...] = Field(
-        ("file:", "hf:"), description="sources that may be loaded, such as hf:org/, s3://bucket/ or https://host/"
+        ("file:", "hf:"),
+        description="prefixes of sources that may be loaded, such as hf:org/, s3://bucket/ or https://host/",
     )
     s3_endpoint: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of an S3 server")
     host: str = Field("127.0.0.1", min_length=1, description="an address of this machine, 127.0.0.1 unless paid")
@@ -43,28 +48,39 @@ class Settings(BaseModel):
     admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     dtype: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto, bf16 or fp32")
-    max_model_len: Annotated[int, Field(gt=0)] | None = Field(None, description="tokens of context, above 0")
+    max_model_len: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="the longest context in tokens, above 0"
+    )
     kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
-    adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="memory for adapters, such as 256MiB")
+    adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="device memory for adapters, such as 256MiB")
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
-    max_queue: int = Field(256, gt=0, description="requests that may wait, above 0")
+    max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
     request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     max_body_bytes: ByteSize = Field(ByteSize(2 << 20), gt=0, description="the largest request body, such as 2MiB")
-    drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running streams get to finish, above 0")
-    chain_rpc: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of an Ethereum node")
+    free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
+    drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running requests get to finish, above 0")
+    chain_rpc: str | None = Field(
+        None, pattern=r"^https?://", description="the http(s) URL of an Ethereum JSON-RPC endpoint"
+    )
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
-    settle_every_s: float = Field(600.0, gt=0, description="seconds between looks whether settling pays, above 0")
-    withdraw_delay_s: int = Field(86_400, ge=900, le=2_592_000, description="seconds from 900 to 2592000")
-    min_deposit: int = Field(10**16, ge=1, description="the least deposit that is relayed, in base units")
+    settle_every_s: float = Field(600.0, gt=0, description="seconds between settlement cycles, above 0")
+    withdraw_delay_s: int = Field(
+        86_400, ge=900, le=2_592_000, description="the least withdraw delay of a channel, from 900 to 2592000 seconds"
+    )
+    min_deposit: int = Field(10**16, ge=1, description="the least deposit that the node relays, in base units")
     database: SecretStr | None = Field(
         None, description="sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
     )
     operator_account: str = Field("operator", min_length=1, description="the name of a keystore in the home")
     operator_password: SecretStr | None = Field(None, description="the operator keystore's password, best as a file")
-    admin_token: SecretStr | None = Field(None, min_length=16, description="at least 16 characters, or nothing")
-    node: str | None = Field(None, pattern=r"^https?://", description="the http(s) URL of the node to talk to")
+    admin_token: SecretStr | None = Field(
+        None, min_length=16, description="at least 16 characters; generated if it is not set"
+    )
+    node: str | None = Field(
+        None, pattern=r"^https?://", description="the http(s) URL of the node that client commands use"
+    )
     account: str = Field("payer", min_length=1, description="the name of a keystore in the home")
     password: SecretStr | None = Field(None, description="that keystore's password, best as a file")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
@@ -72,25 +88,35 @@ class Settings(BaseModel):
 
     @property
     def mode(self) -> Mode:
+        """How the node serves: `free`, `dev`, or `paid` if neither flag is given."""
         return "free" if self.free else "dev" if self.dev else "paid"
 
     @property
     def database_url(self) -> str:
-        """A free node has no chain to pin, so its receipts live in a file of their own."""
+        """The configured database, else a file in the home. A free node has its own: it belongs to no chain."""
         file = self.home / ("free.db" if self.free else "node.db")
         return self.database.get_secret_value() if self.database else f"sqlite:///{file}"
 
+    @property
+    def redactor(self) -> Redactor:
+        """Hides the secrets in the URLs among these settings."""
+        sources = [named_source(given)[1] for given in self.adapters]
+        urls = [self.chain_rpc, self.s3_endpoint, self.node, self.database_url if self.database else None]
+        return Redactor(url for url in (*urls, *(one for one in sources if _has_user_or_query(one))) if url)
+
     def shown(self, key: str) -> str:
-        """A value as it may be printed: secrets masked."""
+        """A value as it may be printed: secrets masked, URLs without user info, path and query."""
         value = getattr(self, key)
         if isinstance(value, tuple):
-            return ", ".join(value) or "-"
-        return "-" if value is None else "********" if key in SECRETS else str(value)
+            return self.redactor(", ".join(value)) or "-"
+        if value is None:
+            return "-"
+        return "********" if key in SECRETS else shown_url(value) if key in _URLS else str(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the settings: which key, where it was said, what is wrong and what would be right."""
+    """One error in the settings: the key, where it was set, what is wrong, and how to fix it."""
 
     key: str
     origin: str
@@ -102,7 +128,7 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. `problems` lists all that is wrong, not only the first."""
+    """The settings cannot be used. problems: all errors, not only the first."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("the settings cannot be used\n" + "\n".join(f"  {problem}" for problem in problems))
@@ -111,7 +137,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings and, for each key, where its value came from."""
+    """The settings, and for each key where its value came from."""
 
     settings: Settings
     origins: Mapping[str, str]
@@ -119,7 +145,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Values from one place. `unknown` names what no setting is called, with the place it stands in."""
+    """Values from one place. label: where each key was set; unknown: keys that are not settings."""
 
     values: Mapping[str, object]
     label: Mapping[str, str]
@@ -127,9 +153,9 @@ class _Source:
 
 
 def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
-    """The settings of this process. `flags` holds what the command line gave; None values count as absent.
+    """The settings of this process. flags: values from the command line; None values count as absent.
 
-    Raises SettingsError with every problem found in any source.
+    Raises SettingsError with the problems of all sources.
     """
     environ = os.environ if environ is None else environ
     given = {key: value for key, value in (flags or {}).items() if value is not None}
@@ -168,7 +194,9 @@ def _from_file(path: Path, problems: list[Problem], *, must_exist: bool) -> _Sou
     try:
         values = tomllib.loads(path.read_text())
     except OSError as error:
-        problems.append(Problem("config", str(path), error.strerror or str(error), "name a readable TOML file"))
+        problems.append(
+            Problem("config", str(path), error.strerror or str(error), "give the path of a readable TOML file")
+        )
         return _Source({}, {})
     except ValueError as error:
         problems.append(Problem("config", str(path), f"not TOML: {error}", "write KEY = VALUE lines"))
@@ -183,7 +211,7 @@ def _source(values: Mapping[str, object], label: Mapping[str, str]) -> _Source:
 
 
 def _merge(sources: list[_Source], problems: list[Problem]) -> tuple[dict[str, object], dict[str, str]]:
-    """The strongest value of each key and its origin; `x_file` is read in place of `x` at its own strength."""
+    """The value of each key from the strongest source, and its origin. A key `x_file` gives the value of `x`."""
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     for source in sources:
@@ -202,7 +230,7 @@ def _read_secret(key: str, path: object, label: str, problems: list[Problem]) ->
     try:
         return Path(str(path)).expanduser().read_text().rstrip("\r\n")
     except OSError as error:
-        problems.append(Problem(key, label, error.strerror or str(error), "name a readable file"))
+        problems.append(Problem(key, label, error.strerror or str(error), "give the path of a readable file"))
         return None
 
 
@@ -226,23 +254,35 @@ def _validate(values: dict[str, object], origins: Mapping[str, str], problems: l
 
 
 def _conflicts(settings: Settings, origins: Mapping[str, str]) -> Iterator[Problem]:
-    """What is wrong with values that are fine one by one."""
+    """Problems of values that are valid one by one but not together."""
     if settings.dev and settings.free:
-        yield Problem("free", origins["free"], "--dev and --free exclude each other", "give one of them")
+        yield Problem("free", origins["free"], "--dev and --free exclude each other", "give only one of them")
     if (settings.dev or settings.free) and not _is_loopback(settings.host):
-        why = "--dev and --free serve anyone who can connect, so they listen on loopback only"
+        why = "--dev and --free serve everybody who can connect, so they listen on loopback only"
         yield Problem("host", origins["host"], why, "leave host out, or serve for payment with --chain-rpc")
     if settings.chain_rpc and (settings.dev or settings.free):
-        why = f"--{settings.mode} does not use a chain of yours"
+        why = f"--{settings.mode} does not use an existing chain"
         yield Problem("chain_rpc", origins["chain_rpc"], why, f"give either --chain-rpc or --{settings.mode}")
     if settings.port and settings.port == settings.admin_port:
         origin = origins.get("admin_port", origins.get("port", "default"))
-        yield Problem("admin_port", origin, f"is the public port {settings.port} too", "give another port")
+        yield Problem("admin_port", origin, f"it equals the public port {settings.port}", "give another port")
     if settings.database and not settings.database_url.startswith(
         ("sqlite://", "postgresql://", "postgresql+psycopg://")
     ):
         fix = f"give {Settings.model_fields['database'].description}"
         yield Problem("database", origins["database"], "only SQLite and PostgreSQL keep a ledger safe here", fix)
+
+
+def known_urls(words: Sequence[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every URL in a command line and in the environment's settings, also where they make no valid settings."""
+    environ = os.environ if environ is None else environ
+    values = [value for name, value in environ.items() if name.startswith(PREFIX)]
+    found = (part.strip() for value in (*words, *values) for part in value.split(","))
+    return [part.partition("=")[2] if re.match(r"[\w.-]*=", part) else part for part in found if "://" in part]
+
+
+def _has_user_or_query(source: str) -> bool:
+    return "://" in source and ("@" in source or "?" in source)
 
 
 def _is_loopback(host: str) -> bool:
@@ -253,7 +293,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def named_source(given: str) -> tuple[str, str]:
-    """`NAME=SRC`, or SRC alone, whose last part without the revision is then the name."""
+    """(name, source) from `NAME=SRC`, or from SRC alone: then the name is its last part without the revision."""
     name, separator, source = given.partition("=")
     if separator and ":" not in name:
         return name, source

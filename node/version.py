@@ -1,3 +1,3 @@
-"""The version of this software, as pyproject.toml and the tag have it."""
+"""The version of this software, equal to the version in pyproject.toml and to the git tag."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""Everything one node consists of, built once and handed to the routes."""
+"""The parts of a running node. They are built once and passed to the routes."""
 
 import secrets
 import time
@@ -19,25 +19,25 @@ from node.metrics.metrics import Metrics
 from node.payments.payments import Payments
 from node.readiness import Probe
 from node.runs import Runs
-from node.settlement.side import ChainSide
+from node.settlement.settlement import Settlement
 from node.store.database import Database
 from serving.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What a node has that is paid."""
+    """The parts that only a paid node has."""
 
     payments: Payments
     registrations: ChainRegistrations
-    side: ChainSide
+    settlement: Settlement
     rpc_url: str
     deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The parts of a running node. `paid` is None where it serves without payment."""
+    """A running node. paid: None if it serves without payment."""
 
     settings: Settings
     service: Service
@@ -54,13 +54,15 @@ class World:
 
     @property
     def receipts(self) -> Receipts:
+        """Queries on the stored receipts."""
         return Receipts(self.database)
 
 
 def world_of(request: Request) -> World:
+    """The world of the application that serves `request`."""
     world: World = request.app.state.world
     return world
 
 
 TheWorld = Annotated[World, Depends(world_of)]
-"""A route's parameter that receives the node it belongs to."""
+"""The type of a route's parameter that receives the node."""

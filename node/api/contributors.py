@@ -48,8 +48,8 @@ async def earnings(
 @router.get("/{address}/claims")
 async def claims(address: str, world: TheWorld) -> dict[str, object]:
     """What can be claimed now, with the proofs that the Settlement contract requires."""
-    side = paid_part(world, "claims").side
-    return (await side.claims(address_parameter(address, "address"))).to_json()
+    settlement = paid_part(world, "claims").settlement
+    return (await settlement.claims(address_parameter(address, "address"))).to_json()
 
 
 @router.get("/{address}/export.csv")
@@ -69,9 +69,9 @@ async def _earnings(
     world: World, address: str, group_by: Grouped, bucket: Bucketed, span: tuple[datetime | None, datetime | None]
 ) -> Earnings:
     from_, to = (int(moment.timestamp()) if moment else None for moment in span)
-    side = paid_part(world, "earnings").side
+    settlement = paid_part(world, "earnings").settlement
     by = address_parameter(address, "address")
-    return await side.earnings(by, group_by=group_by, bucket=bucket, from_=from_, to=to)
+    return await settlement.earnings(by, group_by=group_by, bucket=bucket, from_=from_, to=to)
 
 
 async def _adapter_names(world: World, keys: set[Bytes32]) -> dict[Bytes32 | None, str]:

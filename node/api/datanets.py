@@ -64,7 +64,7 @@ def _summary(world: World, datanet: DatanetPublished) -> dict[str, object]:
 def _contributors(world: World, paid: Paid, datanet: DatanetPublished) -> list[dict[str, object]] | None:
     """The contributors; None if this node lacks the list or it does not match the registered root."""
     try:
-        members = paid.side.datanets.contributors(datanet.datanet_id, datanet.version, paid.registrations).members
+        members = paid.settlement.datanets.contributors(datanet.datanet_id, datanet.version, paid.registrations).members
     except (ContributorsUnknown, ContributorsForged):
         return None
     return [

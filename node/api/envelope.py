@@ -106,7 +106,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
 def error_response(request: Request, error: Exception, metrics: Metrics) -> Response:
     """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
-    reply = answer(error)
+    reply = answer(error, request.app.state.world.settings.redactor)
     metrics.refused(reply.code)
     headers = dict(reply.headers)
     if isinstance(error, PaymentRequired):

@@ -4,7 +4,7 @@ Paths under /v1 answer with OpenAI's error body, all others with RFC 9457 proble
 docs/errors.md explains each code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from node.chain import errors as chain_errors
@@ -186,10 +186,10 @@ def fault_of(error: BaseException) -> Fault:
     return next((_FAULTS[cls] for cls in type(error).__mro__ if cls in _FAULTS), INTERNAL)
 
 
-def answer(error: BaseException) -> Answer:
-    """What to tell about `error`. An unexpected error's text stays inside: it may name paths or secrets."""
+def answer(error: BaseException, redact: Callable[[str], str] = str) -> Answer:
+    """The answer that reports `error`. The text of an unexpected error is left out: it may name paths or secrets."""
     fault = fault_of(error)
-    message = "The node failed on this request; its log has the details." if fault is INTERNAL else str(error)
+    message = "The node failed on this request; its log has the details." if fault is INTERNAL else redact(str(error))
     param = getattr(error, "param", None) or getattr(error, "field", None)
     headers, numbers = _headers(error, fault), _numbers(error)
     return Answer(

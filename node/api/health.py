@@ -43,7 +43,9 @@ async def readiness(world: World) -> dict[str, Check]:
         "engine": Check(world.service.is_ready, "running" if world.service.is_ready else "has stopped; see the log"),
         "database": await _database(world),
     }
-    return checks | {name: await probe() for name, probe in world.probes.items()}
+    checks |= {name: await probe() for name, probe in world.probes.items()}
+    redact = world.settings.redactor
+    return {name: Check(check.ok, redact(check.reason)) for name, check in checks.items()}
 
 
 async def _database(world: World) -> Check:

@@ -22,12 +22,13 @@ async def list_receipts(
     cursor: str | None = None,
     limit: int = Query(20, ge=1, le=_PAGE),
 ) -> dict[str, object]:
-    """Receipts, newest first, of one payer or of all payers."""
+    """Receipts, newest first, of one payer or of all payers. `kept`: how many receipts a free node keeps."""
     by = address_parameter(payer, "payer") if payer else None
-    page = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
-    last = page[-1] if len(page) == limit else None
+    stored = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
+    last = stored[-1] if len(stored) == limit else None
     following = f"{last.receipt.finished_at}-0x{last.receipt_id.hex()}" if last else None
-    return {"data": [await _document(world, stored) for stored in page], "next": following}
+    page: dict[str, object] = {"data": [await _document(world, each) for each in stored], "next": following}
+    return page if world.paid is not None else page | {"kept": world.settings.free_receipts}
 
 
 @router.get("/{receipt_id}")

@@ -14,20 +14,20 @@ router = APIRouter(prefix="/admin/settle", tags=["Operator"], dependencies=[Depe
 @router.get("")
 async def status(world: TheWorld) -> dict[str, object]:
     """What is not posted yet, what is at risk, and which transactions are pending."""
-    return (await paid_part(world, "settlement").side.status()).to_json()
+    return (await paid_part(world, "settlement").settlement.status()).to_json()
 
 
 @router.post("/now")
 async def now(world: TheWorld, dry_run: bool = False, wait_s: float = Query(0, ge=0, le=600)) -> dict[str, object]:
     """Run one cycle regardless of gas cost: post, claim, sweep, activate. `wait_s`: wait for the activation window."""
-    side = paid_part(world, "settlement").side
-    return (await side.cycle.run(int(time.time()), force=True, dry_run=dry_run, wait_s=wait_s)).to_json()
+    settlement = paid_part(world, "settlement").settlement
+    return (await settlement.cycle.run(int(time.time()), force=True, dry_run=dry_run, wait_s=wait_s)).to_json()
 
 
 @router.post("/retry")
 async def retry(world: TheWorld) -> dict[str, object]:
     """Check every pending transaction again, and re-send those that the chain has dropped."""
-    side = paid_part(world, "settlement").side
-    await side.outbox.reconcile()
-    await side.tick()
-    return (await side.status()).to_json()
+    settlement = paid_part(world, "settlement").settlement
+    await settlement.outbox.reconcile()
+    await settlement.tick()
+    return (await settlement.status()).to_json()

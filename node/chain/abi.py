@@ -1,4 +1,4 @@
-"""Calls, results and events of the compiled contracts, as bytes and back."""
+"""Encodes calls and decodes results and events of the compiled contracts."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -23,11 +23,11 @@ class Function:
     outputs: tuple[str, ...]
 
     def encode(self, *args: Any) -> bytes:
-        """Selector and arguments."""
+        """The call data: selector and arguments."""
         return self.selector + encode(self.inputs, args)
 
     def decode(self, returned: bytes) -> tuple[Any, ...]:
-        """The returned values; UnexpectedAnswer if they are not of the declared types."""
+        """The returned values. Raises UnexpectedAnswer if the bytes do not decode as the declared types."""
         try:
             return decode(self.outputs, returned)
         except DecodingError as error:
@@ -36,20 +36,20 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a contract: `topic` names it on the chain."""
+    """One event of a contract. topic: its first topic on the chain; members: (name, type, indexed) of each."""
 
     name: str
     topic: Bytes32
-    members: tuple[tuple[str, str, bool], ...]  # name, type, indexed
+    members: tuple[tuple[str, str, bool], ...]
 
     def decode(self, log: Log) -> dict[str, Any]:
-        """The event's members by name."""
+        """The event's values by name. Raises UnexpectedAnswer if the log does not decode."""
         try:
             topics = zip(self._kinds(indexed=True), log.topics[1:], strict=True)
             indexed = [decode([kind], topic)[0] for kind, topic in topics]
             plain = decode(self._kinds(indexed=False), log.data)
         except (DecodingError, ValueError) as error:
-            raise UnexpectedAnswer(f"a log of {log.address} is no {self.name}") from error
+            raise UnexpectedAnswer(f"a log of {log.address} does not decode as {self.name}") from error
         values = {True: iter(indexed), False: iter(plain)}
         return {name: next(values[is_indexed]) for name, _, is_indexed in self.members}
 
@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Abi:
-    """What a contract offers, by name. Overloaded functions are left out: their names say too little."""
+    """Functions and events by name, errors by selector. Overloaded functions are left out: a name is ambiguous."""
 
     functions: dict[str, Function]
     events: dict[str, Event]
@@ -87,7 +87,7 @@ def abi_of(contract: str) -> Abi:
 
 
 def _event(entry: dict[str, Any]) -> Event:
-    members = tuple((one["name"], collapse_if_tuple(one), one["indexed"]) for one in entry["inputs"])
+    members = tuple((part["name"], collapse_if_tuple(part), part["indexed"]) for part in entry["inputs"])
     return Event(entry["name"], _digest(entry), members)
 
 
@@ -96,4 +96,4 @@ def _digest(entry: dict[str, Any]) -> Bytes32:
 
 
 def _types(parameters: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(collapse_if_tuple(one) for one in parameters)
+    return tuple(map(collapse_if_tuple, parameters))

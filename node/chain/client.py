@@ -1,4 +1,4 @@
-"""The seam to an Ethereum chain: what the node asks of it, and the values it answers with."""
+"""The interface to an Ethereum chain, and the values that it returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from contracts.crypto import Address, Bytes32
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's place and time; `timestamp` in unix seconds, `base_fee` in wei per gas."""
+    """A block. timestamp: unix seconds; base_fee: wei per gas."""
 
     number: int
     hash: Bytes32
@@ -19,7 +19,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One event as the chain has it."""
+    """One event on the chain, not decoded."""
 
     block_number: int
     block_hash: Bytes32
@@ -31,13 +31,13 @@ class Log:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where the event stands in the order of the chain."""
+        """(block number, log index): the position in the order of the chain."""
         return self.block_number, self.log_index
 
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """A mined transaction: where, whether it succeeded, what it used, and its events."""
+    """A mined transaction: its block, its outcome, the gas used (gas_price in wei per gas), and its events."""
 
     transaction_hash: Bytes32
     block_number: int
@@ -57,7 +57,7 @@ class Call:
 
 
 class ChainClient(Protocol):
-    """An Ethereum node. Every method is bounded in time and raises ChainUnavailable when it does not answer."""
+    """A client of an Ethereum node. Every method has a time limit and raises ChainUnavailable if it gets no answer."""
 
     @property
     def chain_id(self) -> int:
@@ -73,19 +73,19 @@ class ChainClient(Protocol):
         ...
 
     async def code(self, address: Address) -> bytes:
-        """The code at an address; empty for an account without."""
+        """The code at an address; empty for an account without code."""
         ...
 
     async def funds(self, address: Address) -> int:
-        """The native coin an account holds, in wei."""
+        """The native coin of an account, in wei."""
         ...
 
     async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        """What the contract returns at the newest block. CallReverted if it refuses."""
+        """The return data of a call at the newest block. Raises CallReverted."""
         ...
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
-        """The gas a transaction needs; also its simulation. CallReverted if it would fail."""
+        """The gas that a transaction needs, found by simulation. Raises CallReverted if it would fail."""
         ...
 
     async def tip_fee(self) -> int:
@@ -93,22 +93,22 @@ class ChainClient(Protocol):
         ...
 
     async def nonce(self, address: Address) -> int:
-        """How many transactions of an account are mined."""
+        """The number of mined transactions of an account."""
         ...
 
     async def send_raw(self, raw: bytes) -> Bytes32:
-        """Hands in a signed transaction and returns its hash; one that the chain already has is no error.
+        """Sends a signed transaction and returns its hash. A transaction that the chain already has is not an error.
 
-        NonceTooLow, Underpriced, InsufficientFunds or TransactionRefused otherwise.
+        Raises NonceTooLow, Underpriced, InsufficientFunds or TransactionRefused.
         """
         ...
 
     async def knows(self, transaction_hash: Bytes32) -> bool:
-        """Whether the transaction is mined or waits to be."""
+        """Whether the transaction is mined or pending."""
         ...
 
     async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
-        """Where a transaction was mined; None while it was not."""
+        """The block and the result of a mined transaction; None if it is not mined."""
         ...
 
     async def logs(

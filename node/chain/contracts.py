@@ -1,4 +1,4 @@
-"""The deployed contracts, typed: reads return values, everything that changes the chain is a Call for the outbox."""
+"""Typed access to the deployed contracts. Reads return values; changes are returned as a `Call` for the outbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Contract:
     address: Address
 
     def to_call(self, function: str, *args: Any) -> Call:
-        """A message that calls `function`."""
+        """A call of `function`."""
         return Call(self.address, abi_of(self.name).functions[function].encode(*args))
 
     async def read(self, function: str, *args: Any) -> tuple[Any, ...]:
-        """What `function` returns at the newest block."""
+        """The values that `function` returns at the newest block. Raises ContractMissing if there is no code."""
         returned = await self.client.call(self.to_call(function, *args))
         if not returned and not await self.client.code(self.address):
             raise ContractMissing(self.name, self.address)
@@ -37,7 +37,7 @@ class Contract:
 async def read_many(
     client: ChainClient, calls: Sequence[tuple[Contract, str, tuple[Any, ...]]]
 ) -> list[tuple[Any, ...]]:
-    """Many reads, each hundred at one block (Multicall3)."""
+    """The results of many reads, through Multicall3. Each 100 reads see the same block."""
     multicall = Contract(client, "Multicall3", MULTICALL3)
     made: list[tuple[Any, ...]] = []
     for start in range(0, len(calls), MULTICALL_LIMIT):
@@ -51,7 +51,7 @@ async def read_many(
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """A node's ledger as Settlement keeps it: the newest posted header's marks, and the newest active epoch."""
+    """A node's ledger in Settlement: values of the newest posted header, and of the newest active epoch."""
 
     last_epoch: int
     active_epoch: int
@@ -92,47 +92,54 @@ class ShareClaim:
 
 
 class SettlementContract:
-    """Credits, batches and claims."""
+    """The Settlement contract: credits, batches and claims."""
 
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.contract = Contract(client, "Settlement", address)
 
     async def ledger(self, node: Address) -> LedgerView:
+        """The posted and the active state of a node's ledger."""
         return LedgerView(*await self.contract.read("ledger", node))
 
     async def credited(self, node: Address) -> int:
+        """Base units that were swept from the node's vault so far."""
         return int((await self.contract.read("credited", node))[0])
 
     async def active_from(self, node: Address, epoch: int) -> int:
-        """When the window of a posted epoch has passed; 0 if it is not posted."""
+        """When the window of a posted epoch ends, in unix seconds; 0 if the epoch is not posted."""
         return int((await self.contract.read("activeFrom", node, epoch))[0])
 
     async def treasury(self) -> Address:
+        """The address that may claim the treasury's earnings."""
         return to_address((await self.contract.read("treasury"))[0])
 
     async def claimed(self, node: Address, payees: Sequence[tuple[int, Bytes32]]) -> list[int]:
-        """How much each (kind, id) has been paid."""
+        """What each (kind, id) was paid, in base units."""
         calls = [(self.contract, "claimed", (node, *payee)) for payee in payees]
         return [int(paid) for (paid,) in await read_many(self.contract.client, calls)]
 
     async def share_paid(
         self, node: Address, contributor: Address, versions: Sequence[tuple[Bytes32, int]]
     ) -> list[int]:
-        """How much a contributor has been paid through each (Datanet, version)."""
+        """What a contributor was paid for each (Datanet id, version), in base units."""
         calls = [(self.contract, "sharePaid", (node, *version, contributor)) for version in versions]
         return [int(paid) for (paid,) in await read_many(self.contract.client, calls)]
 
     def post(self, header: BatchHeader) -> Call:
+        """Posts the header of the next batch."""
         return self.contract.to_call("post", header.abi_tuple())
 
     def activate(self, node: Address) -> Call:
+        """Activates every epoch whose window has passed and whose total is credited."""
         return self.contract.to_call("activate", node)
 
     def claim(self, claims: Sequence[PayeeClaim]) -> Call:
+        """Pays the earnings of ADDRESS and TREASURY payees."""
         rows = [(c.node, c.epoch, c.payee_kind, c.id, c.cumulative, c.proof) for c in claims]
         return self.contract.to_call("claim", rows)
 
     def claim_share(self, claims: Sequence[ShareClaim]) -> Call:
+        """Pays a contributor's parts of Datanet earnings."""
         rows = [
             (
                 c.node,
@@ -153,7 +160,7 @@ class SettlementContract:
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """A channel in the escrow. `withdraw_initiated_at` is 0 while no withdrawal is pending."""
+    """A channel in the escrow; amounts in base units. withdraw_initiated_at: unix seconds, 0 without a withdrawal."""
 
     balance: int
     total_claimed: int
@@ -163,7 +170,7 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class VoucherClaim:
-    """A signed voucher and up to where it is claimed."""
+    """A signed voucher, and the cumulative amount to claim with it."""
 
     config: ChannelConfig
     max_claimable_amount: int
@@ -178,7 +185,7 @@ class EscrowContract:
         self.contract = Contract(client, "ChannelEscrow", ESCROW)
 
     async def channel(self, channel_id: Bytes32) -> tuple[ChannelView, int]:
-        """A channel's state and the number of the block it is of."""
+        """A channel's state and the number of the block it was read at."""
         multicall = Contract(self.contract.client, "Multicall3", MULTICALL3)
         (number,), *found = await read_many(
             self.contract.client, [(multicall, "getBlockNumber", ()), *self._reads(channel_id)]
@@ -186,13 +193,13 @@ class EscrowContract:
         return ChannelView(*found[0], *found[1]), int(number)
 
     async def channels(self, channel_ids: Sequence[Bytes32]) -> list[ChannelView]:
-        """The state of each channel, both halves of one at the same block."""
+        """The state of each channel."""
         calls = [read for channel_id in channel_ids for read in self._reads(channel_id)]
         found = await read_many(self.contract.client, calls)
         return [ChannelView(*found[at], *found[at + 1]) for at in range(0, len(found), 2)]
 
     async def receiver(self, receiver: Address, token: Address) -> tuple[int, int]:
-        """How much was claimed for a receiver in all, and how much of it was paid out to it."""
+        """(claimed, settled): what was claimed for a receiver so far, and how much of it was paid out to it."""
         claimed, settled = await self.contract.read("receivers", receiver, token)
         return int(claimed), int(settled)
 
@@ -200,42 +207,47 @@ class EscrowContract:
         return [(self.contract, name, (channel_id,)) for name in ("channels", "pendingWithdrawals")]
 
     def deposit(self, config: ChannelConfig, amount: int, collector_data: bytes) -> Call:
-        """A payer's signed ERC-3009 deposit; anybody may relay it."""
+        """Deposits with a payer's signed ERC-3009 authorization. Anybody may send it."""
         return self.contract.to_call("deposit", config.abi_tuple(), amount, ERC3009_COLLECTOR, collector_data)
 
 
 class VaultContract:
-    """The node's vault."""
+    """The vault of a node."""
 
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.contract = Contract(client, "NodeVault", address)
 
     def claim_vouchers(self, claims: Sequence[VoucherClaim]) -> Call:
+        """Claims channels in the escrow for the vault."""
         rows = [((c.config.abi_tuple(), c.max_claimable_amount), c.signature, c.total_claimed) for c in claims]
         return self.contract.to_call("claimVouchers", rows)
 
     def sweep(self) -> Call:
+        """Forwards all tokens of the vault to Settlement."""
         return self.contract.to_call("sweep")
 
 
 class RegistryContract:
-    """Who runs a node."""
+    """The NodeRegistry contract."""
 
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.contract = Contract(client, "NodeRegistry", address)
 
     async def operator_of(self, node: Address) -> Address:
+        """The current operator of a node."""
         return to_address((await self.contract.read("operatorOf", node))[0])
 
     async def token_of(self, node: Address) -> Address:
+        """The token that a node accepts."""
         return to_address((await self.contract.read("tokenOf", node))[0])
 
 
 class TokenContract:
-    """The accepted token."""
+    """The contract of the accepted token."""
 
     def __init__(self, client: ChainClient, address: Address) -> None:
         self.contract = Contract(client, "OpenToken", address)
 
     async def balance_of(self, account: Address) -> int:
+        """The balance of an account in base units."""
         return int((await self.contract.read("balanceOf", account))[0])

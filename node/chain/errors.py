@@ -1,30 +1,41 @@
-"""Everything `node.chain` raises on purpose."""
+"""The errors of `node.chain`.
+
+ChainError
+├── ChainUnavailable, WrongChain, ContractMissing, UnexpectedAnswer
+├── CallRefused, CallReverted
+└── TransactionRefused
+    └── NonceTooLow, Underpriced, InsufficientFunds
+"""
 
 from contracts.crypto import Address
+from node.redaction import shown_url
 
 
 class ChainError(Exception):
-    """Base of all errors of the chain client."""
+    """Base class of the errors of the chain client."""
 
 
 class ChainUnavailable(ChainError):
-    """The RPC endpoint does not answer, answers too late, or answers nonsense. Trying again later may help."""
+    """The RPC endpoint does not answer, answers too late, or answers with something invalid. A retry may succeed.
+
+    `endpoint` is the URL as it may be shown, without the key that its path or user info may hold.
+    """
 
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
-        super().__init__(f"The chain at {rpc_url} is unavailable: {reason}. Check --chain-rpc and that it runs.")
-        self.rpc_url, self.reason, self.retry_after_s = rpc_url, reason, retry_after_s
+        self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
+        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
 
 
 class WrongChain(ChainError):
     """The endpoint serves another chain than the node is configured for."""
 
     def __init__(self, rpc_url: str, expected: int, got: int) -> None:
-        super().__init__(f"{rpc_url} serves chain {got}, but this node is configured for chain {expected}.")
-        self.rpc_url, self.expected, self.got = rpc_url, expected, got
+        self.endpoint, self.expected, self.got = shown_url(rpc_url), expected, got
+        super().__init__(f"{self.endpoint} serves chain {got}, but this node is configured for chain {expected}.")
 
 
 class ContractMissing(ChainError):
-    """There is no code where a contract should be."""
+    """There is no code at the address of a contract."""
 
     def __init__(self, name: str, address: Address) -> None:
         super().__init__(f"There is no {name} contract at {address} on this chain. Was it deployed?")
@@ -32,11 +43,11 @@ class ContractMissing(ChainError):
 
 
 class UnexpectedAnswer(ChainError):
-    """What came back is not encoded as the contract's ABI says: another contract stands there."""
+    """The returned bytes do not decode with the contract's ABI: another contract is at this address."""
 
 
 class CallRefused(ChainError):
-    """The endpoint understood the call and refuses it, for a reason other than a revert."""
+    """The endpoint refused the call for a reason other than a revert."""
 
     def __init__(self, method: str, reason: str) -> None:
         super().__init__(f"{method} was refused: {reason}")
@@ -44,7 +55,7 @@ class CallRefused(ChainError):
 
 
 class CallReverted(ChainError):
-    """A contract refused. `data` is what it returned: a selector with arguments, or nothing."""
+    """A contract reverted. data: the revert data, a selector with arguments; may be empty."""
 
     def __init__(self, reason: str, data: bytes) -> None:
         super().__init__(f"The contract refused: {reason}")
@@ -52,7 +63,7 @@ class CallReverted(ChainError):
 
 
 class TransactionRefused(ChainError):
-    """The endpoint does not take a signed transaction."""
+    """The endpoint refused a signed transaction."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The transaction was refused: {reason}")
@@ -60,11 +71,11 @@ class TransactionRefused(ChainError):
 
 
 class NonceTooLow(TransactionRefused):
-    """A transaction of this sender with this nonce, this one or another, is already mined."""
+    """A transaction with this sender and nonce is already mined; it may be this one."""
 
 
 class Underpriced(TransactionRefused):
-    """The fee is too low to enter, or to replace a waiting transaction of the same nonce."""
+    """The fee is too low for the pool, or to replace a pending transaction with the same nonce."""
 
 
 class InsufficientFunds(TransactionRefused):

@@ -1,4 +1,4 @@
-"""The events the node follows, parsed once into values."""
+"""The events that the node follows, parsed into values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from node.chain.client import Log
 
 @dataclass(frozen=True, slots=True)
 class OperatorRotated:
+    """NodeRegistry: `operator` signs for the node from `valid_from` (unix seconds)."""
+
     node: Address
     operator: Address
     valid_from: int
@@ -19,6 +21,8 @@ class OperatorRotated:
 
 @dataclass(frozen=True, slots=True)
 class PriceListRegistered:
+    """NodeRegistry: a price list that is in force from `valid_from` (unix seconds)."""
+
     price_hash: Bytes32
     price_list: PriceList
     valid_from: int
@@ -26,6 +30,8 @@ class PriceListRegistered:
 
 @dataclass(frozen=True, slots=True)
 class TermsRegistered:
+    """AssetRegistry: terms of an adapter that are in force from `valid_from` (unix seconds)."""
+
     terms_hash: Bytes32
     terms: Terms
     valid_from: int
@@ -33,6 +39,8 @@ class TermsRegistered:
 
 @dataclass(frozen=True, slots=True)
 class AdapterPublished:
+    """AssetRegistry's `AdapterVersionPublished`: an adapter version for one base model."""
+
     adapter_id: Bytes32
     adapter_key: Bytes32
     version: int
@@ -43,6 +51,8 @@ class AdapterPublished:
 
 @dataclass(frozen=True, slots=True)
 class DatanetPublished:
+    """AssetRegistry's `DatanetVersionPublished`: the roots and weights of a Datanet version."""
+
     datanet_id: Bytes32
     version: int
     content_root: Bytes32
@@ -54,6 +64,8 @@ class DatanetPublished:
 
 @dataclass(frozen=True, slots=True)
 class Credited:
+    """Settlement: a vault forwarded `amount`, `total` so far, in base units."""
+
     node: Address
     amount: int
     total: int
@@ -61,6 +73,8 @@ class Credited:
 
 @dataclass(frozen=True, slots=True)
 class BatchPosted:
+    """Settlement: a batch header; it can be activated from `active_from` (unix seconds)."""
+
     node: Address
     header: BatchHeader
     header_hash: Bytes32
@@ -69,6 +83,8 @@ class BatchPosted:
 
 @dataclass(frozen=True, slots=True)
 class BatchActivated:
+    """Settlement: payees may claim under this epoch; `cum_total` in base units."""
+
     node: Address
     epoch: int
     cum_total: int
@@ -103,11 +119,15 @@ class SharePaid:
 
 @dataclass(frozen=True, slots=True)
 class TreasuryChanged:
+    """Settlement: the new treasury."""
+
     treasury: Address
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawInitiated:
+    """ChannelEscrow: a payer began to withdraw; it can be finalized after `finalize_after` (unix seconds)."""
+
     channel_id: Bytes32
     amount: int
     finalize_after: int
@@ -131,7 +151,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class ChainEvent:
-    """An event and where the chain has it."""
+    """An event and the log it was parsed from."""
 
     log: Log
     event: Event
@@ -197,12 +217,12 @@ _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
 
 
 def topics_of(contract: str) -> tuple[Bytes32, ...]:
-    """The first topics of the followed events of a contract."""
+    """The first topics of the events of a contract that the node follows."""
     return tuple(abi_of(contract).events[name].topic for name in _PARSERS[contract])
 
 
 def parse(contract: str, log: Log) -> Event | None:
-    """The event behind a log of `contract`; None for one that is not followed. UnexpectedAnswer if malformed."""
+    """Parses a log of `contract`; None if the node does not follow this event. Raises UnexpectedAnswer."""
     for name, parser in _PARSERS[contract].items():
         event = abi_of(contract).events[name]
         if log.topics and log.topics[0] == event.topic:
@@ -211,6 +231,6 @@ def parse(contract: str, log: Log) -> Event | None:
 
 
 def concerns(event: Event, node: Address) -> bool:
-    """Whether an event is of `node`, or of no node in particular."""
+    """Whether an event is about `node` or about no particular node."""
     named = event.price_list.node if isinstance(event, PriceListRegistered) else getattr(event, "node", node)
     return bool(named == node)

@@ -1,4 +1,4 @@
-"""Follows the contracts' events: from a stored cursor onwards, block by block, undoing what a reorganisation undid."""
+"""Follows the contracts' events from a stored cursor, and rolls back events that a reorganisation removed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ BLOCK_RANGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What is followed: the contracts by address, the node whose events matter, and where its history starts.
+class WatchedContracts:
+    """The contracts to follow, by address, and the node whose events are kept. first_block: where reading begins.
 
-    `confirmations`: how many blocks must lie above an event before the node relies on it.
+    confirmations: how many blocks must lie above an event before the node relies on it.
     """
 
     contracts: Mapping[Address, str]
@@ -28,23 +28,26 @@ class Watch:
     confirmations: int = 0
 
     def topics(self) -> tuple[Bytes32, ...]:
+        """The first topics of every followed event."""
         return tuple(topic for name in self.contracts.values() for topic in events.topics_of(name))
 
 
 class ChainFollower:
-    """The chain's events as far as they are read and stored. Any number of tasks may poll and look."""
+    """The events that are read and stored. Any number of tasks may call `poll` and read the properties."""
 
-    def __init__(self, database: Database, client: ChainClient, watch: Watch) -> None:
+    def __init__(self, database: Database, client: ChainClient, watch: WatchedContracts) -> None:
         self._database, self._client, self._watch = database, client, watch
         self._events: list[ChainEvent] = []
         self._checkpoints: list[Checkpoint] = []
         self._head: Block | None = None
         self.poll = SingleFlight(self._poll)
-        self.changes = 0  # grows whenever an event came or went, so that views know when they are old
+        self.changes = (
+            0  # grows whenever events are added or removed, so that cached views can tell that they are stale
+        )
 
     @classmethod
-    async def open(cls, database: Database, client: ChainClient, watch: Watch) -> "ChainFollower":
-        """A follower that has caught up with the chain."""
+    async def open(cls, database: Database, client: ChainClient, watch: WatchedContracts) -> "ChainFollower":
+        """Reads the stored events and catches up with the chain."""
         made = cls(database, client, watch)
         stored = await database.read(chain_events.every)
         made._checkpoints = list(await database.read(chain_events.checkpoints))
@@ -54,29 +57,29 @@ class ChainFollower:
 
     @property
     def head(self) -> Block:
-        """The newest block up to which everything is read."""
-        assert self._head is not None, "a follower is opened before it is asked"
+        """The newest block up to which all events are read."""
+        assert self._head is not None, "open() polls before it returns"
         return self._head
 
     @property
     def events(self) -> Sequence[ChainEvent]:
-        """Every event in the order of the chain, confirmed or not."""
+        """All events in the order of the chain, confirmed or not."""
         return tuple(self._events)
 
     @property
     def confirmed(self) -> Sequence[ChainEvent]:
-        """The events that enough blocks lie above."""
+        """The events with at least `confirmations` blocks above them."""
         deepest = self.head.number - self._watch.confirmations
         return tuple(event for event in self._events if event.log.block_number <= deepest)
 
     async def _poll(self) -> bool:
-        """Reads up to the chain's head; whether any event came or went."""
+        """Reads up to the chain's head. Returns whether any event was added or removed."""
         changed = await self._undo_reorganised()
         head = await self._client.head()
         while (position := self._position()) < head.number:
             changed |= await self._read(position + 1, min(position + BLOCK_RANGE, head.number))
         if self._checkpoints and self._checkpoints[0].block_hash != head.hash:
-            return await self._poll()  # the chain was reorganised between our questions
+            return await self._poll()  # the chain was reorganised between two of these calls
         self._head = head
         return changed
 
@@ -84,7 +87,7 @@ class ChainFollower:
         return self._checkpoints[0].block_number if self._checkpoints else self._watch.first_block - 1
 
     async def _read(self, first: int, last: int) -> bool:
-        """Stores the events of [first, last] with a checkpoint at `last`, if `last` is still the same block after."""
+        """Stores the events of [first, last] and a checkpoint at `last`, unless block `last` changed meanwhile."""
         end = await self._client.block(last)
         found = await self._client.logs(tuple(self._watch.contracts), self._watch.topics(), first, last)
         if end is None or await self._client.block(last) != end:
@@ -100,7 +103,7 @@ class ChainFollower:
         return bool(kept)
 
     async def _undo_reorganised(self) -> bool:
-        """Goes back to the newest checkpoint that is still on the chain and forgets what came after it."""
+        """Rolls back to the newest checkpoint that is still on the chain and deletes the events after it."""
         depth = 0
         for checkpoint in self._checkpoints:
             block = await self._client.block(checkpoint.block_number)

@@ -1,4 +1,4 @@
-"""A chain in memory: the shipped fake of ChainClient. It mines, forgets and reorganises when it is told to."""
+"""A chain in memory: a fake `ChainClient` whose tests decide when it mines, loses transactions or reorganises."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,13 +13,13 @@ GAS = 50_000
 BASE_FEE = 7
 Emitted = tuple[Address, tuple[Bytes32, ...], bytes]
 """Address, topics and data of an event, as a contract emits it."""
-Contract = Callable[[Address, bytes], Sequence[Emitted]]
-"""What an address does when `sender` calls it with `data`: events, or CallReverted."""
+FakeContract = Callable[[Address, bytes], Sequence[Emitted]]
+"""contract(sender, data): the events that a call emits. Raises CallReverted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A signed transaction that the chain has read."""
+    """A signed transaction, decoded."""
 
     hash: Bytes32
     sender: Address
@@ -30,16 +30,16 @@ class _Sent:
 
 @dataclass(slots=True)
 class MemoryChain:
-    """Blocks, waiting transactions, and what the contracts do. `automine`: each transaction gets a block at once.
+    """Blocks, pending transactions and contracts. automine: every transaction gets a block at once.
 
-    coins: what every account holds, in wei.
+    coins: the balance of every account, in wei. now: the next block's timestamp, in unix seconds.
     """
 
     chain_id: int = 31337
     automine: bool = True
     coins: int = 10**18
     now: int = 1_700_000_000
-    contracts: dict[Address, Contract] = field(default_factory=dict)
+    contracts: dict[Address, FakeContract] = field(default_factory=dict)
     waiting: dict[Bytes32, _Sent] = field(default_factory=dict)
     executed: list[_Sent] = field(default_factory=list)
     _blocks: list[Block] = field(default_factory=list)
@@ -50,13 +50,13 @@ class MemoryChain:
         self.mine()
 
     def mine(self) -> Block:
-        """A block with every waiting transaction whose number is next."""
+        """Mines a block with every pending transaction whose nonce is next."""
         number = len(self._blocks)
         block = Block(number, keccak(b"block %d fork %d" % (number, self._forks)), self.now, BASE_FEE)
         self._blocks.append(block)
         self._mined.append({})
         log_index = 0
-        for sent in sorted(self.waiting.values(), key=lambda one: one.nonce):
+        for sent in sorted(self.waiting.values(), key=lambda sent: sent.nonce):
             if sent.nonce == self._count(sent.sender):
                 self._mined[-1][sent.hash] = self._execute(sent, block, log_index)
                 log_index += len(self._mined[-1][sent.hash].logs)
@@ -65,7 +65,7 @@ class MemoryChain:
         return block
 
     def reorganise(self, depth: int, *, keep_waiting: bool = True) -> None:
-        """Drops the newest `depth` blocks; their transactions wait again or are forgotten. Mines an empty one."""
+        """Drops the newest `depth` blocks and mines an empty one. Their transactions are pending again or lost."""
         self._forks += 1
         dropped = {transaction_hash for mined in self._mined[-depth:] for transaction_hash in mined}
         del self._blocks[-depth:], self._mined[-depth:]
@@ -76,56 +76,73 @@ class MemoryChain:
         self.waiting = held if keep_waiting else {}
 
     def forget(self) -> None:
-        """Loses every waiting transaction, as a restarted node does."""
+        """Loses all pending transactions, as a restarted node does."""
         self.waiting.clear()
 
     async def head(self) -> Block:
+        """The newest block."""
         return self._blocks[-1]
 
     async def block(self, number: int) -> Block | None:
+        """The canonical block of a number; None above the head."""
         return self._blocks[number] if 0 <= number < len(self._blocks) else None
 
     async def code(self, address: Address) -> bytes:
+        """The code at an address; empty for an account without code."""
         return b"\x00" if address in self.contracts else b""
 
     async def funds(self, address: Address) -> int:
+        """The native coin of an account, in wei."""
         return self.coins
 
     async def call(self, call: Call, sender: Address | None = None) -> bytes:
+        """The return data of a call at the newest block. Raises CallReverted."""
         return b""
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
+        """The gas that a transaction needs. Raises CallReverted if it would fail."""
         self._run(sender, call)
         return GAS
 
     async def tip_fee(self) -> int:
+        """A priority fee that is accepted soon, in wei per gas."""
         return 1
 
     async def nonce(self, address: Address) -> int:
+        """The number of mined transactions of an account."""
         return self._count(address)
 
     async def send_raw(self, raw: bytes) -> Bytes32:
+        """Sends a signed transaction and returns its hash. Raises TransactionRefused."""
         sent = _read(raw)
         if sent.nonce < self._count(sent.sender):
             raise NonceTooLow("nonce too low")
-        rivals = [one for one in self.waiting.values() if (one.sender, one.nonce) == (sent.sender, sent.nonce)]
+        rivals = [held for held in self.waiting.values() if (held.sender, held.nonce) == (sent.sender, sent.nonce)]
         if any(sent.hash != rival.hash and sent.max_fee * 10 < rival.max_fee * 11 for rival in rivals):
             raise Underpriced("replacement transaction underpriced")
-        self.waiting = {h: one for h, one in self.waiting.items() if one not in rivals} | {sent.hash: sent}
+        self.waiting = {h: held for h, held in self.waiting.items() if held not in rivals} | {sent.hash: sent}
         if self.automine:
             self.mine()
         return sent.hash
 
     async def knows(self, transaction_hash: Bytes32) -> bool:
+        """Whether the transaction is mined or pending."""
         return transaction_hash in self.waiting or await self.inclusion(transaction_hash) is not None
 
     async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
+        """The block and the result of a mined transaction; None if it is not mined."""
         return next((mined[transaction_hash] for mined in self._mined if transaction_hash in mined), None)
 
     async def logs(
         self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
     ) -> list[Log]:
-        found = (log for mined in self._mined[from_block : to_block + 1] for one in mined.values() for log in one.logs)
+        """The events of these contracts with one of these first topics, in the order of the chain."""
+        found = (
+            log
+            for mined in self._mined[from_block : to_block + 1]
+            for inclusion in mined.values()
+            for log in inclusion.logs
+        )
         return sorted((log for log in found if log.address in addresses and log.topics[0] in topics), key=_place)
 
     def _count(self, sender: Address) -> int:
@@ -154,7 +171,7 @@ def _place(log: Log) -> tuple[int, int]:
 
 
 def _read(raw: bytes) -> _Sent:
-    """The transaction behind signed bytes of type 2 (EIP-1559)."""
+    """Decodes a signed transaction of type 2 (EIP-1559)."""
     fields = rlp.decode(raw[1:])
     _, nonce, _, max_fee, _, to, _, data, _, y_parity, r, s = fields
     signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([27 + int.from_bytes(y_parity)])

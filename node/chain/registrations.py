@@ -1,4 +1,4 @@
-"""Prices, terms, adapters and Datanets as the registries have them: confirmed events, answered from memory."""
+"""Prices, terms, adapters and Datanets in the registries, built in memory from confirmed events."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _V = TypeVar("_V", PriceList, Terms)
 
 @dataclass(slots=True)
 class _View:
-    """Everything that is registered, by key, in the order of registration."""
+    """All registrations by key, in the order of registration."""
 
     prices: dict[Bytes32, list[Registered[PriceList]]] = field(default_factory=dict)
     terms: dict[Bytes32, list[Registered[Terms]]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class _View:
 
 
 class ChainRegistrations:
-    """The registries' state for one node and base model. `refresh` after each poll of the follower."""
+    """The registries' state for one node and base model. Call `refresh` after each poll of the follower."""
 
     def __init__(self, follower: ChainFollower, node: Address, base_digest: Bytes32) -> None:
         self._follower, self._node, self._base = follower, node, base_digest
@@ -41,57 +41,61 @@ class ChainRegistrations:
         self.refresh()
 
     def refresh(self) -> None:
-        """Takes over what the follower has confirmed."""
+        """Rebuilds the state from the confirmed events."""
         self._view = _view_of(self._follower.confirmed)
 
     def price_list_at(self, adapter_key: Bytes32, at: int) -> Registered[PriceList] | None:
-        """The list in force for this adapter at `at`: its own, else the node's default."""
+        """The price list in force for an adapter at `at` (unix seconds): its own, else the node's default."""
         own = _holding(self._view.prices.get(adapter_key, []), at)
         return own or _holding(self._view.prices.get(ZERO_BYTES32, []), at)
 
     def terms_at(self, adapter_key: Bytes32, at: int) -> Registered[Terms] | None:
+        """The terms in force for an adapter at `at`; None if there are none."""
         return _holding(self._view.terms.get(adapter_key, []), at)
 
     def terms_from(self, adapter_key: Bytes32) -> int | None:
-        """Since when an adapter has terms; None if it never had."""
+        """Since when an adapter has terms, in unix seconds; None if it never had terms."""
         windows = self._view.terms.get(adapter_key)
         return windows[0].from_ if windows else None
 
     def adapter_key_of(self, adapter_digest: str | None) -> Bytes32:
-        """The key of the adapter's first publication with terms for this base; else one with id and version 0.
+        """The key of the adapter's first publication with terms for this base, else the key with id and version 0.
 
-        The first publisher counts: whoever publishes the same weights later does not earn their royalty. A publication
-        without terms does not count yet: first terms hold from their block on, so a receipt that was dated before this
-        node saw them would name none where the ledger demands them, and no batch could ever take it.
+        Only the first publisher counts: publishing the same weights later does not earn the royalty. A publication
+        without terms does not count yet. Terms are in force from their block on, so a receipt from before this node saw
+        them would name no terms where the ledger requires them, and no batch could contain it.
         """
         if adapter_digest is None:
             return BASE_KEY
         digest = Bytes32(bytes.fromhex(adapter_digest))
         published = self._view.adapters.get((digest, self._base), [])
-        keys = (one.adapter_key for one in published if one.adapter_key in self._view.terms)
+        keys = (version.adapter_key for version in published if version.adapter_key in self._view.terms)
         return next(keys, unregistered_key(digest, self._base))
 
     def adapter(self, key: Bytes32) -> AdapterPublished | None:
-        """The publication behind an adapter key."""
-        versions = (one for published in self._view.adapters.values() for one in published)
-        return next((one for one in versions if one.adapter_key == key), None)
+        """The publication with this adapter key; None if there is none."""
+        versions = (version for published in self._view.adapters.values() for version in published)
+        return next((version for version in versions if version.adapter_key == key), None)
 
     def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished | None:
+        """The publication of a Datanet version; None if it is not published."""
         return self._view.datanets.get((datanet_id, version))
 
     def datanets(self) -> Sequence[DatanetPublished]:
-        """Every published Datanet version, in the order of publication."""
+        """All published Datanet versions, in the order of publication."""
         return tuple(self._view.datanets.values())
 
     def all_terms(self) -> Sequence[Registered[Terms]]:
-        """Every registered window of terms."""
+        """All registered terms with their validity windows."""
         return tuple(window for windows in self._view.terms.values() for window in windows)
 
     def operator_at(self, at: int) -> Address | None:
-        """Whose signature was the node's at `at`, as far as rotations tell; None before the first rotation."""
-        return next((one.operator for one in reversed(self._view.operators) if one.valid_from <= at), None)
+        """The operator who signed for the node at `at` (unix seconds); None before the first rotation."""
+        rotations = reversed(self._view.operators)
+        return next((rotation.operator for rotation in rotations if rotation.valid_from <= at), None)
 
     def head_time(self) -> int:
+        """The timestamp of the newest followed block, in unix seconds."""
         return self._follower.head.timestamp
 
 
@@ -100,7 +104,7 @@ def _holding(windows: Sequence[Registered[_V]], at: int) -> Registered[_V] | Non
 
 
 def _windows(starts: Sequence[int]) -> list[tuple[int, int | None]]:
-    """Each start with the moment at which its successor takes over."""
+    """Each start with the start of its successor, None for the last."""
     return list(zip(starts, [*starts[1:], None], strict=True))
 
 
@@ -108,7 +112,7 @@ def _view_of(events: Iterable[ChainEvent]) -> _View:
     view = _View()
     lists: dict[Bytes32, list[PriceListRegistered]] = {}
     agreed: dict[Bytes32, list[TermsRegistered]] = {}
-    for event in (one.event for one in events):
+    for event in (followed.event for followed in events):
         match event:
             case PriceListRegistered():
                 lists.setdefault(event.price_list.adapter_key, []).append(event)
@@ -123,9 +127,9 @@ def _view_of(events: Iterable[ChainEvent]) -> _View:
             case _:
                 pass
     for key, prices in lists.items():
-        windows = _windows([one.valid_from for one in prices])
-        view.prices[key] = [Registered(one.price_list, *window) for one, window in zip(prices, windows, strict=True)]
+        windows = _windows([event.valid_from for event in prices])
+        view.prices[key] = [Registered(p.price_list, *window) for p, window in zip(prices, windows, strict=True)]
     for key, terms in agreed.items():
-        windows = _windows([one.valid_from for one in terms])
-        view.terms[key] = [Registered(one.terms, *window) for one, window in zip(terms, windows, strict=True)]
+        windows = _windows([event.valid_from for event in terms])
+        view.terms[key] = [Registered(t.terms, *window) for t, window in zip(terms, windows, strict=True)]
     return view

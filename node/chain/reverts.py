@@ -1,4 +1,4 @@
-"""Revert data in words: `Error(string)`, `Panic(uint256)`, or a custom error of one of our contracts."""
+"""Revert data as text: `Error(string)`, `Panic(uint256)`, or a custom error of one of our contracts."""
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -23,7 +23,7 @@ def revert_reason(data: bytes) -> str | None:
 
 
 def error_selector(contract: str, name: str) -> bytes:
-    """The four bytes that name a custom error."""
+    """The selector of a custom error."""
     return next(selector for selector, (found, _) in abi_of(contract).errors.items() if found == name)
 
 

@@ -1,4 +1,4 @@
-"""The chain client over JSON-RPC: web3's HTTP provider, called in threads, every call bounded in time."""
+"""The chain client over JSON-RPC: web3's HTTP provider, called in threads, with a time limit for every call."""
 
 import asyncio
 import sys
@@ -23,6 +23,7 @@ from node.chain.errors import (
     WrongChain,
 )
 from node.chain.reverts import revert_reason
+from node.redaction import Redactor
 
 _T = TypeVar("_T")
 
@@ -44,13 +45,14 @@ class RpcClient:
 
     def __init__(self, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._url, self._chain_id, self._timeout_s = rpc_url, chain_id, timeout_s
+        self._redact = Redactor([rpc_url])
         self._provider = HTTPProvider(
             rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
         )
 
     @classmethod
     async def connect(cls, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> Self:
-        """A client of the chain `chain_id`; ChainUnavailable or WrongChain otherwise."""
+        """A client of the chain `chain_id`. Raises ChainUnavailable or WrongChain."""
         client = cls(rpc_url, chain_id, timeout_s)
         served = await client._get(_number, "eth_chainId")
         if served != chain_id:
@@ -59,36 +61,46 @@ class RpcClient:
 
     @property
     def chain_id(self) -> int:
+        """The id that transactions and signatures are bound to."""
         return self._chain_id
 
     async def head(self) -> Block:
+        """The newest block."""
         return await self._get(_block, "eth_getBlockByNumber", "latest", False)
 
     async def block(self, number: int) -> Block | None:
+        """The canonical block of a number; None above the head."""
         return await self._get(_or_none(_block), "eth_getBlockByNumber", hex(number), False)
 
     async def code(self, address: Address) -> bytes:
+        """The code at an address; empty for an account without code."""
         return await self._get(_bytes, "eth_getCode", address, "latest")
 
     async def funds(self, address: Address) -> int:
+        """The native coin of an account, in wei."""
         return await self._get(_number, "eth_getBalance", address, "latest")
 
     async def call(self, call: Call, sender: Address | None = None) -> bytes:
+        """The return data of a call at the newest block. Raises CallReverted."""
         return await self._get(_bytes, "eth_call", _message(call, sender), "latest")
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
+        """The gas that a transaction needs. Raises CallReverted if it would fail."""
         return await self._get(_number, "eth_estimateGas", _message(call, sender))
 
     async def tip_fee(self) -> int:
+        """A priority fee that is accepted soon, in wei per gas."""
         try:
             return await self._get(_number, "eth_maxPriorityFeePerGas")
         except CallRefused:  # the method is optional
             return FALLBACK_TIP_WEI
 
     async def nonce(self, address: Address) -> int:
+        """The number of mined transactions of an account."""
         return await self._get(_number, "eth_getTransactionCount", address, "latest")
 
     async def send_raw(self, raw: bytes) -> Bytes32:
+        """Sends a signed transaction and returns its hash. Raises TransactionRefused."""
         try:
             await self._ask("eth_sendRawTransaction", _hex(raw))
         except CallReverted as error:
@@ -99,14 +111,17 @@ class RpcClient:
         return keccak(raw)
 
     async def knows(self, transaction_hash: Bytes32) -> bool:
+        """Whether the transaction is mined or pending."""
         return await self._ask("eth_getTransactionByHash", _hex(transaction_hash)) is not None
 
     async def inclusion(self, transaction_hash: Bytes32) -> Inclusion | None:
+        """The block and the result of a mined transaction; None if it is not mined."""
         return await self._get(_or_none(_inclusion), "eth_getTransactionReceipt", _hex(transaction_hash))
 
     async def logs(
         self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
     ) -> list[Log]:
+        """The events of these contracts with one of these first topics, in the order of the chain."""
         wanted = {
             "address": list(addresses),
             "topics": [[_hex(topic) for topic in topics]],
@@ -122,10 +137,10 @@ class RpcClient:
         try:
             return parse(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ChainUnavailable(self._url, f"{method} was answered with something else") from error
+            raise ChainUnavailable(self._url, f"{method} returned a malformed result") from error
 
     async def _ask(self, method: str, *params: Any) -> Any:
-        """The result of one JSON-RPC call, or its error as one of ours."""
+        """The result of one JSON-RPC call. An error in the answer is raised as a ChainError."""
         request = asyncio.to_thread(self._provider.make_request, RPCEndpoint(method), list(params))
         try:
             answer: Any = await asyncio.wait_for(request, self._timeout_s + 1)
@@ -134,17 +149,20 @@ class RpcClient:
         except (OSError, ValueError, Web3Exception) as error:  # requests' errors are OSErrors, no JSON is a ValueError
             raise ChainUnavailable(self._url, f"{method}: {type(error).__name__}") from error
         if not isinstance(answer, Mapping) or not answer.keys() & {"result", "error"}:
-            raise ChainUnavailable(self._url, f"{method} was answered without a result")
+            raise ChainUnavailable(self._url, f"{method} returned no result")
         if answer.get("error") is not None:
-            raise _error(method, answer["error"])
+            raise _error(method, answer["error"], self._redact)
         return answer.get("result")
 
 
-def _error(method: str, error: Any) -> ChainError:
-    """JSON-RPC code 3, or data with a revert's message, is a contract's refusal (Geth's convention)."""
+def _error(method: str, error: Any, redact: Redactor) -> ChainError:
+    """Code 3, or a message about a revert, means that a contract reverted (Geth's convention).
+
+    A provider's message may quote the API key, so it is redacted.
+    """
     if not isinstance(error, Mapping):
-        return CallRefused(method, str(error))
-    reason, data = str(error.get("message", error)), error.get("data")
+        return CallRefused(method, redact(str(error)))
+    reason, data = redact(str(error.get("message", error))), error.get("data")
     raw = data.get("data") if isinstance(data, Mapping) else data
     if error.get("code") == 3 or "revert" in reason.lower():
         returned = _bytes(raw) if isinstance(raw, str) and raw.startswith("0x") else b""
@@ -177,7 +195,7 @@ def _inclusion(found: Mapping[str, Any]) -> Inclusion:
         succeeded=_number(found["status"]) == 1,
         gas_used=_number(found["gasUsed"]),
         gas_price=_number(found.get("effectiveGasPrice") or "0x0"),
-        logs=tuple(_log(one) for one in found["logs"]),
+        logs=tuple(map(_log, found["logs"])),
     )
 
 

@@ -1,4 +1,4 @@
-"""One run at a time of something that many ask for, and nobody gets an answer older than the question."""
+"""Runs an expensive coroutine at most once at a time for any number of callers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,8 @@ _T = TypeVar("_T")
 class SingleFlight(Generic[_T]):
     """Runs a coroutine function, never twice at once.
 
-    Callers that come during a run share the one after it, whose view is as new as their question. A caller that is
-    cancelled stops no run.
+    Callers that arrive during a run share the next run, so that no result is older than its call. Cancelling a caller
+    does not stop a run.
     """
 
     def __init__(self, run: Callable[[], Awaitable[_T]]) -> None:
@@ -21,7 +21,8 @@ class SingleFlight(Generic[_T]):
         self._next: asyncio.Future[_T] | None = None
 
     async def __call__(self) -> _T:
-        if self._next is not None:  # has not begun yet
+        """The result of a run that began after this call."""
+        if self._next is not None:  # the next run has not begun yet
             return await asyncio.shield(self._next)
         if self._current is not None and not self._current.done():
             self._next = asyncio.ensure_future(self._after(self._current))
@@ -30,7 +31,7 @@ class SingleFlight(Generic[_T]):
         return await asyncio.shield(self._current)
 
     async def close(self) -> None:
-        """Cancels what runs and waits until it has ended."""
+        """Cancels all runs and waits until they have ended."""
         for running in (self._next, self._current):
             if running is not None and not running.done():
                 running.cancel()

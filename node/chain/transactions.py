@@ -11,17 +11,21 @@ _TYPE = b"\x02"
 
 
 class TransactionSigner(Protocol):
-    """A key that signs 32-byte digests: r ‖ s ‖ v, v = 27 or 28."""
+    """A key that signs 32-byte digests. A signature is r ‖ s ‖ v with v = 27 or 28."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The address that the signatures recover to."""
+        ...
 
-    def sign(self, digest: bytes) -> bytes: ...
+    def sign(self, digest: bytes) -> bytes:
+        """The signature of a digest."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What is signed. Fees in wei per gas."""
+    """A transaction before it is signed. Fees in wei per gas."""
 
     chain_id: int
     nonce: int
@@ -34,14 +38,14 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """The bytes that go out, and the hash by which the chain knows them."""
+    """The bytes to broadcast and the transaction hash."""
 
     raw: bytes
     hash: Bytes32
 
 
 def sign_transaction(transaction: Transaction, signer: TransactionSigner) -> SignedTransaction:
-    """0x02 ‖ rlp(chainId, nonce, tip, maxFee, gas, to, 0, data, [], yParity, r, s), EIP-1559."""
+    """Signs a transaction: 0x02 ‖ rlp(chainId, nonce, tip, maxFee, gas, to, 0, data, [], yParity, r, s), EIP-1559."""
     fields = [
         transaction.chain_id,
         transaction.nonce,

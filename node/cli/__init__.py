@@ -1,1 +1,3 @@
-"""The command line. Modules load late: `--help` must not wait for torch, and a client verb must not need it."""
+"""The command line. Heavy modules are imported inside the verbs: `--help` must not wait for torch, and the verbs of
+clients must work without it.
+"""

@@ -14,45 +14,51 @@ if TYPE_CHECKING:
     from contracts.crypto import PrivateKey
     from node.home.keystore import Entry, Keystores
 
-app = typer.Typer(help="Create, import and list the keys of this home.", no_args_is_help=True)
+app = typer.Typer(help="Create, import and list the accounts of this home.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A name for the account.")]
 PasswordFile = Annotated[
-    Path | None, typer.Option("--password-file", help="A file whose first line is the password; asked for if left out.")
+    Path | None,
+    typer.Option("--password-file", help="A file whose first line is the password. Without it, you are asked."),
 ]
 
 
 @app.command()
 def new(context: typer.Context, name: Name, password_file: PasswordFile = None) -> None:
-    """Create a key and keep it under a name."""
+    """Create an account: a new key in a password-protected keystore."""
     shared = context_of(context)
     stores = keystores(shared)
-    _tell(shared, stores.create(name, _new_password(shared, password_file)), "created")
+    _report(shared, stores.create(name, _new_password(shared, password_file)), "created")
 
 
 @app.command("import")
 def import_(
     context: typer.Context,
     name: Name,
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A keystore or a key in hex; - reads it from stdin.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A keystore, or a file with a private key in hex; - reads the key from stdin."
+        ),
+    ],
     password_file: PasswordFile = None,
 ) -> None:
-    """Keep a key from elsewhere. It is read from a file, never from the command line, where others could see it."""
+    """Import a key from a file. Keys are never taken from the command line, where other users could see them."""
     shared = context_of(context)
     stores = keystores(shared)
     password = _new_password(shared, password_file)
-    _tell(shared, stores.add(name, _key_in(source, password), password), "imported")
+    _report(shared, stores.add(name, _key_in(source, password), password), "imported")
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the accounts of this home, and the public ones while its node runs with --dev."""
-    from node.home.keystore import dev_account, dev_names
+    """List the accounts of this home, and the public development accounts while its node runs with --dev."""
+    from node.home.dev_accounts import dev_account_keys
 
     shared = context_of(context)
     rows = [_row(entry) for entry in keystores(shared).entries()]
     if _in_development(shared):
-        keys = [(name, dev_account(name)) for name in dev_names()]
-        rows += [{"name": name, "address": key.address, "path": None} for name, key in keys if key is not None]
+        keys = dev_account_keys().items()
+        rows += [{"name": name, "address": key.address, "path": None} for name, key in keys]
     if shared.as_json:
         shared.emit(rows)
         return
@@ -63,9 +69,9 @@ def list_(context: typer.Context) -> None:
 
 
 @app.command()
-def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A name or an address.")]) -> None:
-    """Print the address behind a name."""
-    from node.home.keystore import dev_account
+def show(context: typer.Context, name: Annotated[str, typer.Argument(help="An account name or an address.")]) -> None:
+    """Print the address of an account."""
+    from node.home.dev_accounts import dev_account
 
     shared = context_of(context)
     key = dev_account(name) if _in_development(shared) else None
@@ -78,7 +84,7 @@ def show(context: typer.Context, name: Annotated[str, typer.Argument(help="A nam
 
 def _in_development(shared: Context) -> bool:
     """Whether this home's node uses the public development keys."""
-    from node.home.folder import Running
+    from node.home.run_file import Running
 
     running = Running.read(shared.home)
     return shared.settings().dev or (running is not None and running.mode == "dev")
@@ -88,7 +94,7 @@ def keystores(shared: Context) -> "Keystores":
     """The keystores of the home that this command is about."""
     from node.home.keystore import Keystores
 
-    return Keystores(shared.home / "keystores")
+    return Keystores.of_home(shared.home)
 
 
 def _new_password(shared: Context, password_file: Path | None) -> str:
@@ -117,7 +123,7 @@ def _key_in(source: Path, password: str) -> "PrivateKey":
         raise UsageFailure(f"there is no file {source}", fix="give a keystore, a file with a key in hex, or -")
     if text.lstrip().startswith("{"):
         if str(source) == "-":
-            raise UsageFailure("a keystore is read from a file only", fix="save it and give its path")
+            raise UsageFailure("a keystore cannot be read from stdin", fix="save it to a file and give its path")
         return decrypt(source, password, source.name)
     try:
         return PrivateKey(to_bytes32(bytes.fromhex(text.strip().removeprefix("0x"))))
@@ -131,9 +137,9 @@ def _row(entry: "Entry") -> dict[str, str | None]:
     return {"name": entry.name, "address": entry.address, "path": str(entry.path)}
 
 
-def _tell(shared: Context, entry: "Entry", verb: str) -> None:
+def _report(shared: Context, entry: "Entry", verb: str) -> None:
     if shared.as_json:
         shared.emit(_row(entry))
         return
     shared.console.print(f"{verb} {entry.name} {entry.address}")
-    shared.console.print(f"  in {entry.path}; back it up, nobody can restore it")
+    shared.console.print(f"  in {entry.path}. Back it up: nobody else can restore it")

@@ -1,18 +1,24 @@
-"""The command tree, and the one place where failures become exit codes."""
+"""The command tree, and the only place where failures become exit codes."""
 
 import json
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import account, adapter, chain, chat, config, earnings, node_state, pay, receipts, settle, start
+from node.cli import account, adapter, chain, chat, earnings, node_state, pay, receipts, settings, settle, start
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
+
+if TYPE_CHECKING:
+    from node.redaction import Redactor
 
 _GLOBAL_FLAGS = {"--json", "--no-color", "-v", "--verbose"}
 _GLOBAL_VALUES = {"--config", "--home"}
@@ -38,26 +44,28 @@ for _plugin in entry_points(group="openlora.commands"):
 app.command()(node_state.ps)
 app.command()(node_state.status)
 app.command()(node_state.doctor)
-app.add_typer(config.app, name="config")
+app.add_typer(settings.app, name="config")
 
 
 @app.callback()
 def options(
     context: typer.Context,
     *,
-    config_file: Annotated[Path | None, typer.Option("--config", help="Settings as TOML.")] = None,
-    home: Annotated[Path | None, typer.Option(help="The node's folder; default ~/.openlora.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, no moving bars.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, show tracebacks.")] = False,
+    config_file: Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")] = None,
+    home: Annotated[Path | None, typer.Option(help="The home: the node's folder. Default: ~/.openlora.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Write without colours and progress bars.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log debug events and show tracebacks of errors.")
+    ] = False,
 ) -> None:
-    """These options may stand anywhere on the line."""
+    """These options may appear anywhere on the command line."""
     context.obj = Context({"config": config_file, "home": home}, as_json, verbose, not no_color)
 
 
 @app.command()
 def version(context: typer.Context) -> None:
-    """Print the version."""
+    """Print the version of this software."""
     shared = context_of(context)
     if shared.as_json:
         shared.emit({"version": VERSION})
@@ -66,31 +74,42 @@ def version(context: typer.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0, or the code of what went wrong."""
+    """Runs one command line and exits: with 0, or with the exit code of the failure."""
     given = hoisted(sys.argv[1:] if arguments is None else arguments)
     try:
         app(given, prog_name="openlora")
     except Exception as error:
-        if "-v" in given or "--verbose" in given:
-            raise
         code = exit_code_of(error)
-        _tell(error if code is not None else Unexpected(error), as_json="--json" in given)
+        _report(error if code is not None else Unexpected(error), given)
         sys.exit(1 if code is None else code)
 
 
-def _tell(error: Exception, *, as_json: bool) -> None:
+def _report(error: Exception, given: Sequence[str]) -> None:
+    """Writes a failure to stderr, with its traceback under --verbose, and without the secrets of configured URLs."""
+    text = "".join(traceback.format_exception(error)) if {"-v", "--verbose"} & set(given) else ""
     fix = getattr(error, "fix", None)
-    if as_json:
-        told = {"message": str(error), "fix": fix, "code": getattr(error, "code", None)}
-        sys.stderr.write(json.dumps({"error": told}) + "\n")
-        return
-    sys.stderr.write(f"error: {error}\n")
-    if isinstance(error, Failure) and fix:
-        sys.stderr.write(f"  fix: {fix}\n")
+    if "--json" in given:
+        body = {"message": str(error), "fix": fix, "code": getattr(error, "code", None)}
+        text += json.dumps({"error": body}) + "\n"
+    else:
+        text += f"error: {error}\n" + (f"  fix: {fix}\n" if isinstance(error, Failure) and fix else "")
+    sys.stderr.write(_redactor(given)(text))
+
+
+def _redactor(given: Sequence[str]) -> "Redactor":
+    """Knows the URLs of this command line, of the environment, and of the settings files if they can be read."""
+    from node.config import SettingsError, known_urls, load
+    from node.redaction import Redactor
+
+    words = dict(pairwise(word for option in given for word in option.split("=", 1)))
+    urls = known_urls(given)
+    with suppress(SettingsError):
+        urls += load({"home": words.get("--home"), "config": words.get("--config")}).settings.redactor.urls
+    return Redactor(urls)
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
-    """The same line with the global options first, where the parser wants them; nothing after `--` moves."""
+    """The same words with the global options first, where the parser expects them. Words after `--` do not move."""
     front: list[str] = []
     rest: list[str] = []
     queue = list(arguments)

@@ -1,4 +1,4 @@
-"""What `start` says once the node is ready: where it is, whose keys it uses, and what to type next."""
+"""The banner of `start`: the URLs, keys, contracts, models and prices of a node that is ready, and a first command."""
 
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,9 @@ from contracts.crypto import ZERO_BYTES32
 from local_chain.accounts import DEV_MNEMONIC
 from node.cli.money import amount
 from node.dev import starter
-from node.home.keystore import dev_account, dev_names
+from node.home.dev_accounts import dev_account_keys
 from node.process.runtime import Ready
+from node.redaction import shown_url
 from node.version import VERSION
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ _SHOWN_ADAPTERS = 8
 
 
 def document(ready: Ready) -> dict[str, object]:
-    """The machine's form of the banner."""
+    """The banner as a JSON document."""
     running, paid = ready.running, ready.world.paid
-    told: dict[str, object] = {
+    shown: dict[str, object] = {
         "event": "ready",
         "version": VERSION,
         "pid": running.pid,
@@ -34,9 +35,9 @@ def document(ready: Ready) -> dict[str, object]:
         "readySeconds": round(ready.took_s, 2),
     }
     if paid is None:
-        return told
-    return told | {
-        "chainUrl": paid.rpc_url,
+        return shown
+    return shown | {
+        "chainUrl": shown_url(paid.rpc_url),
         "chainId": paid.deployment.chain_id,
         "node": paid.payments.receiver.vault,
         "contracts": paid.deployment.to_json(),
@@ -44,7 +45,7 @@ def document(ready: Ready) -> dict[str, object]:
 
 
 def lines(ready: Ready) -> list[str]:
-    """The banner, one line each, in rich's markup. "Ready in N s" comes last."""
+    """The banner's lines in rich's markup. The last line is "Ready in N s"."""
     world, paid = ready.world, ready.world.paid
     adapters = [card for card in world.service.models() if card.adapter is not None]
     said = [""]
@@ -52,13 +53,12 @@ def lines(ready: Ready) -> list[str]:
         said += [*_accounts(ready), *_contracts(paid)] if ready.running.mode == "dev" else _contracts(paid)
     said += [*_models(ready, adapters), *(_prices(paid) if paid else []), *_urls(ready), *_next(ready, adapters)]
     if ready.running.mode == "dev":
-        said += ["", "[bold red]DEV KEYS[/]: everybody knows these keys. Never send anything of value to them."]
+        said += ["", "[bold red]DEV KEYS[/]: these keys are public. Never send anything of value to them."]
     return [*said, "", f"Ready in {ready.took_s:.1f} s"]
 
 
 def _accounts(ready: Ready) -> list[str]:
-    keys = [(name, dev_account(name)) for name in dev_names()]
-    rows = [f"  {name:<15} {key.address}  0x{key.secret.hex()}" for name, key in keys if key is not None]
+    rows = [f"  {name:<15} {key.address}  0x{key.secret.hex()}" for name, key in dev_account_keys().items()]
     return ["Accounts (public development keys)", *rows, f"  mnemonic        {DEV_MNEMONIC}", ""]
 
 
@@ -71,7 +71,7 @@ def _contracts(paid: "Paid") -> list[str]:
         "Settlement": deployment.settlement,
         "this node": receiver.vault,
     }
-    chain = f"Chain     {paid.rpc_url}, chain id {deployment.chain_id}"
+    chain = f"Chain     {shown_url(paid.rpc_url)}, chain id {deployment.chain_id}"
     return [chain, *(f"  {name:<15} {address}" for name, address in named.items()), ""]
 
 
@@ -82,14 +82,14 @@ def _models(ready: Ready, adapters: "list[ModelCard]") -> list[str]:
     hardware = f"{service.device_name}, {service.dtype_name}, {service.context_tokens} tokens"
     return [
         f"Base      {escape(service.base_name)} ({hardware})",
-        f"Adapters  {names + more or 'none yet: python -m node adapter add SRC'}",
+        f"Adapters  {names + more or 'none yet; add one with: python -m node adapter add SRC'}",
     ]
 
 
 def _prices(paid: "Paid") -> list[str]:
     registered = paid.registrations.price_list_at(ZERO_BYTES32, paid.registrations.head_time())
     if registered is None:
-        return ["Prices    none registered yet: nothing can be sold"]
+        return ["Prices    none registered yet; paid requests are refused"]
     listed = registered.value
     parts = (("prompt", listed.prompt_per_m), ("cached", listed.cached_per_m), ("output", listed.output_per_m))
     return ["Prices    " + ", ".join(f"{amount(price)} {name}" for name, price in parts) + " per million tokens"]
@@ -107,7 +107,7 @@ def _urls(ready: Ready) -> list[str]:
 
 
 def _next(ready: Ready, adapters: "list[ModelCard]") -> list[str]:
-    """A line to paste into another terminal."""
+    """A command to paste into another terminal."""
     settings = ready.world.settings
     pack = starter.pack()
     examples = {adapter.name: adapter.example for adapter in pack.adapters} if settings.base == "starter" else {}

@@ -1,4 +1,4 @@
-"""`chain`: the private chain of this home. `start --dev` runs it by itself; these verbs run, fill or remove it."""
+"""`chain`: the private chain of this home. `start --dev` runs it by itself; these verbs run, fund or remove it."""
 
 import time
 from pathlib import Path
@@ -8,24 +8,26 @@ import typer
 
 from node.cli.context import Context, context_of
 from node.cli.failures import UsageFailure
+from node.cli.money import UNIT
 
 if TYPE_CHECKING:
     from contracts.crypto import Address
     from local_chain.home import ChainRun
 
-app = typer.Typer(help="Run, fill or remove this home's private chain.", no_args_is_help=True)
+app = typer.Typer(help="Run, fund or remove this home's private chain.", no_args_is_help=True)
 
-_OPEN = 10**18
-Rpc = Annotated[str | None, typer.Option("--rpc-url", help="The chain; default: the one that runs on this home.")]
+Rpc = Annotated[
+    str | None, typer.Option("--rpc-url", help="The chain's JSON-RPC URL. Default: the running chain of this home.")
+]
 
 
 @app.command()
 def up(
     context: typer.Context,
-    engine: Annotated[str, typer.Option(help="pyevm (needs no Node.js) or anvil.")] = "pyevm",
-    port: Annotated[int, typer.Option(help="0 takes any free port.")] = 8545,
+    engine: Annotated[str, typer.Option(help="pyevm, which needs no Node.js, or anvil.")] = "pyevm",
+    port: Annotated[int, typer.Option(help="The port of the JSON-RPC server; 0 takes any free port.")] = 8545,
 ) -> None:
-    """Run the chain with its contracts until Ctrl-C."""
+    """Run the chain, with the contracts deployed, until Ctrl-C."""
     from local_chain.backend import ENGINES
     from local_chain.launcher import start_chain
 
@@ -38,7 +40,7 @@ def up(
     try:
         shared.emit({"rpcUrl": chain.rpc_url, "pid": chain.pid, "engine": chain.engine, **chain.deployment.to_json()})
         if chain.adopted:
-            shared.errors.print(f"process {chain.pid} runs this chain already")
+            shared.errors.print(f"process {chain.pid} already runs this chain")
             return
         shared.errors.print("Ctrl-C stops the chain; its blocks stay")
         while chain.running():
@@ -51,7 +53,7 @@ def up(
 
 @app.command()
 def deploy(context: typer.Context, rpc_url: Rpc = None) -> None:
-    """Put the contracts on a running chain, or read where they stand."""
+    """Deploy the contracts that a running chain lacks, and print all addresses."""
     from local_chain.deploy import deploy as deploy_contracts
 
     shared = context_of(context)
@@ -61,12 +63,12 @@ def deploy(context: typer.Context, rpc_url: Rpc = None) -> None:
 @app.command()
 def fund(
     context: typer.Context,
-    account: Annotated[str, typer.Argument(help="An address, or the number of a development account.")],
-    open_amount: Annotated[int, typer.Option("--open", min=0, help="Whole OPEN to give.")] = 1_000,
-    eth_amount: Annotated[int, typer.Option("--eth", min=0, help="Whole ETH to give.")] = 1,
+    account: Annotated[str, typer.Argument(help="An address, or the index of a development account.")],
+    open_amount: Annotated[int, typer.Option("--open", min=0, help="Whole OPEN to transfer.")] = 1_000,
+    eth_amount: Annotated[int, typer.Option("--eth", min=0, help="Whole ETH to transfer.")] = 1,
     rpc_url: Rpc = None,
 ) -> None:
-    """Give an account OPEN and ETH from account 0."""
+    """Transfer OPEN and ETH from development account 0."""
     from local_chain.accounts import dev_accounts
     from local_chain.deploy import deploy as deploy_contracts
     from local_chain.transactor import Transactor, connect, contract
@@ -78,7 +80,7 @@ def fund(
     giver = Transactor(connect(url), dev_accounts()[0])
     token = contract(giver.web3, "OpenToken", token_address)
     if open_amount:
-        giver.call(token, "transfer", to, open_amount * _OPEN)
+        giver.call(token, "transfer", to, open_amount * UNIT)
     if eth_amount:
         giver.pay(to, eth_amount * 10**18)
     shared.emit({"address": to, "open": str(token.functions.balanceOf(to).call())})
@@ -87,9 +89,9 @@ def fund(
 @app.command()
 def reset(
     context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # a flag of the line
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove the chain's files. Balances, receipts and earnings on it are lost."""
+    """Remove the chain's files. All balances and earnings on it are lost."""
     from local_chain.home import ChainHome
 
     shared = context_of(context)
@@ -100,7 +102,7 @@ def reset(
 
 
 def _home(shared: Context) -> Path:
-    """The chain's own folder within the node's home."""
+    """The folder of the chain within the home."""
     return shared.home / "chain"
 
 
@@ -125,4 +127,6 @@ def _address(account: str) -> "Address":
         return to_address(account)
     except ValueError as error:
         last = DEV_ACCOUNT_COUNT - 1
-        raise UsageFailure(str(error), fix=f"give an address, or the number of an account from 0 to {last}") from error
+        raise UsageFailure(
+            str(error), fix=f"give an address, or the index of a development account, 0 to {last}"
+        ) from error

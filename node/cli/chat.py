@@ -1,4 +1,4 @@
-"""`chat`: one question, or a conversation; tokens as they come, the receipt at the end."""
+"""`chat`: one question or a conversation. Tokens are printed as they arrive, and the receipt after the last."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -7,9 +7,10 @@ import typer
 
 from node.cli.context import Context, context_of
 from node.cli.money import base_units
+from node.cli.options import NodeUrl, PayingAccount
 
 if TYPE_CHECKING:
-    from node.cli.chat_session import Session
+    from node.cli.chat_session import ChatSession
 
 Messages = list[dict[str, str]]
 
@@ -17,22 +18,28 @@ Messages = list[dict[str, str]]
 def chat(
     context: typer.Context,
     *,
-    model: Annotated[str | None, typer.Argument(help="A name from GET /v1/models; the base when left out.")] = None,
-    prompt: Annotated[str | None, typer.Argument(help="The question; a conversation when left out.")] = None,
-    pay: Annotated[bool, typer.Option("--pay", help="Sign and pay; opens and funds a channel when needed.")] = False,
-    max_cost: Annotated[str | None, typer.Option(help="Sign for no more: base units, or such as 0.01OPEN.")] = None,
-    account: Annotated[str | None, typer.Option(help="Who pays; default: payer.")] = None,
-    node: Annotated[str | None, typer.Option(help="The node's URL.")] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Output tokens at most.")] = 128,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 always takes the likeliest token.")] = 0.0,
+    model: Annotated[str | None, typer.Argument(help="A model that the node serves. Default: its base model.")] = None,
+    prompt: Annotated[str | None, typer.Argument(help="The question. Without it, a conversation starts.")] = None,
+    pay: Annotated[
+        bool, typer.Option("--pay", help="Pay for the answer. Opens and funds a channel if needed.")
+    ] = False,
+    max_cost: Annotated[
+        str | None, typer.Option(help="The most that one answer may cost, in base units or with a unit: 0.01OPEN.")
+    ] = None,
+    account: PayingAccount = None,
+    node: NodeUrl = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most output tokens.")] = 128,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="The sampling temperature; 0 always takes the likeliest token.")
+    ] = 0.0,
 ) -> None:
-    """Ask a model: one question, or a conversation until Ctrl-D."""
-    from node.cli.chat_session import Sampling, Session
+    """Ask a model one question, or hold a conversation until Ctrl-D."""
+    from node.cli.chat_session import ChatSession, Sampling
     from node.cli.wallet import wallet
 
     shared = context_of(context)
     auth = wallet(shared, account, base_units(max_cost) if max_cost else None) if pay else None
-    with Session.open(shared, node, Sampling(max_tokens, temperature), auth) as session:
+    with ChatSession.open(shared, node, Sampling(max_tokens, temperature), auth) as session:
         name = model or session.base_name()
         question = prompt if prompt is not None or sys.stdin.isatty() else sys.stdin.read().strip()
         if question is None:
@@ -41,7 +48,7 @@ def chat(
             _turn(shared, session, name, [{"role": "user", "content": question}])
 
 
-def _converse(shared: Context, session: "Session", model: str) -> None:
+def _converse(shared: Context, session: "ChatSession", model: str) -> None:
     messages: Messages = []
     while True:
         try:
@@ -53,8 +60,8 @@ def _converse(shared: Context, session: "Session", model: str) -> None:
             messages.append({"role": "assistant", "content": _turn(shared, session, model, messages)})
 
 
-def _turn(shared: Context, session: "Session", model: str, messages: Messages) -> str:
-    """Ask, show, and return the answer's text."""
+def _turn(shared: Context, session: "ChatSession", model: str, messages: Messages) -> str:
+    """Prints the answer to the conversation so far and returns its text."""
     stream = session.ask(model, messages)
     for piece in stream:
         if not shared.as_json:

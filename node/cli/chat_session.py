@@ -1,4 +1,4 @@
-"""The conversation behind `chat`: one HTTP client, streamed answers, checked receipts."""
+"""The HTTP side of `chat`: streams answers and checks their receipts."""
 
 import json
 from collections.abc import Iterator
@@ -18,13 +18,15 @@ from node.client.auth import WalletAuth
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
+    """How an answer is sampled. max_tokens: the most output tokens."""
+
     max_tokens: int
     temperature: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished answer, with what the node says it used and what it signed."""
+    """A finished answer with the usage and the signed receipt from the node. checked: the signature was verified."""
 
     model: str
     text: str
@@ -33,6 +35,7 @@ class Reply:
     checked: bool
 
     def document(self) -> Json:
+        """The answer as a JSON document."""
         return {
             "model": self.model,
             "text": self.text,
@@ -42,7 +45,7 @@ class Reply:
         }
 
     def table(self) -> Table:
-        """The receipt as the payer wants to read it."""
+        """The receipt as a table for the payer."""
         signed = cast(Json, self.receipt["receipt"])
         table = Table("receipt", str(self.receipt["id"]), box=None, pad_edge=False, header_style="dim", style="dim")
         table.add_row("tokens", f"{signed['tokensIn']} in, {signed['tokensCached']} cached, {signed['tokensOut']} out")
@@ -53,8 +56,8 @@ class Reply:
         return table
 
 
-class Session:
-    """Asks one node. `pieces` must be read to its end before `reply` is asked for."""
+class ChatSession:
+    """Sends questions to one node. Read the pieces of `ask` to their end before you call `reply`."""
 
     def __init__(self, client: httpx2.Client, url: str, sampling: Sampling, auth: WalletAuth | None) -> None:
         self._client, self._url, self._sampling, self._auth = client, url, sampling, auth
@@ -64,7 +67,7 @@ class Session:
     @contextmanager
     def open(
         cls, context: Context, node: str | None, sampling: Sampling, auth: WalletAuth | None
-    ) -> Iterator["Session"]:
+    ) -> Iterator["ChatSession"]:
         """A session with the node that `context` and `--node` lead to; with `auth` it pays and checks receipts."""
         url = public_url(context, node)
         with httpx2.Client(auth=auth, timeout=httpx2.Timeout(300, connect=5)) as client:

@@ -1,4 +1,4 @@
-"""What every command shares: the global options, the settings they lead to, and where output goes."""
+"""What every command uses: the global options, the settings, and the output streams."""
 
 import json
 import sys
@@ -28,32 +28,34 @@ class Context:
         self.console, self.errors = _console(self, stderr=False), _console(self, stderr=True)
 
     def load(self, **flags: object) -> "Loaded":
-        """The settings with this command's own flags. SettingsError names every problem."""
+        """The settings with this command's own flags, and their origins. Raises SettingsError with every problem."""
         from node.config import load
 
         return load({**self.flags, **flags})
 
     def settings(self, **flags: object) -> "Settings":
+        """The settings with this command's own flags. Raises SettingsError with every problem."""
         return self.load(**flags).settings
 
     @property
     def home(self) -> Path:
+        """The home that the settings name."""
         return self.settings().home
 
     def emit(self, document: object) -> None:
-        """The machine's form of a result, one JSON document on stdout."""
+        """Writes a result as one JSON document to stdout."""
         self.write(json.dumps(document, indent=2) + "\n")
 
     def write(self, text: str) -> None:
-        """`text` as it is, to stdout."""
+        """Writes `text` unchanged to stdout."""
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 def _console(context: Context, *, stderr: bool) -> Console:
-    """Into a file or a pipe, lines are as long as they must be: an id that is cut short is useless there.
+    """A console without markup: names and messages may contain brackets.
 
-    Text is shown as it is, brackets too: names and messages are not markup.
+    Lines written to a file or a pipe are not wrapped or cut: a program needs whole ids.
     """
     into_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if into_terminal else 1000
@@ -68,6 +70,7 @@ def _console(context: Context, *, stderr: bool) -> Console:
 
 
 def context_of(context: typer.Context) -> Context:
+    """The global options of this invocation."""
     found = context.find_object(Context)
     assert found is not None, "the application's callback makes it"
     return found

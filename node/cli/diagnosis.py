@@ -1,4 +1,4 @@
-"""What `doctor` looks at."""
+"""The checks of `doctor`."""
 
 import importlib.util
 import shutil
@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 
 from node.config import Settings
-from node.home.folder import HomeLocked, HomeUnusable, Running, owned
+from node.home.lock import HomeLocked, HomeUnusable, owned
+from node.home.run_file import Running
 from node.process.listeners import AddressUnusable, PortInUse, bind
 from serving.native.compiler import find_compiler
 
@@ -17,6 +18,8 @@ INSTALL_SERVING = 'install torch, then: pip install "openlora-node[serve,dev-cha
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """The result of one check. `found`: what the check saw; `fix`: what to do if it is not `ok`."""
+
     check: str
     ok: bool
     found: str
@@ -24,7 +27,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every check, the good ones too."""
+    """The results of all checks, passed ones included."""
     return [_python(), _packages(), _compiler(), _disk(settings), *_home_and_ports(settings)]
 
 
@@ -40,13 +43,13 @@ def _packages() -> Finding:
 
 
 def _compiler() -> Finding:
-    """Without one a CPU serves all the same, so it is no failure."""
+    """A missing compiler is not a failure: a CPU serves without one, only slower."""
     slower = "none: steps on a CPU run in plain torch, several times slower (Debian: apt-get install gcc)"
     return Finding("C compiler", True, find_compiler() or slower)
 
 
 def missing_packages(names: tuple[str, ...] = _SERVING_PACKAGES) -> list[str]:
-    """Which of the packages that serving needs cannot be imported."""
+    """The packages among `names` that cannot be imported."""
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
@@ -57,14 +60,14 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _home_and_ports(settings: Settings) -> list[Finding]:
-    """A home that is in use is in order, and then so are its ports."""
+    """Checks the home and both ports. If the home's node is running, they are in use and therefore fine."""
     running = Running.read(settings.home)
     if running:
         return [Finding("home", True, f"{settings.home}, in use by pid {running.pid} at {running.url}")]
     findings = []
     try:
         with owned(settings.home):
-            findings.append(Finding("home", True, f"{settings.home} is ours"))
+            findings.append(Finding("home", True, f"{settings.home} can be used"))
     except (HomeLocked, HomeUnusable) as error:
         findings.append(Finding("home", False, str(error), "stop the other node, or give another --home"))
     for port, flag in ((settings.port, "--port"), (settings.admin_port, "--admin-port")):

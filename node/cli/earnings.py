@@ -1,4 +1,4 @@
-"""`earnings` and `claim`: what an account earned through a node, and taking it out."""
+"""`earnings` and `claim`: show what an account earned through a node, and pay it out."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -8,13 +8,15 @@ from rich.table import Table
 from node.cli.context import Context, context_of
 from node.cli.failures import FundsFailure
 from node.cli.money import amount
+from node.cli.options import NodeUrl
 
 if TYPE_CHECKING:
     from contracts.crypto import Address
     from node.settlement.claims import ClaimPlan
 
-Account = Annotated[str | None, typer.Option(help="The name of an account, or an address.")]
-Node = Annotated[str | None, typer.Option(help="The node's URL.")]
+Account = Annotated[
+    str | None, typer.Option(help="The earning account: a name in this home or an address. Default: payer.")
+]
 _QUERY = {"day": "bucket=day", "adapter": "group_by=adapter", "datanet": "group_by=datanet"}
 
 
@@ -22,11 +24,13 @@ def earnings(
     context: typer.Context,
     *,
     account: Account = None,
-    by: Annotated[Literal["day", "adapter", "datanet"] | None, typer.Option(help="How to split the sum.")] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Write the series as CSV.")] = False,
-    node: Node = None,
+    by: Annotated[
+        Literal["day", "adapter", "datanet"] | None, typer.Option(help="Split the sum by day, adapter or Datanet.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write the rows as CSV.")] = False,
+    node: NodeUrl = None,
 ) -> None:
-    """Show what an account earned: accrued, posted, claimable, claimed."""
+    """Show what an account earned: accrued, posted, claimable and claimed."""
     from node.cli.remote import ask, fetch, public_url
 
     shared = context_of(context)
@@ -53,10 +57,10 @@ def claim(
     context: typer.Context,
     *,
     account: Account = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be paid.")] = False,
-    node: Node = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be paid, and send nothing.")] = False,
+    node: NodeUrl = None,
 ) -> None:
-    """Take out everything an account may claim. It pays the gas; the contracts check every proof."""
+    """Pay out everything that an account may claim. The account pays the gas; the contracts check every proof."""
     from node.cli.remote import ask, public_url
     from node.settlement.claims import ClaimPlan
 
@@ -65,7 +69,8 @@ def claim(
     plan = ClaimPlan.from_json(ask(public_url(shared, node), "GET", f"/contributors/{address}/claims"))
     if not plan.entries:
         raise FundsFailure(
-            f"Nothing can be claimed by {address} now.", "settle now --wait makes posted earnings claimable"
+            f"{address} can claim nothing now.",
+            "run `settle now --wait`: it posts receipts and makes earnings claimable",
         )
     if dry_run:
         result: dict[str, object] = {"address": address, "amount": str(plan.amount), "transactions": []}
@@ -80,13 +85,13 @@ def claim(
 
 
 def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, object]:
-    """What the claims really paid, read from the token contract."""
+    """Sends the claims. The amount paid is read from the token contract."""
     import asyncio
 
     from node.chain.contracts import TokenContract
-    from node.cli.chain_access import connect
+    from node.cli.chain_connection import connect
     from node.cli.signers import signer
-    from node.settlement.direct import send_calls
+    from node.settlement.direct_sending import send_calls
 
     async def work() -> dict[str, object]:
         client, deployment = await connect(shared)
@@ -95,7 +100,7 @@ def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, 
         before = await token.balance_of(plan.address)
         mined = await send_calls(client, key, plan.calls(client, deployment.settlement))
         paid = await token.balance_of(plan.address) - before
-        hashes = ["0x" + one.transaction_hash.hex() for one in mined]
+        hashes = ["0x" + inclusion.transaction_hash.hex() for inclusion in mined]
         return {"address": plan.address, "amount": str(paid), "transactions": hashes}
 
     with shared.errors.status("Claiming"):

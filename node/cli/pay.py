@@ -1,4 +1,4 @@
-"""`pay`: channels with a node, what it asks, what was paid, and signed headers for other programs."""
+"""`pay`: fund and empty channels, see prices and payments, and sign requests for other programs."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -8,19 +8,20 @@ from rich.table import Table
 from node.cli.context import Context, context_of
 from node.cli.failures import FundsFailure, UsageFailure
 from node.cli.money import amount, base_units
+from node.cli.options import MaxTokens, NodeUrl, PageSize, PayingAccount
 
 if TYPE_CHECKING:
     from node.client.channel import Channel
 
-app = typer.Typer(help="Fund channels, see prices and payments, sign requests.", no_args_is_help=True)
-Account = Annotated[str | None, typer.Option(help="Who pays; default: payer.")]
-Node = Annotated[str | None, typer.Option(help="The node's URL.")]
-Amount = Annotated[str, typer.Argument(help="Base units, or with a unit: 1.5OPEN.")]
+app = typer.Typer(
+    help="Fund channels with a node, see its prices and your payments, sign requests.", no_args_is_help=True
+)
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In base units, or with a unit: 1.5OPEN.")]
 
 
 @app.command()
-def deposit(context: typer.Context, amount_: Amount, *, account: Account = None, node: Node = None) -> None:
-    """Put OPEN into the channel with a node, opening it if needed. The node relays it and pays the gas."""
+def deposit(context: typer.Context, amount_: Amount, *, account: PayingAccount = None, node: NodeUrl = None) -> None:
+    """Deposit OPEN into the channel with a node, opening it if needed. The node pays the gas."""
     import httpx2
 
     from node.cli.wallet import channel_with
@@ -37,12 +38,15 @@ def deposit(context: typer.Context, amount_: Amount, *, account: Account = None,
 @app.command()
 def withdraw(
     context: typer.Context,
-    amount_: Annotated[str | None, typer.Argument(help="Base units or such as 1.5OPEN; all that is left.")] = None,
+    amount_: Annotated[
+        str | None,
+        typer.Argument(metavar="AMOUNT", help="In base units, or with a unit: 1.5OPEN. Default: all unspent."),
+    ] = None,
     *,
-    account: Account = None,
-    node: Node = None,
+    account: PayingAccount = None,
+    node: NodeUrl = None,
 ) -> None:
-    """Take unspent OPEN back, in two steps: the first call starts the delay, a call after it pays out."""
+    """Withdraw unspent OPEN in two steps: the first call starts the delay, a call after the delay pays out."""
     from node.cli.withdrawal import advance
 
     shared = context_of(context)
@@ -56,12 +60,12 @@ def withdraw(
 @app.command()
 def quote(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name from GET /v1/models.")],
+    model: Annotated[str, typer.Argument(help="A model that the node serves.")],
     *,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Output tokens at most.")] = None,
-    node: Node = None,
+    max_tokens: MaxTokens = None,
+    node: NodeUrl = None,
 ) -> None:
-    """Show what a model costs."""
+    """Show the prices of a model and the most that a request can cost."""
     from urllib.parse import urlencode
 
     from node.cli.remote import ask, public_url
@@ -75,13 +79,13 @@ def quote(
     prices = cast(dict[str, str], found["prices"])
     for name, label in (("promptPerM", "prompt"), ("cachedPerM", "cached"), ("outputPerM", "output")):
         shared.console.print(f"{label:<8} {amount(prices[name])} per million tokens")
-    shared.console.print(f"least    {amount(prices['minFee'])} per request")
+    shared.console.print(f"minimum  {amount(prices['minFee'])} per request")
     shared.console.print(f"at most  {amount(found['maxFee'])} for this request")
 
 
 @app.command()
-def channels(context: typer.Context, *, account: Account = None, node: Node = None) -> None:
-    """Show the channels of an account with a node."""
+def channels(context: typer.Context, *, account: PayingAccount = None, node: NodeUrl = None) -> None:
+    """Show an account's channels with a node."""
     from node.cli.remote import ask, public_url
     from node.cli.signers import address_of
 
@@ -92,9 +96,9 @@ def channels(context: typer.Context, *, account: Account = None, node: Node = No
         shared.emit(found)
         return
     table = Table("channel", "balance", "charged", "reserved", "signed", "free", box=None, pad_edge=False)
-    for one in cast(list[dict[str, str]], found["data"]):
-        figures = (one[name] for name in ("balance", "charged", "reserved", "signedMax", "capacity"))
-        table.add_row(one["channelId"], *map(amount, figures))
+    for channel in cast(list[dict[str, str]], found["data"]):
+        figures = (channel[name] for name in ("balance", "charged", "reserved", "signedMax", "capacity"))
+        table.add_row(channel["channelId"], *map(amount, figures))
     shared.console.print(table)
 
 
@@ -102,11 +106,11 @@ def channels(context: typer.Context, *, account: Account = None, node: Node = No
 def history(
     context: typer.Context,
     *,
-    account: Account = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
-    node: Node = None,
+    account: PayingAccount = None,
+    limit: PageSize = 20,
+    node: NodeUrl = None,
 ) -> None:
-    """Show what an account paid a node, newest first."""
+    """List what an account paid to a node, newest first."""
     from node.cli.receipts import list_
 
     shared = context_of(context)
@@ -116,14 +120,21 @@ def history(
 @app.command()
 def sign(
     context: typer.Context,
-    method: Annotated[str, typer.Argument(help="POST")],
-    path: Annotated[str, typer.Argument(help="/v1/chat/completions or /v1/completions")],
+    method: Annotated[str, typer.Argument(help="The HTTP method: POST.")],
+    path: Annotated[str, typer.Argument(help="/v1/chat/completions or /v1/completions.")],
     *,
-    data: Annotated[str, typer.Option("--data", "-d", help="The body, byte for byte; @FILE reads it, @- stdin.")],
-    account: Account = None,
-    node: Node = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            "-d",
+            help="The request body. @FILE reads it from a file, @- from stdin. It is signed byte for byte.",
+        ),
+    ],
+    account: PayingAccount = None,
+    node: NodeUrl = None,
 ) -> None:
-    """Print the payment headers of one request: save them to a file and call curl -H @FILE."""
+    """Print the payment headers of one request. Save them to a file and send them with curl -H @FILE."""
     import httpx2
 
     from node.cli.remote import public_url, reachable
@@ -140,7 +151,7 @@ def sign(
     except DepositTooSmall as error:
         raise FundsFailure(str(error), "python -m node pay deposit AMOUNT") from error
     except ValueError as error:
-        raise UsageFailure(str(error), 'give a JSON body with "model" to a path that is paid for') from error
+        raise UsageFailure(str(error), 'give a JSON body that names "model", and a path that is paid for') from error
     if shared.as_json:
         shared.emit(headers)
     else:

@@ -1,4 +1,4 @@
-"""What can be checked of a receipt, each against the best source at hand: the chain before the node's own word."""
+"""The checks of `receipts verify`. Each uses the chain if it is configured, else what the node says about itself."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageRece
 from local_chain.deployment import Deployment
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
-from node.cli.chain_access import connect
+from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, Failure
 from node.cli.remote import Json, ask, public_url
@@ -23,8 +23,8 @@ from node.client.receipt import SignedReceipt, verify_signed
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """`skipped` where the source that decides is not at hand."""
+class ReceiptCheck:
+    """The result of one check. skipped: its source is not available."""
 
     name: str
     verdict: Literal["ok", "WRONG", "skipped"]
@@ -33,89 +33,97 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The caller's own view of the chain."""
+    """The registries and Settlement on the chain, read through the caller's own connection."""
 
     client: RpcClient
     deployment: Deployment
 
     async def operator_at(self, node: Address, at: int) -> Address:
+        """The address that signed for `node` at a unix time."""
         registry = Contract(self.client, "NodeRegistry", self.deployment.node_registry)
         return to_address((await registry.read("operatorAt", node, at))[0])
 
     async def price_list(self, price_hash: bytes) -> PriceList:
+        """The registered price list with this hash."""
         registry = Contract(self.client, "NodeRegistry", self.deployment.node_registry)
         return PriceList.from_abi((await registry.read("priceList", price_hash))[0])
 
     async def terms(self, terms_hash: bytes) -> Terms | None:
+        """The registered terms with this hash; None for the zero hash, which means no terms."""
         if not any(terms_hash):
             return None
         registry = Contract(self.client, "AssetRegistry", self.deployment.asset_registry)
         return Terms.from_abi((await registry.read("terms", terms_hash))[0])
 
     async def header_hash(self, node: Address, epoch: int) -> bytes:
+        """The hash of the header that was posted for an epoch; zeros if none was."""
         settlement = Contract(self.client, "Settlement", self.deployment.settlement)
         return bytes((await settlement.read("headerHash", node, epoch))[0])
 
 
-def examine(context: Context, receipt_id: str, node: str | None) -> list[Check]:
-    """All checks of one receipt. ConfigurationFailure or UsageFailure if it cannot be had."""
+def examine(context: Context, receipt_id: str, node: str | None) -> list[ReceiptCheck]:
+    """All checks of one receipt. Raises ConfigurationFailure or UsageFailure if the receipt cannot be fetched."""
     url = public_url(context, node)
     signed = SignedReceipt.parse(ask(url, "GET", f"/receipts/{receipt_id}"))
     me = ask(url, "GET", "/nodes/me")
     return asyncio.run(_examine(context, url, signed, me))
 
 
-async def _examine(context: Context, url: str, signed: SignedReceipt, me: Json) -> list[Check]:
+async def _examine(context: Context, url: str, signed: SignedReceipt, me: Json) -> list[ReceiptCheck]:
     if me["mode"] == "free":
         return [
-            _signature(signed, NO_CHAIN, to_address(str(me["operator"])), "a node without a chain, by its own word")
+            _signature(
+                signed, NO_CHAIN, to_address(str(me["operator"])), "a node without a chain, as the node itself says"
+            )
         ]
     chain = await _chain(context)
     if chain is None:
         domain = openlora_domain(int(str(me["chainId"])), to_address(str(me["settlement"])))
-        known = _signature(signed, domain, to_address(str(me["operator"])), "the operator, by the node's own word")
+        known = _signature(signed, domain, to_address(str(me["operator"])), "the operator, as the node itself says")
         return [known, _skipped("price and split"), _skipped("batch")]
     receipt = signed.receipt
     operator = await chain.operator_at(receipt.node, receipt.finished_at)
     domain = openlora_domain(chain.client.chain_id, chain.deployment.settlement)
-    signature = _signature(signed, domain, operator, "the operator that the chain registers")
+    signature = _signature(signed, domain, operator, "the operator registered on the chain")
     if receipt.seq == 0:
-        return [signature, Check("price and split", "ok", "nothing was charged")]
+        return [signature, ReceiptCheck("price and split", "ok", "nothing was charged")]
     return [signature, await _split(signed, chain), await _batch(url, signed, chain)]
 
 
-def _signature(signed: SignedReceipt, domain: Domain, operator: Address, who: str) -> Check:
+def _signature(signed: SignedReceipt, domain: Domain, operator: Address, who: str) -> ReceiptCheck:
     try:
         verify_signed(signed, domain, operator, signed.receipt.node)
     except ReceiptRefused as error:
-        return Check("signature", "WRONG", str(error))
-    return Check("signature", "ok", f"by {operator}, {who}")
+        return ReceiptCheck("signature", "WRONG", str(error))
+    return ReceiptCheck("signature", "ok", f"by {operator}, {who}")
 
 
-async def _split(signed: SignedReceipt, chain: Chain) -> Check:
-    """Fee and lines, computed anew from the registered price list and terms."""
+async def _split(signed: SignedReceipt, chain: Chain) -> ReceiptCheck:
+    """Computes fee and lines again from the registered price list and terms."""
     receipt = signed.receipt
     price_list, terms = await chain.price_list(receipt.price_hash), await chain.terms(receipt.terms_hash)
     due = usage_fee(price_list, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
     if receipt.fee != due:
-        return Check("price and split", "WRONG", f"the fee is {receipt.fee}, the registered prices make it {due}")
+        return ReceiptCheck(
+            "price and split", "WRONG", f"the fee is {receipt.fee}, the registered prices make it {due}"
+        )
     try:
         expected = lines(receipt.fee, price_list, terms)
     except InvalidSplit as error:
-        return Check("price and split", "WRONG", str(error))
-    told = {Payee(line.payee_kind, line.id): line.amount for line in signed.lines}
-    if told != expected:
-        return Check("price and split", "WRONG", "the lines differ from what the registered terms give")
-    return Check("price and split", "ok", f"{receipt.fee} base units to {len(expected)} payees, as registered")
+        return ReceiptCheck("price and split", "WRONG", str(error))
+    issued = {Payee(line.payee_kind, line.id): line.amount for line in signed.lines}
+    if issued != expected:
+        return ReceiptCheck("price and split", "WRONG", "the lines differ from what the registered terms give")
+    return ReceiptCheck("price and split", "ok", f"{receipt.fee} base units to {len(expected)} payees, as registered")
 
 
-async def _batch(url: str, signed: SignedReceipt, chain: Chain) -> Check:
-    """The receipt is a leaf of the batch whose header the chain holds."""
+async def _batch(url: str, signed: SignedReceipt, chain: Chain) -> ReceiptCheck:
+    """Checks that the receipt is a leaf of the batch whose header is on the chain."""
     try:
         proof = ask(url, "GET", f"/receipts/0x{signed.id.hex()}/proof")
     except Failure as error:
         if error.code == "not_found":
-            return Check("batch", "skipped", "it is in no posted batch yet")
+            return ReceiptCheck("batch", "skipped", "the receipt is in no posted batch yet")
         raise
     header = BatchHeader.from_json(proof["header"])
     receipt = UsageReceipt.from_json(proof["receipt"])
@@ -125,10 +133,10 @@ async def _batch(url: str, signed: SignedReceipt, chain: Chain) -> Check:
     if receipt != signed.receipt or not verify_path(
         header.receipts_root, header.count, int(str(proof["index"])), leaf, path
     ):
-        return Check("batch", "WRONG", "the proof does not lead from this receipt to the header's receiptsRoot")
+        return ReceiptCheck("batch", "WRONG", "the proof does not lead from this receipt to the header's receiptsRoot")
     if await chain.header_hash(header.node, header.epoch) != header.struct_hash():
-        return Check("batch", "WRONG", f"the chain holds another header for epoch {header.epoch}")
-    return Check("batch", "ok", f"leaf {proof['index']} of epoch {header.epoch}, {proof['status']} on the chain")
+        return ReceiptCheck("batch", "WRONG", f"the chain holds another header for epoch {header.epoch}")
+    return ReceiptCheck("batch", "ok", f"leaf {proof['index']} of epoch {header.epoch}, {proof['status']} on the chain")
 
 
 async def _chain(context: Context) -> Chain | None:
@@ -138,5 +146,5 @@ async def _chain(context: Context) -> Chain | None:
         return None
 
 
-def _skipped(name: str) -> Check:
-    return Check(name, "skipped", "no chain is at hand: give OPENLORA_CHAIN_RPC and OPENLORA_DEPLOYMENT")
+def _skipped(name: str) -> ReceiptCheck:
+    return ReceiptCheck(name, "skipped", "no chain is configured: set OPENLORA_CHAIN_RPC and OPENLORA_DEPLOYMENT")

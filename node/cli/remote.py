@@ -1,4 +1,4 @@
-"""Talking to a node over HTTP: any node in public, one's own through its admin listener."""
+"""HTTP requests to a node: to any node's public API, and to the operator's API of the home's own node."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,14 @@ import httpx2
 
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
-from node.home.folder import Running
+from node.home.run_file import Running
+from node.redaction import shown_url
 
 Json = dict[str, object]
 
 
 def running_node(context: Context) -> Running:
-    """The node that owns the home; a failure that says to start it if none runs."""
+    """The node that runs in the home. Raises ConfigurationFailure if none does."""
     found = Running.read(context.home)
     if found is None:
         raise ConfigurationFailure(
@@ -24,7 +25,7 @@ def running_node(context: Context) -> Running:
 
 
 def public_url(context: Context, node: str | None = None) -> str:
-    """`--node`, else the configured node, else the one that runs in the home, else the default address."""
+    """The URL of `--node`, else of the configured node, else of the home's running node, else the default address."""
     settings = context.settings(node=node)
     if settings.node:
         return settings.node.rstrip("/")
@@ -40,24 +41,27 @@ def runs_here(context: Context, url: str) -> bool:
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """Turns a refused connection into a failure that says what to do."""
+    """Turns errors of the connection into failures that say what to do."""
+    shown = shown_url(url)
     try:
         yield
     except httpx2.ConnectError as error:
         fix = "start the node first (python -m node start --dev), or name another with --node URL"
-        raise ConfigurationFailure(f"No node answers at {url}.", fix) from error
+        raise ConfigurationFailure(f"No node answers at {shown}.", fix) from error
     except httpx2.TimeoutException as error:
-        raise ConfigurationFailure(f"The node at {url} does not answer in time.", "see its log and /readyz") from error
+        raise ConfigurationFailure(
+            f"The node at {shown} does not answer in time.", "see the node's log and /readyz"
+        ) from error
     except httpx2.TransportError as error:
         raise ConfigurationFailure(
-            f"The connection to {url} broke: {error}", "see the node's log, then repeat"
+            f"The connection to {shown} broke: {error}", "see the node's log, then try again"
         ) from error
 
 
 def ask(
     url: str, method: str, path: str, body: object = None, *, token: str | None = None, timeout_s: float = 60
 ) -> Json:
-    """One JSON request; a refusal becomes the failure of its code."""
+    """Sends one JSON request and returns the answer. Raises the failure for the node's error code."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with reachable(url):
         answer = httpx2.request(method, url + path, json=body, headers=headers, timeout=timeout_s)
@@ -66,7 +70,7 @@ def ask(
 
 
 def fetch(url: str, path: str) -> httpx2.Response:
-    """A document that is not JSON."""
+    """Fetches a document that is not JSON."""
     with reachable(url):
         answer = httpx2.get(url + path, timeout=60)
     check(answer)
@@ -74,13 +78,13 @@ def fetch(url: str, path: str) -> httpx2.Response:
 
 
 def ask_operator(context: Context, method: str, path: str, body: object = None, timeout_s: float = 600) -> Json:
-    """One JSON request to the admin listener of the node in the home."""
+    """Sends one JSON request to the operator's API of the node that runs in the home."""
     node = running_node(context)
     return ask(node.admin_url, method, path, body, token=node.admin_token, timeout_s=timeout_s)
 
 
 def check(answer: httpx2.Response) -> None:
-    """Raises the failure that an error answer stands for; its body must have been read."""
+    """Raises the failure for an error response. The body must have been read."""
     if answer.is_success:
         return
     try:
@@ -89,4 +93,4 @@ def check(answer: httpx2.Response) -> None:
         raise failure_of(error["code"], error.get("message") or error["detail"])
     except (ValueError, KeyError, AttributeError):
         text = answer.text[:200]
-        raise ConfigurationFailure(f"{answer.url} answered {answer.status_code}: {text}") from None
+        raise ConfigurationFailure(f"{shown_url(str(answer.url))} answered {answer.status_code}: {text}") from None

@@ -13,7 +13,7 @@ from node.version import VERSION
 
 
 class Screen:
-    """Where a start is watched. `progress` may be called from any thread."""
+    """Shows the progress of a start and then the banner. `progress` may be called from any thread."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -35,12 +35,14 @@ class Screen:
         self._bars.stop()
 
     def progress(self, what: str, fraction: float) -> None:
+        """Updates the bar of one step of the start; `fraction` from 0 to 1."""
         with self._lock:
             if what not in self._tasks:
                 self._tasks[what] = self._bars.add_task(what, total=1.0)
             self._bars.update(self._tasks[what], completed=fraction)
 
     def ready(self, ready: Ready) -> None:
+        """Prints the banner."""
         self._bars.stop()
         if self._context.as_json:
             self._context.emit(document(ready))
@@ -49,6 +51,11 @@ class Screen:
             self._context.console.print(line, markup=True)
 
     def draining(self, requests: int, timeout_s: float) -> None:
+        """Reports how many requests the drain waits for, and for how many seconds at most."""
         if not self._context.as_json:
-            waiting = f"{requests} running requests get up to {timeout_s:g} s" if requests else "nothing is running"
+            waiting = (
+                f"waiting up to {timeout_s:g} s for {requests} running requests"
+                if requests
+                else "no request is running"
+            )
             self._context.console.print(f"Draining: {waiting}. Press Ctrl-C again to force.")

@@ -1,4 +1,4 @@
-"""`settle`: how the running node stands with the chain, and settling now."""
+"""`settle`: show how far settlement on the chain has come, and settle now."""
 
 from typing import Annotated, cast
 
@@ -7,13 +7,13 @@ import typer
 from node.cli.context import Context, context_of
 from node.cli.money import amount
 
-app = typer.Typer(help="Post receipts, claim vouchers, sweep: see and drive settlement.", no_args_is_help=True)
+app = typer.Typer(help="Show the state of settlement on the chain, and settle now.", no_args_is_help=True)
 _WAIT_S = 300
 
 
 @app.command()
 def status(context: typer.Context) -> None:
-    """Show what is not posted, what is at risk, and what is on its way."""
+    """Show what is not posted, what is at risk, and which transactions are pending."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -23,10 +23,10 @@ def status(context: typer.Context) -> None:
 @app.command()
 def now(
     context: typer.Context,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the newest batch is active.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait up to 300 s until the newest batch is active.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and send nothing.")] = False,
 ) -> None:
-    """Settle whatever it costs: post, claim vouchers, sweep the vault, activate."""
+    """Settle now, even if the gas costs more than the value: post, claim vouchers, sweep the vault, activate."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -41,7 +41,7 @@ def now(
 
 @app.command()
 def retry(context: typer.Context) -> None:
-    """Look again after every transaction under way, and send what the chain has forgotten."""
+    """Check every pending transaction and send again what the chain has dropped."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)

@@ -1,9 +1,10 @@
-"""The paying client as the command line uses it: whose key, which folder remembers channels, how much is put in."""
+"""The paying client of the command line: its key, the folder of its channels, and the size of a deposit."""
 
 import time
 from typing import TYPE_CHECKING
 
 from node.cli.context import Context
+from node.cli.money import UNIT
 from node.cli.remote import public_url, reachable
 from node.cli.signers import signer
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
     from node.client.channel import Channel
 
 FOLDER = "wallet"
-DEPOSIT = 10**18
-"""What a channel is filled with when it runs short: 1 OPEN."""
+DEPOSIT = UNIT
+"""How much a channel is topped up with when it cannot pay a request: 1 OPEN, in base units."""
 
 
 def wallet(context: Context, account: str | None, max_cost: int | None = None) -> "WalletAuth":
-    """An auth that signs for `account`, or for the account of the settings."""
+    """The HTTP authentication that signs and pays for `account`, or for the account of the settings."""
     from node.client.auth import WalletAuth
 
     settings = context.settings(account=account)
@@ -27,7 +28,7 @@ def wallet(context: Context, account: str | None, max_cost: int | None = None) -
 
 
 def channel_with(context: Context, client: "httpx2.Client", account: str | None, node: str | None) -> "Channel":
-    """The channel between an account and a node, funded or not."""
+    """The channel between an account and a node, even if nothing is deposited yet."""
     from node.client.account_file import AccountFile
     from node.client.channel import Channel
     from node.client.flows import fetch_card, run

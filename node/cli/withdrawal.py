@@ -1,4 +1,4 @@
-"""Taking unspent tokens out of a channel: the payer's own transactions, nobody's permission."""
+"""Withdrawing unspent tokens from a channel. The payer sends both transactions; the node's consent is not needed."""
 
 import asyncio
 import time
@@ -8,19 +8,22 @@ import httpx2
 
 from contracts.x402 import ChannelConfig
 from node.chain.contracts import EscrowContract
-from node.cli.chain_access import connect
+from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import FundsFailure
 from node.cli.money import amount
 from node.cli.signers import signer
 from node.cli.wallet import channel_with
-from node.settlement.direct import send_calls
+from node.settlement.direct_sending import send_calls
 
 Step = dict[str, str]
 
 
 def advance(context: Context, account: str | None, node: str | None, wanted: int | None) -> Step:
-    """The next step of a withdrawal, and what comes after it."""
+    """Takes the next step of a withdrawal. `wanted`: base units, None for all unspent.
+
+    state: started (the delay runs), waiting (it still runs) or paid.
+    """
     with httpx2.Client(timeout=60) as client:
         channel = channel_with(context, client, account, node)
     return asyncio.run(_advance(context, account, channel.config, wanted))
@@ -34,17 +37,19 @@ async def _advance(context: Context, account: str | None, config: ChannelConfig,
     if view.pending_withdraw:
         ready_at = view.withdraw_initiated_at + config.withdraw_delay
         if (await client.head()).timestamp < ready_at and time.time() < ready_at:
-            return _step("waiting", view.pending_withdraw, f"is on its way: call again after {_moment(ready_at)}")
+            return _step("waiting", view.pending_withdraw, f"is being withdrawn: call again after {_moment(ready_at)}")
         await send_calls(client, key, [escrow.contract.to_call("finalizeWithdraw", config.abi_tuple())])
         after, _ = await escrow.channel(config.channel_id(client.chain_id))
         return _step("paid", view.balance - after.balance, f"was paid to {config.payer}")
     left = view.balance - view.total_claimed
     taking = left if wanted is None else wanted
     if not 0 < taking <= left:
-        raise FundsFailure(f"The channel holds {amount(left)} that was not claimed.", "withdraw no more than that")
+        raise FundsFailure(
+            f"The channel holds {amount(left)} unspent.", "withdraw an amount above 0 and no more than that"
+        )
     await send_calls(client, key, [escrow.contract.to_call("initiateWithdraw", config.abi_tuple(), taking)])
     ready_at = int(time.time()) + config.withdraw_delay
-    return _step("started", taking, f"is on its way: call again after {_moment(ready_at)}")
+    return _step("started", taking, f"is being withdrawn: call again after {_moment(ready_at)}")
 
 
 def _step(state: str, taken: int, what: str) -> Step:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from node.config import Settings, named_source
 from node.dev import starter
-from node.progress import Progress
+from node.readiness import Progress
 from serving.adapters.sources.source import SourceSettings
 from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable

@@ -12,7 +12,7 @@ from node.compose.engine import running_service
 from node.config import Settings
 from node.metering.checkout import Caller, HttpCall, Receipt, Ticket
 from node.metering.free import FreeMetering
-from node.progress import Progress
+from node.readiness import Progress
 from node.store.database import Database
 from node.world import World
 from serving.types import AdapterDigest, BaseDigest, End, Prepared
@@ -65,7 +65,7 @@ async def free_world(settings: Settings, progress: Progress) -> AsyncIterator[Wo
         database = await Database.open(settings.database_url)
         stack.push_async_callback(database.close)
         service = await stack.enter_async_context(running_service(settings, progress))
-        checkout = FreeCheckout(FreeMetering(database, operator), service.base_digest)
+        checkout = FreeCheckout(FreeMetering(database, operator, settings.free_receipts), service.base_digest)
         yield World(settings, service, checkout, database, operator.address)
 
 

@@ -1,4 +1,4 @@
-"""A node that is paid: chain, database and ledger around the engine."""
+"""Builds a paid node: chain, database and ledger around the engine."""
 
 import asyncio
 import time
@@ -11,24 +11,24 @@ from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
+from node.compose.chain_setup import ChainSetup, configured_chain, registered_node
 from node.compose.engine import running_service
-from node.compose.ground import Ground, given_ground, registered_node
 from node.compose.paid_checkout import PaidCheckout
 from node.config import Settings
 from node.dev import starter
 from node.dev.assets import starter_adapters, starter_datanets
-from node.dev.labels import dev_labels
+from node.dev.payee_names import dev_payee_names
 from node.dev.seed import Seeded, seed
-from node.home.folder import write_deployment
+from node.home.deployment_file import write_deployment
 from node.metering.metering import Metering
 from node.metering.payee_labels import Labels
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
-from node.progress import Progress
+from node.readiness import Progress
 from node.settlement.datanets import DatanetFiles
-from node.settlement.gas import GasProbe
-from node.settlement.pulse import Pulse
-from node.settlement.side import ChainSide, Venue
+from node.settlement.gas_probe import GasProbe
+from node.settlement.loop import SettlementLoop
+from node.settlement.settlement import ContractAddresses, Settlement
 from node.store.database import Database
 from node.store.meta import ChainPin
 from node.world import Paid, World
@@ -36,43 +36,45 @@ from serving.service import Service
 
 
 @asynccontextmanager
-async def dev_world(settings: Settings, progress: Progress, rising: "asyncio.Task[Ground]") -> AsyncIterator[World]:
-    """The world of `start --dev`: a chain of our own, seeded with the node and the starter pack."""
+async def dev_world(
+    settings: Settings, progress: Progress, starting: "asyncio.Task[ChainSetup]"
+) -> AsyncIterator[World]:
+    """The world of `start --dev`: a local chain on which the node and the starter pack are registered."""
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(running_service(settings, progress))
-        ground = await rising
-        write_deployment(settings.home, ground.deployment)
-        database = await Database.open(settings.database_url, _pin(ground))
+        chain = await starting
+        write_deployment(settings.home, chain.deployment)
+        database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
-        seeded = await asyncio.to_thread(_seed, ground, service, progress)
+        seeded = await asyncio.to_thread(_seed, chain, service, progress)
         datanets = DatanetFiles(settings.home / "datanets")
-        for one in seeded.datanets:
-            datanets.add(one.datanet_id, one.version, one.contributors)
-        labels = dev_labels(seeded, dev_accounts(), starter.pack())
-        parts = _Parts(settings, ground, seeded.node, service, database, labels)
+        for datanet in seeded.datanets:
+            datanets.add(datanet.datanet_id, datanet.version, datanet.contributors)
+        labels = dev_payee_names(seeded, dev_accounts(), starter.pack())
+        parts = _Parts(settings, chain, seeded.node, service, database, labels)
         yield await stack.enter_async_context(_paid_world(parts))
 
 
 @asynccontextmanager
 async def registered_world(settings: Settings, progress: Progress) -> AsyncIterator[World]:
-    """The world of `start --chain-rpc`: a chain that others run, on which this node is registered."""
+    """The world of `start --chain-rpc`: an existing chain on which this node is already registered."""
     async with AsyncExitStack() as stack:
-        ground = await given_ground(settings)
-        node = await registered_node(ground)
-        database = await Database.open(settings.database_url, _pin(ground))
+        chain = await configured_chain(settings)
+        node = await registered_node(chain)
+        database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
         service = await stack.enter_async_context(running_service(settings, progress))
-        labels = Labels({Payee.of_address(ground.operator.address): "operator"})
-        parts = _Parts(settings, ground, node, service, database, labels)
+        labels = Labels({Payee.of_address(chain.operator.address): "operator"})
+        parts = _Parts(settings, chain, node, service, database, labels)
         yield await stack.enter_async_context(_paid_world(parts))
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What stands before money can move."""
+    """Everything that is built before payments start."""
 
     settings: Settings
-    ground: Ground
+    chain: ChainSetup
     node: Address
     service: Service
     database: Database
@@ -81,64 +83,64 @@ class _Parts:
 
 @asynccontextmanager
 async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
-    """Catches up with chain and database, gives back what a dead process held, and lets nobody in before."""
-    settings, ground, service, database = parts.settings, parts.ground, parts.service, parts.database
+    """Catches up with chain and database and releases the reservations of a dead process, before any request."""
+    settings, chain, service, database = parts.settings, parts.chain, parts.service, parts.database
     async with AsyncExitStack() as stack:
-        client = await RpcClient.connect(ground.rpc_url, ground.deployment.chain_id)
-        venue = _venue(parts)
-        side = await ChainSide.open(
+        client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
+        addresses = _addresses(parts)
+        settlement = await Settlement.open(
             database=database,
             client=client,
-            venue=venue,
-            signer=ground.operator,
+            addresses=addresses,
+            signer=chain.operator,
             base_digest=Bytes32(bytes.fromhex(service.base_digest)),
             datanets=DatanetFiles(settings.home / "datanets"),
             clock=lambda: int(time.time()),
         )
-        stack.push_async_callback(side.close)
-        receiver = await _receiver(client, venue, settings)
-        payments = Payments(database, receiver, side.registrations, side.escrow)
+        stack.push_async_callback(settlement.close)
+        receiver = await _receiver(client, addresses, settings)
+        payments = Payments(database, receiver, settlement.registrations, settlement.escrow)
         stack.push_async_callback(payments.close)
         await payments.recover()
         await payments.channels.refresh_all()
-        metering = Metering(database, receiver, side.registrations, ground.operator)
+        metering = Metering(database, receiver, settlement.registrations, chain.operator)
         checkout = PaidCheckout(
-            payments, metering, side.registrations, parts.labels, context_tokens=service.context_tokens
+            payments, metering, settlement.registrations, parts.labels, context_tokens=service.context_tokens
         )
-        pulse = Pulse(side, payments, settings.settle_every_s)
-        await stack.enter_async_context(pulse.beating())
-        paid = Paid(payments, side.registrations, side, ground.rpc_url, ground.deployment)
-        probes = {"chain": pulse.check, "gas": GasProbe(client, ground.operator.address).check}
-        world = World(settings, service, checkout, database, ground.operator.address, paid, parts.labels, probes)
-        world.metrics.observe_money(lambda: pulse.stands)
+        loop = SettlementLoop(settlement, payments, settings.settle_every_s)
+        await stack.enter_async_context(loop.running())
+        paid = Paid(payments, settlement.registrations, settlement, chain.rpc_url, chain.deployment)
+        probes = {"chain": loop.check, "gas": GasProbe(client, chain.operator.address).check}
+        world = World(settings, service, checkout, database, chain.operator.address, paid, parts.labels, probes)
+        world.metrics.observe_money(lambda: loop.status)
         yield world
 
 
-def _seed(ground: Ground, service: Service, progress: Progress) -> Seeded:
-    """Registers the node, and the starter pack if it is what we serve."""
+def _seed(chain: ChainSetup, service: Service, progress: Progress) -> Seeded:
+    """Registers the node, and the starter pack if the node serves all of it."""
     accounts, pack = dev_accounts(), starter.pack()
     served = {card.name: card.adapter for card in service.models() if card.adapter is not None}
-    ours = service.base_name == pack.base_name and all(adapter.name in served for adapter in pack.adapters)
+    serves_pack = service.base_name == pack.base_name and all(adapter.name in served for adapter in pack.adapters)
     digests = {name: Bytes32(bytes.fromhex(digest)) for name, digest in served.items()}
     return seed(
-        ground.rpc_url,
-        ground.deployment,
+        chain.rpc_url,
+        chain.deployment,
         base_digest=Bytes32(bytes.fromhex(service.base_digest)),
-        adapters=starter_adapters(pack, accounts, digests) if ours else (),
-        datanets=starter_datanets(pack, accounts) if ours else (),
+        adapters=starter_adapters(pack, accounts, digests) if serves_pack else (),
+        datanets=starter_datanets(pack, accounts) if serves_pack else (),
         progress=progress,
     )
 
 
-def _pin(ground: Ground) -> ChainPin:
-    deployment = ground.deployment
+def _pin(chain: ChainSetup) -> ChainPin:
+    deployment = chain.deployment
     genesis_hash = Bytes32(bytes.fromhex(deployment.genesis_hash.removeprefix("0x")))
     return ChainPin(deployment.chain_id, genesis_hash, deployment.settlement)
 
 
-def _venue(parts: _Parts) -> Venue:
-    deployment = parts.ground.deployment
-    return Venue(
+def _addresses(parts: _Parts) -> ContractAddresses:
+    deployment = parts.chain.deployment
+    return ContractAddresses(
         node=parts.node,
         token=deployment.open_token,
         settlement=deployment.settlement,
@@ -147,14 +149,14 @@ def _venue(parts: _Parts) -> Venue:
     )
 
 
-async def _receiver(client: RpcClient, venue: Venue, settings: Settings) -> Receiver:
-    """Who is paid in what; the token's signing domain is read from the token (EIP-5267)."""
-    _, name, version, *_ = await Contract(client, "OpenToken", venue.token).read("eip712Domain")
+async def _receiver(client: RpcClient, addresses: ContractAddresses, settings: Settings) -> Receiver:
+    """The payee and the token of every channel. The token's EIP-712 domain is read from the token (EIP-5267)."""
+    _, name, version, *_ = await Contract(client, "OpenToken", addresses.token).read("eip712Domain")
     return Receiver(
         chain_id=client.chain_id,
-        settlement=venue.settlement,
-        vault=venue.node,
-        token=venue.token,
+        settlement=addresses.settlement,
+        vault=addresses.node,
+        token=addresses.token,
         token_name=name,
         token_version=version,
         min_withdraw_delay_s=settings.withdraw_delay_s,

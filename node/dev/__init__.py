@@ -1,1 +1,1 @@
-"""What `start --dev` adds to a node: the starter pack, and a chain seeded with its Datanets and adapters."""
+"""For `start --dev`: the starter pack, and the registration of its Datanets and adapters on a local chain."""

@@ -22,7 +22,7 @@ EVIDENCE_PPM = 500_000
 
 @dataclass(frozen=True, slots=True)
 class SeedDatanet:
-    """A Datanet version to publish: its steward signs, its contributors share what it earns by weight."""
+    """A Datanet version to publish. Its steward signs; its contributors share its earnings by weight."""
 
     name: str
     steward: PrivateKey = field(repr=False)
@@ -32,7 +32,7 @@ class SeedDatanet:
 
 @dataclass(frozen=True, slots=True)
 class SeedAdapter:
-    """An adapter version to publish and its terms. `datanets`: names of what it learnt from, parts in ppm."""
+    """An adapter version to publish and its terms. datanets: (name, ppm) of the Datanets it was trained on."""
 
     name: str
     owner: PrivateKey = field(repr=False)
@@ -44,14 +44,14 @@ class SeedAdapter:
 
 
 def starter_datanets(pack: StarterPack, accounts: tuple[PrivateKey, ...]) -> list[SeedDatanet]:
-    """The pack's Datanets, held by the development accounts that its manifest names."""
+    """The pack's Datanets. Stewards and contributors are the development accounts that its manifest names."""
     return [_datanet(datanet, accounts) for datanet in pack.datanets]
 
 
 def starter_adapters(
     pack: StarterPack, accounts: tuple[PrivateKey, ...], digests: Mapping[str, Bytes32]
 ) -> list[SeedAdapter]:
-    """The pack's adapters; `digests` gives each one's adapter digest by name."""
+    """The pack's adapters. digests: adapter digest by name."""
     return [
         SeedAdapter(adapter.name, accounts[adapter.owner_index], digests[adapter.name], ((adapter.datanet, PPM),))
         for adapter in pack.adapters
@@ -74,6 +74,6 @@ def _datanet(datanet: StarterDatanet, accounts: tuple[PrivateKey, ...]) -> SeedD
 
 
 def _contribution(document_id: str, text: str, contributor: Address, licence: str) -> Contribution:
-    """The texts of the pack are public, so the salt that would hide one may follow from it and its id."""
+    """A contribution of the pack. Its text is public, so the salt of its commitment need not be secret."""
     salt = keccak(document_id.encode() + canonical_bytes(text))
     return Contribution(contribution_commit(salt, text), canonical_tokens(text), contributor, licence, committed_at=0)

@@ -1,11 +1,11 @@
 """Registers a development node and its assets: vault, stake, prices, Datanet versions, adapters and terms.
 
-Every step is signed by the account it belongs to and looks at the chain first, so a seeding that was cut off goes on
-where it stopped, and a finished one sends nothing. What changed since (a retrained adapter, another price) becomes a
-new version or a successor after the notice period.
+Every step first reads the chain and is signed by the account it belongs to. An interrupted seeding therefore continues
+where it stopped, and a finished one sends nothing. A later change (a retrained adapter, another price) becomes a new
+version, or a successor after the notice period.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from web3 import Web3
@@ -16,23 +16,21 @@ from attribution.manifest import AdapterManifest
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
 from contracts.encoding import adapter_key
 from contracts.structs import DatanetLink, PriceList, Terms
-from local_chain.accounts import dev_accounts
 from local_chain.deployment import Deployment
 from local_chain.transactor import Transactor, connect, contract
 from node.dev.assets import SeedAdapter, SeedDatanet
+from node.home.dev_accounts import dev_account
+from node.readiness import Progress
 
 OPEN = 10**18
 STAKE = 10_000 * OPEN
-_OPERATOR = 1
 _NO_SUCCESSOR = 2**64 - 1
 _FIRST_BLOCK = 0
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class DevPrices:
-    """OPEN base units per million tokens, and the least fee of a request."""
+    """OPEN base units per million tokens. min_fee: the least fee of a request."""
 
     prompt_per_m: int = 2 * OPEN
     cached_per_m: int = 1 * OPEN
@@ -42,7 +40,7 @@ class DevPrices:
 
 @dataclass(frozen=True, slots=True)
 class SeededDatanet:
-    """A published Datanet version and who shares what it earns."""
+    """A published Datanet version and its contributors."""
 
     name: str
     datanet_id: Bytes32
@@ -61,7 +59,7 @@ class SeededAdapter:
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """The node (its vault's address) and what stands on the chain for it."""
+    """What is registered on the chain. node: the address of the node's vault."""
 
     node: Address
     price_hash: Bytes32
@@ -79,9 +77,11 @@ def seed(
     prices: DevPrices = DevPrices(),
     progress: Progress = lambda step, part: None,
 ) -> Seeded:
-    """Registers what is missing. Blocking; `progress(step, part done)`. Raises LocalChainError."""
+    """Registers what is missing. Blocks. Raises LocalChainError."""
     chain = _Chain(connect(rpc_url), deployment)
-    operator = Transactor(chain.web3, dev_accounts()[_OPERATOR])
+    key = dev_account("operator")
+    assert key is not None, "it is one of the named accounts"
+    operator = Transactor(chain.web3, key)
     total = 2 + len(datanets) + len(adapters)
     progress("Registering the node", 0.0)
     node = _node(chain, operator)
@@ -101,7 +101,7 @@ def seed(
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """The contracts this works with."""
+    """The contracts that the seeding calls."""
 
     web3: Web3
     deployment: Deployment
@@ -123,7 +123,7 @@ class _Chain:
 
 
 def _node(chain: _Chain, operator: Transactor) -> Address:
-    """The operator's vault for OPEN, registered and staked."""
+    """Registers the operator's vault for OPEN and stakes for it."""
     nodes, token = chain.nodes(), chain.token()
     node = to_address(nodes.functions.vaultOf(operator.address, token.address).call())
     if not nodes.functions.isNode(node).call():
@@ -138,7 +138,7 @@ def _node(chain: _Chain, operator: Transactor) -> Address:
 
 
 def _prices(chain: _Chain, operator: Transactor, node: Address, prices: DevPrices) -> Bytes32:
-    """The node's default price list; a changed one follows after the notice period."""
+    """Registers the node's default price list; a changed one is in force after the notice period."""
     wanted = PriceList(
         node=node,
         adapter_key=ZERO_BYTES32,
@@ -199,7 +199,7 @@ def _adapter(
 
 
 def _adapter_version(chain: _Chain, owner: Transactor, adapter: SeedAdapter, base_digest: Bytes32) -> Bytes32:
-    """The key of this adapter version; the registry has no list of versions, so its events say which there are."""
+    """The key of this adapter version, published if needed. The registry lists no versions, so events are read."""
     assets, salt = chain.assets(), keccak(adapter.name.encode())
     adapter_id = _asset_id(owner.address, salt)
     if int(assets.functions.ownerOf(adapter_id).call(), 16) == 0:
@@ -217,11 +217,11 @@ def _adapter_version(chain: _Chain, owner: Transactor, adapter: SeedAdapter, bas
 
 
 def _asset_id(creator: Address, salt: Bytes32) -> Bytes32:
-    """keccak256(abi.encode(creator, salt)): nobody can take another's id first."""
+    """keccak256(abi.encode(creator, salt)). The creator is part of the id, so nobody else can register it first."""
     return keccak(bytes(12) + address_bytes(creator) + salt)
 
 
 def _is_newest(registration: tuple[object, int, int]) -> bool:
-    """Whether a price list or terms are registered and nothing is registered to follow them."""
+    """Whether a price list or terms are registered and have no successor."""
     _, start, until = registration
     return start != 0 and until == _NO_SUCCESSOR

@@ -1,1 +1,1 @@
-"""A node's folder: its lock, what is known of the running node, and keystores."""
+"""The node's folder on disk: its lock, the file of the running node, keystores, and where the contracts are."""

@@ -1,4 +1,4 @@
-"""Accounts of the home as V3 keystores, `<home>/keystores/<name>.json`, and the names of the development accounts.
+"""Accounts of the home as V3 keystores, `<home>/keystores/<name>.json`.
 
 Source: Web3 Secret Storage Definition, version 3 (scrypt); the format of geth, MetaMask and eth-account.
 """
@@ -14,9 +14,6 @@ from contracts.crypto import Address, PrivateKey, to_address, to_bytes32
 SCRYPT_N = 262_144
 """geth's standard strength: about a second for each guess."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CONTRIBUTOR = re.compile(r"contributor-([1-9][0-9]?)")
-_DEV_ACCOUNTS = {"deployer": 0, "operator": 1, "payer": 2}
-_FIRST_CONTRIBUTOR, _CONTRIBUTORS = 10, 12
 
 
 class KeystoreError(Exception):
@@ -24,6 +21,8 @@ class KeystoreError(Exception):
 
 
 class BadAccountName(KeystoreError):
+    """The name cannot be a file name in the keystores' folder."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"{name!r} is not an account name: use up to 64 letters, digits, dots, dashes and underscores")
         self.name = name
@@ -38,22 +37,29 @@ class AccountExists(KeystoreError):
 
 
 class AccountUnknown(KeystoreError):
+    """No keystore of the home has this name or address. `known`: the names that exist."""
+
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        found = f"there are {', '.join(known)}" if known else "there are none yet"
+        accounts = f"there are {', '.join(known)}" if known else "there are none yet"
         super().__init__(
-            f"there is no account {name!r} in this home; {found}. Make one with `account new {name}`; the development "
-            "accounts (payer, operator, contributor-1 …) exist while a node started with --dev runs from this home"
+            f"there is no account {name!r} in this home; {accounts}. Create it with `account new {name}`. The "
+            "development accounts (payer, operator, contributor-1 …) exist while a node started with --dev runs from "
+            "this home"
         )
         self.name, self.known = name, known
 
 
 class WrongPassword(KeystoreError):
+    """The password does not decrypt the keystore."""
+
     def __init__(self, name: str) -> None:
         super().__init__(f"the password does not open the account {name!r}")
         self.name = name
 
 
 class KeystoreDamaged(KeystoreError):
+    """The file cannot be read or is not a version 3 keystore."""
+
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} is not a version 3 keystore: {problem}")
         self.path, self.problem = path, problem
@@ -73,17 +79,25 @@ class Entry:
 
 
 class Keystores:
-    """The accounts of one folder, which is created with the first of them. Only their owner can read the files."""
+    """The accounts in one folder, which is created with the first account. Only the folder's owner can read the files.
+
+    scrypt_n: the cost of one password guess.
+    """
 
     def __init__(self, folder: Path, scrypt_n: int = SCRYPT_N) -> None:
         self.folder, self._scrypt_n = folder, scrypt_n
 
+    @classmethod
+    def of_home(cls, home: Path) -> "Keystores":
+        """The keystores of a home."""
+        return cls(home / "keystores")
+
     def create(self, name: str, password: str) -> Entry:
-        """A fresh key under a new name."""
+        """Generates a key and stores it under a new name."""
         return self.add(name, PrivateKey.generate(), password)
 
     def add(self, name: str, key: PrivateKey, password: str) -> Entry:
-        """Stores a key under a new name; durable on return."""
+        """Stores a key under a new name; the file is on disk when this returns."""
         from eth_account import Account
 
         path = self._path(name)
@@ -104,11 +118,11 @@ class Keystores:
         return Entry(name, key.address, path)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Every account, by name."""
+        """All accounts, sorted by name."""
         return tuple(self._entry(path) for path in sorted(self.folder.glob("*.json")))
 
     def find(self, name: str) -> Entry:
-        """The account of this name, or of this address."""
+        """The account with this name or this address; AccountUnknown if there is none."""
         entries = self.entries()
         for entry in entries:
             if name == entry.name or name.lower() == entry.address.lower():
@@ -116,7 +130,7 @@ class Keystores:
         raise AccountUnknown(name, tuple(entry.name for entry in entries))
 
     def unlock(self, name: str, password: str) -> PrivateKey:
-        """The key of an account; about a second of work."""
+        """The key of an account, after about a second. Raises AccountUnknown, WrongPassword or KeystoreDamaged."""
         entry = self.find(name)
         return decrypt(entry.path, password, entry.name)
 
@@ -158,22 +172,6 @@ def read_password(path: Path) -> str:
     if not lines or not lines[0]:
         raise PasswordUnusable(f"the password file {path} is empty")
     return lines[0]
-
-
-def dev_account(name: str) -> PrivateKey | None:
-    """The public development key that a name stands for: deployer, operator, payer, contributor-1 to contributor-12."""
-    from local_chain.accounts import dev_accounts
-
-    index = _DEV_ACCOUNTS.get(name)
-    contributor = _CONTRIBUTOR.fullmatch(name)
-    if contributor and int(contributor[1]) <= _CONTRIBUTORS:
-        index = _FIRST_CONTRIBUTOR - 1 + int(contributor[1])
-    return None if index is None else dev_accounts()[index]
-
-
-def dev_names() -> tuple[str, ...]:
-    """Every name that `dev_account` knows."""
-    return (*_DEV_ACCOUNTS, *(f"contributor-{number}" for number in range(1, _CONTRIBUTORS + 1)))
 
 
 def _document(path: Path) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 import secrets
 
+from sqlalchemy.orm import Session
+
 from attribution.receipts import check_form
 from contracts.crypto import ZERO_BYTES32, Bytes32, Signer
 from contracts.encoding import commitment
@@ -15,10 +17,14 @@ from serving.types import End
 
 
 class FreeMetering:
-    """The receipts of one free node. It has no vault, so `node` is the operator's address."""
+    """Signs and stores the receipts of a free node. It has no vault, so `node` is the operator's address.
 
-    def __init__(self, database: Database, signer: Signer) -> None:
-        self._database, self._signer = database, signer
+    keep: how many receipts the database holds; the oldest are deleted, at most one per cent late.
+    """
+
+    def __init__(self, database: Database, signer: Signer, keep: int = 10_000) -> None:
+        self._database, self._signer, self._keep = database, signer, keep
+        self._unpruned = keep  # receipts written since the last pruning; as if many, so that the first write prunes
 
     async def record(
         self,
@@ -61,5 +67,13 @@ class FreeMetering:
         check_form(receipt)
         signature = self._signer.sign(receipt.digest(NO_CHAIN))
         stored = StoredReceipt(request_id, receipt, signature, payer=None, request=None, request_signature=None)
-        await self._database.write(lambda session: receipts.add(session, stored))
+        await self._database.write(lambda session: self._add(session, stored))
         return IssuedReceipt(receipt, signature, prompt_salt, output_salt, lines={}, channel=None)
+
+    def _add(self, session: Session, stored: StoredReceipt) -> None:
+        """Stores a receipt and, for every hundredth part of `keep`, deletes what exceeds it. On the writer thread."""
+        receipts.add(session, stored)
+        self._unpruned += 1
+        if self._unpruned >= max(1, self._keep // 100):
+            receipts.prune_free(session, self._keep)
+            self._unpruned = 0

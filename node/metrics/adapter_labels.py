@@ -1,4 +1,4 @@
-"""Which models have series of their own in the metrics."""
+"""Which models get their own label in the metrics."""
 
 from collections import Counter
 
@@ -8,10 +8,10 @@ OTHER, COMPOSITION = "other", "composition"
 
 
 class AdapterLabels:
-    """At most MAX_LABELS models by name; all others share `other`, sums of adapters share `composition`.
+    """At most MAX_LABELS models have a label. All others share `other`; compositions of adapters share `composition`.
 
-    The first half is given to whoever comes first. The rest is for those that come to be asked for LEAST_ASKED times,
-    and for LEAST_SHARE of all requests. A label once given stays: every counter only ever grows, `other` included.
+    The first half of the labels goes to the first models that are requested. A later model gets a label once it has
+    LEAST_ASKED requests and LEAST_SHARE of all requests. Labels are never taken back, so no counter ever decreases.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class AdapterLabels:
 
     def of(self, model: str) -> str:
         """The label of a request for `model`. `name@digest` and `base:name` count as `name`."""
-        if "*" in model or "+" in model:  # anybody may write as many different ones as they like
+        if "*" in model or "+" in model:  # a client can invent any number of compositions
             return COMPOSITION
         name = model.partition("@")[0].rpartition(":")[2]
         self._asked[name] += 1

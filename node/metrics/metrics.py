@@ -1,4 +1,4 @@
-"""What Prometheus sees: vLLM's names where the meaning is the same, so its dashboards work, else openlora_*."""
+"""Prometheus metrics. Names are vLLM's where the meaning is the same, so that its dashboards work, else openlora_*."""
 
 import time
 from collections import Counter as TokenCounts
@@ -14,13 +14,13 @@ from node.settlement.status import SettleStatus
 from serving.types import Activity, End, EngineStats, ModelCard, Residency
 
 MAX_RESIDENT_SERIES = 1000
-"""Adapters in memory that are told by name; the last used come first."""
+"""How many adapters in memory get a series of their own; the most recently used come first."""
 _REJECTIONS = {"overloaded": "queue_full", "not_ready": "not_ready"}
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Metrics:
-    """The counters of one node, in a registry of its own."""
+    """The metrics of one node, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -47,7 +47,7 @@ class Metrics:
         return Histogram(name, text, labels, registry=self.registry, buckets=_LATENCY_S)
 
     def label(self, model: str) -> str:
-        """What a request for `model` is counted under."""
+        """The label under which a request for `model` is counted."""
         return self._labels.of(model)
 
     def refused(self, code: str) -> None:
@@ -57,21 +57,22 @@ class Metrics:
             self.rejections.labels(_REJECTIONS[code]).inc()
 
     def observe_engine(self, stats: Callable[[], EngineStats], activity: Callable[[], Activity]) -> None:
-        """Read the engine at every scrape."""
+        """Reads the engine at every scrape."""
         self.registry.register(EngineCollector(stats))
         self.registry.register(AdapterCollector(stats, activity))
         self.registry.register(TierCollector(stats))
 
-    def observe_money(self, stands: Callable[[], SettleStatus | None]) -> None:
-        """Read at every scrape how settlement stands."""
-        self.registry.register(MoneyCollector(stands))
+    def observe_money(self, status: Callable[[], SettleStatus | None]) -> None:
+        """Reads the state of settlement at every scrape."""
+        self.registry.register(MoneyCollector(status))
 
     def text(self) -> bytes:
+        """The registry in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class Watch:
-    """The clock of one request, started when it arrives."""
+    """Measures one request from its arrival on."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics, self._label = metrics, "other"
@@ -81,12 +82,12 @@ class Watch:
         self._tokens: TokenCounts[int] = TokenCounts()
 
     def named(self, model: str) -> Self:
-        """Known to ask for `model`, which exists."""
+        """Labels the request with `model`, which must exist: clients could invent any number of names."""
         self._label = self._metrics.label(model)
         return self
 
     def tokens(self, choice: int, count: int) -> None:
-        """`count` tokens of a choice have just arrived."""
+        """Records that `count` tokens of a choice have arrived now."""
         if count == 0:
             return
         now = time.perf_counter()
@@ -99,6 +100,7 @@ class Watch:
         self._tokens[choice] += count
 
     def ended(self, end: End) -> None:
+        """The request has ended: records its latencies, tokens and outcome."""
         metrics, usage = self._metrics, end.usage
         metrics.whole.labels(self._label).observe(time.perf_counter() - self._started)
         for choice, tokens in self._tokens.items():
@@ -114,13 +116,14 @@ class Watch:
 
 
 class MoneyCollector:
-    """How settlement stands, as of the last look. Amounts in base units, rounded as all of Prometheus' numbers are."""
+    """The state of settlement when it was last read. Amounts in base units, rounded to float64 as Prometheus does."""
 
-    def __init__(self, stands: Callable[[], SettleStatus | None]) -> None:
-        self._stands = stands
+    def __init__(self, status: Callable[[], SettleStatus | None]) -> None:
+        self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        now = self._stands()
+        """One gauge per figure; nothing before the state is first read."""
+        now = self._status()
         if now is None:
             return
         yield GaugeMetricFamily("openlora_unposted_receipts", "Receipts in no posted batch", now.unposted_receipts)
@@ -135,12 +138,13 @@ class MoneyCollector:
 
 
 class EngineCollector:
-    """Gauges and counters that the engine keeps itself."""
+    """Gauges and counters of the engine."""
 
     def __init__(self, stats: Callable[[], EngineStats]) -> None:
         self._stats = stats
 
     def collect(self) -> Iterable[Metric]:
+        """Reads the engine once and yields its gauges and counters."""
         stats = self._stats()
         kv_share = stats.kv_used_bytes / stats.kv_budget_bytes if stats.kv_budget_bytes else 0.0
         yield GaugeMetricFamily("vllm:num_requests_running", "Sequences in the batch", stats.running)
@@ -168,12 +172,13 @@ class EngineCollector:
 
 
 class AdapterCollector:
-    """Which adapters are in memory and asked for. Its cost does not grow with how many lie idle on disk."""
+    """Which adapters are in memory and in use. Its cost does not depend on the number of idle adapters on disk."""
 
     def __init__(self, stats: Callable[[], EngineStats], activity: Callable[[], Activity]) -> None:
         self._stats, self._activity = stats, activity
 
     def collect(self) -> Iterable[Metric]:
+        """Reads the engine once and yields the metrics about adapters."""
         stats, activity = self._stats(), self._activity()
         yield GaugeMetricFamily(
             "vllm:num_gpu_loaded_lora_adapters", "Adapters on the device, be it a GPU or a CPU", stats.adapters_resident
@@ -190,7 +195,7 @@ class AdapterCollector:
 
 
 def _loaded(resident: Iterable[ModelCard]) -> Metric:
-    """As llm-d's router reads it; `level` is gpu for the device, whatever that is, and cpu for memory behind it."""
+    """The form that llm-d's router reads. level: `gpu` for device memory, even on a CPU, and `cpu` for host memory."""
     labels = ["adapter_name", "level", "pinned", "rank"]
     family = GaugeMetricFamily("vllm:lora_adapter_loaded", "Adapters in memory", labels=labels)
     latest = sorted(resident, key=lambda card: card.last_used_at or 0.0, reverse=True)
@@ -202,7 +207,7 @@ def _loaded(resident: Iterable[ModelCard]) -> Metric:
 
 def _residency(activity: Activity) -> Metric:
     family = GaugeMetricFamily("openlora_adapters", "Adapters by the fastest tier that holds them", labels=["tier"])
-    served = [card for card in activity.resident if "@" not in card.name]  # an earlier version is no name of its own
+    served = [card for card in activity.resident if "@" not in card.name]  # earlier versions are not counted
     for tier in Residency:
         count = sum(card.residency is tier for card in served)
         family.add_metric([tier.value], count + (activity.registered - len(served)) * (tier is Residency.DISK))
@@ -210,9 +215,9 @@ def _residency(activity: Activity) -> Metric:
 
 
 def _lora_requests(stats: EngineStats, activity: Activity) -> Metric:
-    """vLLM's shape: adapter names in labels, the value a timestamp. Names beyond the cap are left out.
+    """vLLM's form: adapter names as labels, a timestamp as the value. Names beyond MAX_LABELS are left out.
 
-    There are no slots, so max_lora is how many adapters of the size of those in memory would fit.
+    Device memory is budgeted in bytes, so max_lora is an estimate: how many adapters of the resident size would fit.
     """
     most = activity.registered
     if stats.adapter_used_bytes:

@@ -1,4 +1,4 @@
-"""What Prometheus sees of the tiers that adapters move through, and of memory that is taken back."""
+"""Metrics about memory tiers: adapter loads, evictions and hits, and preempted sequences."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,12 +8,13 @@ from serving.types import EngineStats
 
 
 class TierCollector:
-    """Read from the engine at every scrape."""
+    """Reads the engine at every scrape."""
 
     def __init__(self, stats: Callable[[], EngineStats]) -> None:
         self._stats = stats
 
     def collect(self) -> Iterable[Metric]:
+        """Reads the engine once and yields the metrics about tiers and preemption."""
         stats = self._stats()
         yield CounterMetricFamily("vllm:num_preemptions", "Sequences that lost their pages", value=stats.preemptions)
         yield CounterMetricFamily(

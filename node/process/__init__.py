@@ -1,1 +1,1 @@
-"""One node as a process: from settings to listening sockets, logs, requests in flight, and the way down."""
+"""The node as a process: start and stop, listening sockets, and logs."""

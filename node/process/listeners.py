@@ -1,4 +1,4 @@
-"""Two uvicorn servers in one event loop, on sockets bound before anything slow begins."""
+"""uvicorn servers on sockets that are bound before anything slow begins."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from fastapi import FastAPI
 
 
 class PortInUse(Exception):
-    """Somebody else listens there."""
+    """Another process listens on the port."""
 
     def __init__(self, host: str, port: int, flag: str) -> None:
         owner = _owner(port)
         who = f" by {owner}" if owner else ""
-        super().__init__(f"Port {port} on {host} is in use{who}. Give another: {flag} {_free_port(host)}")
+        super().__init__(f"Port {port} on {host} is in use{who}. Choose another: {flag} {_free_port(host)}")
         self.host, self.port = host, port
 
 
@@ -26,7 +26,7 @@ class AddressUnusable(Exception):
 
 
 def bind(host: str, port: int, flag: str) -> socket.socket:
-    """A bound socket that does not listen yet; port 0 takes any."""
+    """A bound socket that does not listen yet. Port 0 takes any free port. Raises PortInUse or AddressUnusable."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
@@ -44,12 +44,13 @@ def bind(host: str, port: int, flag: str) -> socket.socket:
 
 
 def url_of(bound: socket.socket) -> str:
+    """The http URL of a bound socket; IPv6 addresses in brackets."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Listener(uvicorn.Server):
-    """A uvicorn server that leaves the process's signals alone."""
+    """A uvicorn server on a bound socket that does not handle signals."""
 
     def __init__(self, app: FastAPI, bound: socket.socket, keep_alive_s: int = 75) -> None:
         config = uvicorn.Config(
@@ -66,16 +67,18 @@ class Listener(uvicorn.Server):
         self._answers = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to listen and then lets `open` continue."""
         await super().startup(sockets)
         self._answers.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Does nothing: the node handles SIGINT and SIGTERM itself."""
         yield
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Answers while the block runs; then lets answers under way finish, within a bound."""
+        """Serves while the block runs, then waits up to 5 seconds for responses in progress."""
         serving = asyncio.create_task(self.serve([self._bound]), name=f"listen-{url_of(self._bound)}")
         await asyncio.wait({serving, asyncio.create_task(self._answers.wait())}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -93,10 +96,10 @@ def _free_port(host: str) -> int:
 
 
 def _owner(port: int) -> str | None:
-    """Which process of ours listens on `port`, where Linux tells: "pid 42 (python)"."""
+    """The process of this user that listens on `port`, such as "pid 42 (python)". None if unknown or not on Linux."""
     inodes = set(_listening_inodes(port))
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended, or is another user's
+        with contextlib.suppress(OSError):  # the process ended, or belongs to another user
             if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 return f"pid {folder.name} ({(folder / 'comm').read_text().strip()})"
     return None

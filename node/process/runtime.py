@@ -1,4 +1,4 @@
-"""A node's life: own the home, bind, build the world, listen, wait, drain. What was opened last is closed first."""
+"""Starts and stops a node: lock the home, bind, build the world, listen, wait for a signal, drain, close in reverse."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from node.config import Settings
-from node.home.folder import Running, forget, owned
+from node.home.lock import owned
+from node.home.run_file import Running, remove_run_file
 from node.process.listeners import Listener, bind, url_of
-from node.progress import Progress
+from node.readiness import Progress
 
 if TYPE_CHECKING:
     from node.world import World
@@ -27,7 +28,7 @@ _log = structlog.get_logger("node.runtime")
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What there is to show once the node listens."""
+    """A node that answers. took_s: seconds from the start of the process."""
 
     running: Running
     world: "World"
@@ -35,19 +36,23 @@ class Ready:
 
 
 class Screen(Protocol):
-    """Where a start is watched."""
+    """Shows the start and the end of a node to a person."""
 
     def progress(self, what: str, fraction: float) -> None:
-        """May be called from any thread; fraction from 0 to 1."""
+        """A step of the start has come to `fraction`, from 0 to 1. May be called from any thread."""
         ...
 
-    def ready(self, ready: Ready) -> None: ...
+    def ready(self, ready: Ready) -> None:
+        """The node answers requests."""
+        ...
 
-    def draining(self, requests: int, timeout_s: float) -> None: ...
+    def draining(self, requests: int, timeout_s: float) -> None:
+        """The node waits up to `timeout_s` seconds for running requests."""
+        ...
 
 
 class Stop:
-    """SIGINT and SIGTERM: the first drains a listening node and ends one that still loads; the second forces."""
+    """SIGINT and SIGTERM: the first drains a node that listens and ends one that still loads; the second ends both."""
 
     def __init__(self, life: "asyncio.Task[None]") -> None:
         self._life = life
@@ -57,17 +62,19 @@ class Stop:
             asyncio.get_running_loop().add_signal_handler(number, self.ask)
 
     def ask(self) -> None:
+        """A signal arrived."""
         if self._asked.is_set() or not self._listening:
             self._life.cancel()
         self._asked.set()
 
     async def wait(self) -> None:
+        """Returns when the node is asked to stop. From the first call on, a signal no longer ends the task at once."""
         self._listening = True
         await self._asked.wait()
 
 
 def run(settings: Settings, screen: Screen) -> None:
-    """Run a node until it is told to stop."""
+    """Runs a node until it is stopped by a signal. Blocks."""
     with owned(settings.home), contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_live(settings, screen))
 
@@ -87,9 +94,9 @@ async def _live(settings: Settings, screen: Screen) -> None:
 
 @asynccontextmanager
 async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
-    """A node that answers, from here until the block ends."""
+    """A node that answers requests while the block runs."""
     async with AsyncExitStack() as stack:
-        # bound first: a taken port should not cost the minutes that a model takes to load
+        # bound first: a port in use should be reported before a model loads for minutes
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
         operator = stack.enter_context(contextlib.closing(bind("127.0.0.1", settings.admin_port, "--admin-port")))
         world = await _world(settings, screen.progress, stack)
@@ -107,31 +114,31 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
             world.paid.rpc_url if world.paid else None,
         )
         running.write(settings.home)
-        stack.callback(forget, settings.home)
+        stack.callback(remove_run_file, settings.home)
         yield Ready(running, world, process_age_s())
 
 
 async def _world(settings: Settings, progress: Progress, stack: AsyncExitStack) -> "World":
-    """The world of the settings' mode; `stack` closes it. A chain of ours comes up while torch is imported."""
-    rising = None
+    """The world for the settings' mode; `stack` closes it. A local chain starts while torch is imported."""
+    starting_chain = None
     if settings.dev:
-        from node.compose.ground import dev_ground
+        from node.compose.chain_setup import dev_chain
 
-        rising = await stack.enter_async_context(dev_ground(settings, progress))
+        starting_chain = await stack.enter_async_context(dev_chain(settings, progress))
     progress("Loading libraries", 0.0)
-    await asyncio.to_thread(import_module, "node.api.app")  # seconds, during which signals must be heard
+    await asyncio.to_thread(import_module, "node.api.app")  # takes seconds, in which signals must be handled
     progress("Loading libraries", 1.0)
     from node.compose.free import free_world
     from node.compose.paid import dev_world, registered_world
 
-    if rising is not None:
-        return await stack.enter_async_context(dev_world(settings, progress, rising))
+    if starting_chain is not None:
+        return await stack.enter_async_context(dev_world(settings, progress, starting_chain))
     build = free_world if settings.free else registered_world
     return await stack.enter_async_context(build(settings, progress))
 
 
 def process_age_s() -> float:
-    """How long this process has run, so that the time to ready counts imports too."""
+    """Seconds since this process started, so that the time to ready includes imports."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")

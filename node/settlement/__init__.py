@@ -1,1 +1,1 @@
-"""From signed receipts to claimed earnings: batches, transactions that survive crashes, and who earned what."""
+"""From signed receipts to claimed earnings: batches, transactions that survive crashes, and earnings."""

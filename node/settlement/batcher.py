@@ -1,4 +1,4 @@
-"""Cuts receipts into batches, and rebuilds any batch bit for bit from the database."""
+"""Cuts receipts into batches, and rebuilds any batch from the database, bit for bit."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from contracts.structs import BatchHeader, UsageReceipt
 from node.chain.registrations import ChainRegistrations
 from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
-from node.settlement.recent import Recent
+from node.settlement.lru_cache import LruCache
 from node.settlement.records import reading
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
 KEPT_FILES = 4
 KEPT_OUTLINES = 32
-"""Batches never change, and rebuilding a full one takes seconds that strangers could ask for again and again."""
+"""How many built files and outlines are cached. Batches never change, and building one takes seconds that any client
+could request again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptProof:
-    """That a receipt is number `index` of a posted batch, between two state roots; siblings bottom-up."""
+    """Proves that a receipt is leaf `index` of a posted batch, between two state roots. `path`: siblings, bottom-up."""
 
     header: BatchHeader
     receipt: UsageReceipt
@@ -34,6 +35,7 @@ class ReceiptProof:
     path: tuple[Bytes32, ...]
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; hashes as 0x hex."""
         return {
             "header": self.header.to_json(),
             "headerHash": "0x" + self.header.struct_hash().hex(),
@@ -47,7 +49,7 @@ class ReceiptProof:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """What proofs in a batch need: the roots around its receipts, one more than there are leaves."""
+    """The parts of a batch that proofs need. `roots`: the state root before each receipt and after the last."""
 
     header: BatchHeader
     roots: tuple[Bytes32, ...]
@@ -55,17 +57,17 @@ class _Outline:
 
 
 class Batcher:
-    """Builds batches under the full rules: what this node posts, anybody may judge."""
+    """Builds batches and applies every rule of the protocol, because anybody may challenge what this node posts."""
 
     def __init__(
         self, database: Database, book: Book, registrations: ChainRegistrations, limit: int = BATCH_LIMIT
     ) -> None:
         self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
-        self._files: Recent[int, bytes] = Recent(KEPT_FILES)
-        self._outlines: Recent[int, _Outline] = Recent(KEPT_OUTLINES)
+        self._files: LruCache[int, bytes] = LruCache(KEPT_FILES)
+        self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
-        """Fixes the next batch of receipts and stores its header; None if there are no receipts for one."""
+        """Builds the next batch and stores its header; None if there are no receipts after the last batch."""
         tip = self._book.tip
         items = await self._items(tip.state.seq + 1, self._limit)
         if not items:
@@ -76,17 +78,17 @@ class Batcher:
         return batch
 
     async def rebuild(self, epoch: int) -> tuple[Batch, list[Item]]:
-        """A batch and its items, as they were posted. KeyError for an unknown epoch, LedgerBroken if it differs."""
+        """A stored batch and its items. Raises KeyError for an unknown epoch, LedgerBroken if it does not rebuild."""
         tip = self._book.tip_at(epoch - 1)
         header = self._book.batches[self._book.tip_at(epoch).epoch - 1].header
         items = await self._items(header.from_seq, header.count)
         batch = await self._built(tip.epoch, items)
         if batch.header != header:
-            raise LedgerBroken(f"epoch {epoch}", "its header is not what its receipts give")
+            raise LedgerBroken(f"epoch {epoch}", "its header does not follow from its receipts")
         return batch, items
 
     async def receipts_file(self, epoch: int) -> bytes:
-        """The public file of a batch. KeyError for an unknown epoch."""
+        """The public file of a batch. Raises KeyError for an unknown epoch."""
         kept = self._files.get(epoch)
         if kept is None:
             batch, items = await self.rebuild(epoch)
@@ -94,7 +96,7 @@ class Batcher:
         return kept
 
     async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
-        """What shows receipt `seq` under the `receiptsRoot` of its batch. KeyError for an unknown epoch."""
+        """The proof of receipt `seq` against the `receiptsRoot` of its batch. Raises KeyError for an unknown epoch."""
         outline = self._outlines.get(epoch)
         if outline is None:
             batch, _ = await self.rebuild(epoch)

@@ -17,7 +17,10 @@ CHUNK = 100
 
 @dataclass(frozen=True, slots=True)
 class Unbatched:
-    """The receipts after the last batch: how many, worth how much, the oldest finished when (0 for none)."""
+    """The receipts after the last batch. `value`: the sum of their fees in base units.
+
+    oldest_at: when the oldest one finished, in unix seconds; 0 if there is none.
+    """
 
     count: int
     value: int
@@ -25,7 +28,7 @@ class Unbatched:
 
 
 class Book:
-    """What the receipts say. Trees share structure, so the state after every batch is kept."""
+    """The ledger that the receipts add up to. It keeps the state after every batch: the state trees share structure."""
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database, self.ledger = database, ledger
@@ -33,12 +36,12 @@ class Book:
         self._latest = LedgerState.genesis(ledger)
         self._tips = [ChainTip.genesis(self._latest)]
         self._batches: list[StoredBatch] = []
-        self._loose: list[tuple[int, int]] = []  # (fee, finished_at) of the receipts after the last batch
+        self._unbatched: list[tuple[int, int]] = []  # (fee, finished_at) of the receipts after the last batch
         self.refresh = SingleFlight(self._refresh)
 
     @classmethod
     async def open(cls, database: Database, ledger: Ledger) -> "Book":
-        """The book of everything in the database; LedgerBroken if a stored batch does not rebuild."""
+        """Reads everything in the database. Raises LedgerBroken if a stored batch does not rebuild."""
         made = cls(database, ledger)
         made._batches = list(await database.read(lambda session: batches.every(session, ledger.node)))
         for expected, stored in enumerate(made._batches, start=1):
@@ -51,42 +54,45 @@ class Book:
 
     @property
     def latest(self) -> LedgerState:
-        """After the newest receipt, batched or not."""
+        """The state after the newest receipt, batched or not."""
         return self._latest
 
     @property
     def tip(self) -> ChainTip:
-        """After the newest batch, posted or not."""
+        """The tip after the newest batch, posted or not."""
         return self._tips[-1]
 
     @property
     def batches(self) -> tuple[StoredBatch, ...]:
+        """All batches, posted or not, by epoch."""
         return tuple(self._batches)
 
     @property
     def unbatched(self) -> Unbatched:
-        fees = sum(fee for fee, _ in self._loose)
-        return Unbatched(len(self._loose), fees, self._loose[0][1] if self._loose else 0)
+        """The receipts after the last batch."""
+        fees = sum(fee for fee, _ in self._unbatched)
+        return Unbatched(len(self._unbatched), fees, self._unbatched[0][1] if self._unbatched else 0)
 
     def tip_at(self, epoch: int) -> ChainTip:
-        """After batch `epoch`; 0 is before the first. KeyError for an epoch that does not exist."""
+        """The tip after batch `epoch`; epoch 0 is before the first batch. Raises KeyError for an unknown epoch."""
         if not 0 <= epoch < len(self._tips):
             raise KeyError(f"there is no epoch {epoch}")
         return self._tips[epoch]
 
     def epoch_of(self, seq: int) -> int | None:
-        """The batch that holds receipt `seq`; None while it is in none."""
-        return next((one.header.epoch for one in self._batches if one.header.from_seq <= seq <= one.last_seq), None)
+        """The epoch of the batch that holds receipt `seq`; None while no batch does."""
+        holding = (batch for batch in self._batches if batch.header.from_seq <= seq <= batch.last_seq)
+        return next((batch.header.epoch for batch in holding), None)
 
     async def add(self, batch: Batch) -> None:
-        """Fixes a batch that was built from `tip`: stored first, and from then on part of the ledger."""
+        """Adds a batch that was built from `tip`. It is stored first, and never changes afterwards."""
         await self._database.write(lambda session: batches.add(session, batch.header))
         self._batches.append(StoredBatch(batch.header, batch.tip.header_hash))
         self._tips.append(batch.tip)
-        del self._loose[: batch.header.count]
+        del self._unbatched[: batch.header.count]
 
     async def _refresh(self) -> None:
-        """Takes in the receipts that came since; the event loop gets a turn after each chunk."""
+        """Reads the receipts that are new since the last call, in chunks, so that the event loop is not blocked."""
         while records := await self._database.read(reading(self._latest.seq + 1, CHUNK)):
             for record in records:
                 self._count(record)
@@ -98,17 +104,17 @@ class Book:
         except InvalidTransition as error:
             raise LedgerBroken(f"receipt {receipt.seq}", str(error)) from error
         self.tally.add(receipt, record.price_list, record.terms)
-        self._loose.append((receipt.fee, receipt.finished_at))
+        self._unbatched.append((receipt.fee, receipt.finished_at))
         if len(self._tips) <= len(self._batches):
             self._close_batch(self._batches[len(self._tips) - 1])
 
     def _close_batch(self, stored: StoredBatch) -> None:
-        """At the last receipt of a stored batch: its header must be what the receipts give."""
+        """At the last receipt of a stored batch, checks that its header follows from the receipts."""
         if stored.last_seq != self._latest.seq:
             return
         header, tip = stored.header, self._tips[-1]
         chained = header.prev_header_hash == tip.header_hash and header.prev_state_root == tip.state.root
         if not chained or header.state_root != self._latest.root or header.struct_hash() != stored.header_hash:
-            raise LedgerBroken(f"epoch {header.epoch}", "its header is not what its receipts give")
+            raise LedgerBroken(f"epoch {header.epoch}", "its header does not follow from its receipts")
         self._tips.append(ChainTip(header.epoch, stored.header_hash, self._latest))
-        self._loose.clear()
+        self._unbatched.clear()

@@ -1,4 +1,4 @@
-"""Claims: what an address may take out now, with the proofs that Settlement asks for."""
+"""Claims: what an address may claim now, with the proofs that Settlement requires."""
 
 import re
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from contracts.eip712 import parse_bytes32
 from node.chain.client import Call, ChainClient
 from node.chain.contracts import PayeeClaim, SettlementContract, ShareClaim
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress
 from node.settlement.earnings import paid_to
 from node.settlement.entitlements import Entitlement, Entitlements
-from node.settlement.progress import Progress
 
 CLAIMS_PER_CALL = 32
 
 
 class MalformedClaims(ValueError):
-    """A claims document lacks a member or one has a wrong form."""
+    """A claims document lacks a member, or a member is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimEntry:
-    """One claim and what it pays if nothing else is paid before."""
+    """One claim and the base units that it pays if nothing else is paid before it."""
 
     claim: PayeeClaim | ShareClaim
     amount: int
@@ -33,17 +33,18 @@ class ClaimEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPlan:
-    """Everything an address may claim from one node, under its newest active epoch."""
+    """Everything that an address may claim from one node under the newest active epoch."""
 
     address: Address
     entries: tuple[ClaimEntry, ...]
 
     @property
     def amount(self) -> int:
+        """What all claims pay together, in base units."""
         return sum(entry.amount for entry in self.entries)
 
     def calls(self, client: ChainClient, settlement: Address) -> list[Call]:
-        """The transactions to send. `settlement` is the claimant's own knowledge, never taken from a node's answer."""
+        """The calls to send, at most 32 claims each. Never take `settlement` from the node's answer."""
         contract = SettlementContract(client, settlement)
         own = [entry.claim for entry in self.entries if isinstance(entry.claim, PayeeClaim)]
         shares = [entry.claim for entry in self.entries if isinstance(entry.claim, ShareClaim)]
@@ -53,6 +54,7 @@ class ClaimPlan:
         ]
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; amounts as decimal strings."""
         return {
             "address": self.address,
             "amount": str(self.amount),
@@ -61,43 +63,44 @@ class ClaimPlan:
 
     @classmethod
     def from_json(cls, document: object) -> "ClaimPlan":
-        """The plan behind `to_json`'s form; MalformedClaims otherwise."""
+        """Parses what `to_json` wrote. Raises MalformedClaims."""
         try:
             if not isinstance(document, Mapping):
                 raise MalformedClaims("claims must be a JSON object")
             address = to_address(document["address"])
-            return cls(address, tuple(_entry(one, address) for one in document["claims"]))
+            return cls(address, tuple(_entry(claim, address) for claim in document["claims"]))
         except (KeyError, TypeError, ValueError) as error:
             raise MalformedClaims(f"{type(error).__name__}: {error}") from error
 
 
-def claims_of(entitlements: Entitlements, book: Book, progress: Progress) -> ClaimPlan:
-    """What `entitlements` give under the newest active epoch beyond what was paid."""
+def claims_of(entitlements: Entitlements, book: Book, progress: ChainProgress) -> ClaimPlan:
+    """The claims of all entitlements that earned more under the newest active epoch than was paid."""
     tip = book.tip_at(progress.active_epoch)
     entries = []
-    for one in entitlements.entries:
-        earned = tip.state.tree.get(earned_key(one.payee))
-        amount = one.part(earned) - paid_to(one, entitlements.address, progress)
+    for entitlement in entitlements.entries:
+        earned = tip.state.tree.get(earned_key(entitlement.payee))
+        amount = entitlement.part(earned) - paid_to(entitlement, entitlements.address, progress)
         if amount > 0:
-            entries.append(ClaimEntry(_claim(one, entitlements.address, tip), amount))
+            entries.append(ClaimEntry(_claim(entitlement, entitlements.address, tip), amount))
     return ClaimPlan(entitlements.address, tuple(entries))
 
 
-def _claim(one: Entitlement, address: Address, tip: ChainTip) -> PayeeClaim | ShareClaim:
-    node, tree, key = tip.state.ledger.node, tip.state.tree, earned_key(one.payee)
+def _claim(entitlement: Entitlement, address: Address, tip: ChainTip) -> PayeeClaim | ShareClaim:
+    node, tree, key = tip.state.ledger.node, tip.state.tree, earned_key(entitlement.payee)
     earned, proof = tree.get(key), tree.prove(key)
-    if one.datanet_id is None or one.version is None or one.contributors is None:
-        return PayeeClaim(node, tip.epoch, one.payee.kind, one.payee.id, earned, proof)
-    weight = one.contributors.prove(address)
+    payee, contributors = entitlement.payee, entitlement.contributors
+    if entitlement.datanet_id is None or entitlement.version is None or contributors is None:
+        return PayeeClaim(node, tip.epoch, payee.kind, payee.id, earned, proof)
+    weight = contributors.prove(address)
     return ShareClaim(
         node=node,
         epoch=tip.epoch,
-        datanet_id=one.datanet_id,
-        version=one.version,
+        datanet_id=entitlement.datanet_id,
+        version=entitlement.version,
         cumulative=earned,
         proof=proof,
         contributor=address,
-        weight=one.weight,
+        weight=entitlement.weight,
         index=weight.index,
         weight_proof=weight.path,
     )

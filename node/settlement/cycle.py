@@ -1,4 +1,4 @@
-"""One settlement cycle: post what was receipted, claim what was posted, sweep what was claimed, activate."""
+"""One settlement cycle: post receipts, claim vouchers for what is posted, sweep what was claimed, activate epochs."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -10,11 +10,11 @@ from node.chain.follower import ChainFollower
 from node.chain.registrations import ChainRegistrations
 from node.settlement.batcher import Batcher
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress, progress_of
 from node.settlement.collection import Collection, Due
 from node.settlement.errors import TransactionFailed
-from node.settlement.gate import ProfitGate, Stakes, reason_to_wait
 from node.settlement.outbox import Outbox
-from node.settlement.progress import Progress, progress_of
+from node.settlement.profit_gate import PendingValue, ProfitGate, reason_to_wait
 from node.store.batches import StoredBatch
 from node.store.outbox import Outgoing
 
@@ -23,7 +23,7 @@ POLL_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CyclePolicy:
-    """claims_per_call: channels in one claim transaction. mining_timeout_s: how long a step waits to be mined."""
+    """claims_per_call: channels per claim transaction. mining_timeout_s: how long a step waits until it is mined."""
 
     gate: ProfitGate = field(default_factory=ProfitGate)
     claims_per_call: int = 25
@@ -34,8 +34,8 @@ class CyclePolicy:
 class CycleReport:
     """What a cycle did, or in a dry run would do. Amounts in base units, transactions as 0x hashes.
 
-    waits: why nothing was posted or claimed. active_from: when the newest batch's window ends, 0 if none is open.
-    shortfall: by how much the newest batch exceeds what was credited.
+    waits: why nothing was posted or claimed. active_from: when the newest batch's window ends in unix seconds, 0 if no
+    window is open. shortfall: by how much the total of the newest batch exceeds what was credited.
     """
 
     dry_run: bool
@@ -51,6 +51,7 @@ class CycleReport:
     transactions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; amounts as decimal strings."""
         return {
             "dryRun": self.dry_run,
             "waits": self.waits,
@@ -68,7 +69,7 @@ class CycleReport:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with."""
+    """The parts of settlement that a cycle uses."""
 
     follower: ChainFollower
     registrations: ChainRegistrations
@@ -83,17 +84,19 @@ class Parts:
 
 
 class Cycle:
-    """Settles one node's ledger. A cycle that was cut off anywhere is completed by the next one."""
+    """Settles one node's ledger. If a cycle is interrupted anywhere, the next cycle completes it."""
 
     def __init__(self, parts: Parts, policy: CyclePolicy) -> None:
         self._parts, self._policy = parts, policy
         self._running: asyncio.Future[CycleReport] | None = None
 
     async def run(self, now: int, *, force: bool = False, dry_run: bool = False, wait_s: float = 0) -> CycleReport:
-        """One cycle, after any that is running. `force`: whatever it costs. `wait_s` bounds the wait for windows.
+        """Runs one cycle after any that is running. force: settle even if the gas costs more than the value.
 
-        Raises TransactionPending or TransactionFailed for a step that did not get through, LedgerConflict or
-        LedgerBroken where nothing may be posted, and what the chain client raises.
+        wait_s: how long to wait for the newest window to end.
+
+        Raises TransactionPending or TransactionFailed if a step did not succeed, LedgerConflict or LedgerBroken if
+        nothing may be posted, and ChainError.
         """
         while self._running is not None and not self._running.done():
             await asyncio.wait([self._running])
@@ -101,13 +104,13 @@ class Cycle:
         return await asyncio.shield(self._running)
 
     async def close(self) -> None:
-        """Cuts off the cycle that runs, if any; the next one completes it."""
+        """Cancels the running cycle, if any. The next cycle completes it."""
         if self._running is not None and not self._running.done():
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    async def look(self) -> Progress:
-        """Catches up with chain and receipts; LedgerConflict if the chain has a batch that is not ours."""
+    async def catch_up(self) -> ChainProgress:
+        """Reads new events and receipts. Raises LedgerConflict if the chain has a batch that is not this node's."""
         parts = self._parts
         await parts.follower.poll()
         parts.registrations.refresh()
@@ -117,7 +120,7 @@ class Cycle:
         return progress
 
     async def _run(self, now: int, *, force: bool, dry_run: bool, wait_s: float) -> CycleReport:
-        progress = await self.look()
+        progress = await self.catch_up()
         waits = None if force else await self._reason_to_wait(progress, now)
         if dry_run:
             return await self._foreseen(progress, waits)
@@ -128,8 +131,8 @@ class Cycle:
             report = await self._sweep(report)
         return await self._activate(report, wait_s)
 
-    async def _post(self, report: CycleReport, progress: Progress) -> CycleReport:
-        """Stored batches that the chain does not have yet, then new ones until no receipt is left."""
+    async def _post(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
+        """Posts stored batches that the chain does not have, then new batches until no receipt is left."""
         book = self._parts.book
         for stored in book.batches[progress.last_epoch :]:
             report = await self._post_one(report, stored)
@@ -144,7 +147,10 @@ class Cycle:
         return _with(replace(report, posted=posted), sent)
 
     async def _post_in_time(self, stored: StoredBatch) -> Outgoing:
-        """Receipts are dated by the wall clock, which a chain's newest block lags behind: waits for that block."""
+        """Posts a batch, and repeats while the newest block is older than the last receipt.
+
+        Receipts are dated by the wall clock; the timestamp of the newest block can lag behind it.
+        """
         intent = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"
         deadline = asyncio.get_running_loop().time() + self._policy.mining_timeout_s
         while True:
@@ -157,37 +163,37 @@ class Cycle:
             await asyncio.sleep(POLL_S)
 
     async def _claim(self, report: CycleReport) -> CycleReport:
-        due = await self._due(await self.look())
+        due = await self._due(await self.catch_up())
         policy = self._policy
         done = await self._parts.collection.collect(due, policy.claims_per_call, policy.mining_timeout_s)
         return _with(replace(report, claimed=done.claimed, refused=done.refused), *done.sent)
 
     async def _sweep(self, report: CycleReport) -> CycleReport:
-        """Brings everything claimed, and whatever else lies in the vault, to Settlement."""
+        """Forwards everything claimed, and all other tokens in the vault, to Settlement."""
         amount = await self._sweepable()
         if amount == 0:
             return report
-        credited = (await self.look()).credited  # grows with every sweep, so it names this one
+        credited = (await self.catch_up()).credited  # grows with every sweep, so the intent is unique
         sent = await self._send(f"sweep:{credited}", self._parts.vault.sweep())
         return _with(replace(report, swept=amount), sent)
 
     async def _activate(self, report: CycleReport, wait_s: float) -> CycleReport:
-        """Activates what may be, and waits up to `wait_s` for the newest window."""
+        """Activates the epochs that may be activated, and waits up to `wait_s` for the newest window to end."""
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
-            progress = await self.look()
+            progress = await self.catch_up()
             ready = self._ready(progress)
             if ready > progress.active_epoch:
                 call = self._parts.settlement.activate(self._parts.book.ledger.node)
                 report = _with(report, await self._send(f"activate:{progress.active_epoch}-{ready}", call))
-                progress = await self.look()
+                progress = await self.catch_up()
             shortfall = max(0, self._posted_total(progress) - progress.credited)
             waiting = progress.active_epoch < progress.last_epoch and not shortfall
             if not waiting or asyncio.get_running_loop().time() > deadline:
                 return self._closed(report, progress, shortfall)
             await asyncio.sleep(POLL_S)
 
-    def _closed(self, report: CycleReport, progress: Progress, shortfall: int) -> CycleReport:
+    def _closed(self, report: CycleReport, progress: ChainProgress, shortfall: int) -> CycleReport:
         newest = progress.posted.get(progress.last_epoch)
         open_window = newest is not None and progress.active_epoch < progress.last_epoch
         return replace(
@@ -198,8 +204,8 @@ class Cycle:
             shortfall=shortfall,
         )
 
-    def _ready(self, progress: Progress) -> int:
-        """The newest epoch up to which every window has passed and every total is credited."""
+    def _ready(self, progress: ChainProgress) -> int:
+        """The newest epoch up to which all windows have passed and all totals are credited."""
         ready = progress.active_epoch
         for epoch in range(ready + 1, progress.last_epoch + 1):
             passed = progress.posted[epoch].active_from <= self._parts.follower.head.timestamp
@@ -208,41 +214,42 @@ class Cycle:
             ready = epoch
         return ready
 
-    async def _foreseen(self, progress: Progress, waits: str | None) -> CycleReport:
-        """What a forced cycle would do. Claims are counted as if the unposted receipts were posted."""
+    async def _foreseen(self, progress: ChainProgress, waits: str | None) -> CycleReport:
+        """What a forced cycle would do, with claims as if all receipts were posted."""
         book = self._parts.book
         rows = [
-            (one.header.epoch, one.header.count, one.header.cum_total) for one in book.batches[progress.last_epoch :]
+            (batch.header.epoch, batch.header.count, batch.header.cum_total)
+            for batch in book.batches[progress.last_epoch :]
         ]
         if book.unbatched.count:
             rows.append((len(book.batches) + 1, book.unbatched.count, book.latest.cum_total))
         due = await self._parts.collection.due(book.latest.tree)
-        claimed = tuple((one.channel_id, one.amount) for one in due)
+        claimed = tuple((owed.channel_id, owed.amount) for owed in due)
         swept = await self._sweepable() + sum(amount for _, amount in claimed)
         report = CycleReport(dry_run=True, waits=waits, posted=tuple(rows), claimed=claimed, swept=swept)
         return self._closed(report, progress, shortfall=0)
 
-    async def _reason_to_wait(self, progress: Progress, now: int) -> str | None:
+    async def _reason_to_wait(self, progress: ChainProgress, now: int) -> str | None:
         book = self._parts.book
         due = await self._parts.collection.due(book.latest.tree)
         if progress.last_epoch < len(book.batches):
-            return None  # a batch is cut and must go out: payees may already rely on it
+            return None  # a stored batch must be posted: payees may already rely on it
         oldest = book.unbatched.oldest_at
-        leaving = any(one.leaving for one in due)
-        value = max(sum(one.amount for one in due), book.unbatched.value)
+        leaving = any(owed.leaving for owed in due)
+        value = max(sum(owed.amount for owed in due), book.unbatched.value)
         head = self._parts.follower.head
-        return reason_to_wait(self._policy.gate, Stakes(value, len(due), oldest, leaving), head.base_fee, now)
+        return reason_to_wait(self._policy.gate, PendingValue(value, len(due), oldest, leaving), head.base_fee, now)
 
-    async def _due(self, progress: Progress) -> tuple[Due, ...]:
+    async def _due(self, progress: ChainProgress) -> tuple[Due, ...]:
         return await self._parts.collection.due(self._parts.book.tip_at(progress.last_epoch).state.tree)
 
     async def _sweepable(self) -> int:
-        """What the escrow owes the vault and what lies in it."""
+        """What the escrow owes to the vault plus the vault's balance, in base units."""
         vault, token = self._parts.collection.vault, self._parts.token
         claimed, settled = await self._parts.escrow.receiver(vault, token.contract.address)
         return claimed - settled + await token.balance_of(vault)
 
-    def _posted_total(self, progress: Progress) -> int:
+    def _posted_total(self, progress: ChainProgress) -> int:
         return self._parts.book.tip_at(progress.last_epoch).state.cum_total
 
     async def _send(self, intent: str, call: Call) -> Outgoing:
@@ -250,5 +257,5 @@ class Cycle:
 
 
 def _with(report: CycleReport, *sent: Outgoing) -> CycleReport:
-    hashes = tuple("0x" + one.hash.hex() for one in sent if one.hash is not None)
+    hashes = tuple("0x" + transaction.hash.hex() for transaction in sent if transaction.hash is not None)
     return replace(report, transactions=report.transactions + hashes)

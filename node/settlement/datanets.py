@@ -1,4 +1,4 @@
-"""Who contributed how much to which Datanet version: lists kept as files, believed only if the chain has their root."""
+"""Lists of the contributors to Datanet versions. They are files, and are used only if the chain has their root."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,11 @@ from node.settlement.errors import ContributorsForged, ContributorsUnknown
 
 
 class Publications(Protocol):
-    """What the chain says about Datanet versions; `ChainRegistrations` is one."""
+    """The published Datanet versions. Implemented by `ChainRegistrations`."""
 
-    def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished | None: ...
+    def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished | None:
+        """The publication of a Datanet version; None if it is not published."""
+        ...
 
 
 class DatanetFiles:
@@ -31,7 +33,9 @@ class DatanetFiles:
         document = {
             "datanetId": "0x" + datanet_id.hex(),
             "version": version,
-            "contributors": [{"address": one.address, "weight": str(one.weight)} for one in contributors.members],
+            "contributors": [
+                {"address": member.address, "weight": str(member.weight)} for member in contributors.members
+            ],
         }
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(document, indent=1) + "\n")
@@ -41,7 +45,7 @@ class DatanetFiles:
     def contributors(self, datanet_id: Bytes32, version: int, publications: Publications) -> Contributors:
         """The contributors of a published version.
 
-        ContributorsUnknown where there is no file, ContributorsForged where its root is not the registered one.
+        Raises ContributorsUnknown if there is no file, ContributorsForged if its root is not the registered root.
         """
         key = datanet_id, version
         if key not in self._known:
@@ -55,7 +59,7 @@ class DatanetFiles:
         try:
             document = json.loads(path.read_text())
             named = parse_bytes32(document["datanetId"]), document["version"]
-            members = [(to_address(one["address"]), int(one["weight"])) for one in document["contributors"]]
+            members = [(to_address(row["address"]), int(row["weight"])) for row in document["contributors"]]
             made = Contributors.of(members)
         except (ValueError, KeyError, TypeError, InvalidDatanet) as error:
             raise ContributorsForged(datanet_id, version) from error

@@ -1,4 +1,4 @@
-"""What an address earned: accrued in receipts, posted in batches, claimable once active, claimed."""
+"""What an address earned: accrued in receipts, posted in batches, claimable in active epochs, claimed."""
 
 import csv
 import io
@@ -12,8 +12,8 @@ from attribution.split import PayeeKind
 from attribution.state_tree import earned_key
 from contracts.crypto import Address, Bytes32
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress
 from node.settlement.entitlements import Entitlement, Entitlements
-from node.settlement.progress import Progress
 from node.settlement.tally import DAY_S, Tally
 
 Grouping = Literal["adapter", "datanet"]
@@ -23,7 +23,7 @@ _ROLES = {PayeeKind.ADDRESS: "own", PayeeKind.DATANET: "contributor", PayeeKind.
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Base units. accrued ≥ posted ≥ claimed + claimable; the first two only ever grow."""
+    """In base units. accrued ≥ posted ≥ claimed + claimable. `accrued` and `posted` never shrink."""
 
     accrued: int
     posted: int
@@ -31,12 +31,13 @@ class Totals:
     claimed: int
 
     def to_json(self) -> dict[str, str]:
+        """As a JSON object of decimal strings."""
         return {name: str(getattr(self, name)) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Group:
-    """What a row of the series is about; None where rows are not told apart by it."""
+    """What the rows of a series are grouped by; None for what they are not grouped by."""
 
     day: date | None
     adapter_key: Bytes32 | None
@@ -45,6 +46,7 @@ class Group:
     role: str
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; null for what rows are not grouped by."""
         return {
             "day": self.day.isoformat() if self.day else None,
             "adapterKey": _hex(self.adapter_key),
@@ -56,7 +58,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """The totals of an address and its accrued earnings in groups; the rows of a whole series sum to `accrued`."""
+    """The totals of an address and its accrued earnings by group. The rows of an unfiltered series sum to `accrued`.
+
+    unknown_datanets: Datanet versions whose contributors this node does not know, so that parts may be missing.
+    """
 
     address: Address
     totals: Totals
@@ -64,6 +69,7 @@ class Earnings:
     unknown_datanets: tuple[tuple[Bytes32, int], ...]
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; amounts as decimal strings."""
         return {
             "address": self.address,
             "totals": self.totals.to_json(),
@@ -74,7 +80,7 @@ class Earnings:
         }
 
     def to_csv(self) -> str:
-        """One line per row of the series, with a header line."""
+        """The series as CSV with a header line."""
         out = io.StringIO()
         names = ["day", "adapterKey", "datanetId", "version", "role", "amount"]
         writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -86,14 +92,14 @@ class Earnings:
 def earnings_of(
     entitlements: Entitlements,
     book: Book,
-    progress: Progress,
+    progress: ChainProgress,
     *,
     group_by: Grouping | None = None,
     bucket: Bucket | None = None,
     from_: int | None = None,
     to: int | None = None,
 ) -> Earnings:
-    """The earnings of one address; `from_` and `to` (unix seconds, in whole days) narrow the series, not the totals."""
+    """The earnings of one address. from_, to: unix seconds; they limit the series to these days, not the totals."""
     sums: dict[Group, int] = defaultdict(int)
     for entitlement in entitlements.entries:
         for day, adapter_key, amount in _parts(entitlement, book.tally):
@@ -104,28 +110,28 @@ def earnings_of(
     return Earnings(entitlements.address, totals, tuple(rows), entitlements.unknown)
 
 
-def paid_to(entitlement: Entitlement, address: Address, progress: Progress) -> int:
-    """How much Settlement has paid out under an entitlement."""
+def paid_to(entitlement: Entitlement, address: Address, progress: ChainProgress) -> int:
+    """How much Settlement has paid to `address` for an entitlement, in base units."""
     if entitlement.datanet_id is None:
         return progress.paid[entitlement.payee]
     return progress.share_paid[entitlement.payee, address]
 
 
-def _totals(entitlements: Entitlements, book: Book, progress: Progress) -> Totals:
+def _totals(entitlements: Entitlements, book: Book, progress: ChainProgress) -> Totals:
     posted_tree = book.tip_at(progress.last_epoch).state.tree
     active_tree = book.tip_at(progress.active_epoch).state.tree
     accrued = posted = claimable = claimed = 0
-    for one in entitlements.entries:
-        key, paid = earned_key(one.payee), paid_to(one, entitlements.address, progress)
-        accrued += one.part(book.latest.tree.get(key))
-        posted += one.part(posted_tree.get(key))
-        claimable += max(0, one.part(active_tree.get(key)) - paid)
+    for entitlement in entitlements.entries:
+        key, paid = earned_key(entitlement.payee), paid_to(entitlement, entitlements.address, progress)
+        accrued += entitlement.part(book.latest.tree.get(key))
+        posted += entitlement.part(posted_tree.get(key))
+        claimable += max(0, entitlement.part(active_tree.get(key)) - paid)
         claimed += paid
     return Totals(accrued, posted, claimable, claimed)
 
 
 def _parts(entitlement: Entitlement, tally: Tally) -> Iterator[tuple[int, Bytes32, int]]:
-    """(day, adapter, amount): differences of the rounded-down running part, so that they sum to exactly the whole."""
+    """(day, adapter, amount) rows. Amounts are differences of the rounded-down running total, so they sum exactly."""
     earned = 0
     for cell, amount in tally.cells(entitlement.payee):
         before, earned = entitlement.part(earned), earned + amount

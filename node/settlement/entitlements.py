@@ -1,4 +1,4 @@
-"""What an address has a part in: its own lines, the treasury's, and those of Datanet versions it contributed to."""
+"""The payees that an address earns from: itself, the treasury, and the Datanet versions that it contributed to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from node.settlement.errors import ContributorsForged, ContributorsUnknown
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """⌊earned·weight/total_weight⌋ of what `payee` earns; all of it where there is no Datanet version."""
+    """⌊earned·weight/total_weight⌋ of what `payee` earns. Without a Datanet version both weights are 1."""
 
     payee: Payee
     datanet_id: Bytes32 | None = None
@@ -22,12 +22,13 @@ class Entitlement:
     total_weight: int = 1
 
     def part(self, earned: int) -> int:
+        """The part of `earned` base units that belongs to the address, rounded down."""
         return share(earned, self.weight, self.total_weight)
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlements:
-    """All of an address, and the Datanet versions whose contributors are not known here, so that none goes missing."""
+    """All entitlements of an address. unknown: Datanet versions whose contributors this node does not know."""
 
     address: Address
     entries: tuple[Entitlement, ...]
@@ -41,7 +42,7 @@ def entitlements_of(
     publications: Publications,
     treasury: Address | None,
 ) -> Entitlements:
-    """The entitlements of `address` among payees that ever earned: `versions` names their Datanet versions."""
+    """The entitlements of `address`. versions: the Datanet version behind every DATANET payee that ever earned."""
     entries, unknown = [Entitlement(Payee.of_address(address))], []
     if address == treasury:
         entries.append(Entitlement(TREASURY))

@@ -1,14 +1,20 @@
-"""Everything `node.settlement` raises on purpose."""
+"""The errors of `node.settlement`.
+
+SettlementError
+├── TransactionFailed, TransactionPending
+├── LedgerBroken, LedgerConflict
+└── ContributorsUnknown, ContributorsForged
+"""
 
 from contracts.crypto import Address, Bytes32
 
 
 class SettlementError(Exception):
-    """Base of all errors of settlement."""
+    """Base class of the errors of settlement."""
 
 
 class TransactionFailed(SettlementError):
-    """The chain refused what was intended: nothing was changed by it."""
+    """The chain refused the transaction. It changed nothing."""
 
     def __init__(self, intent: str, reason: str) -> None:
         super().__init__(f"{intent} failed on the chain: {reason}")
@@ -16,11 +22,11 @@ class TransactionFailed(SettlementError):
 
 
 class TransactionPending(SettlementError):
-    """A transaction was sent but is not mined yet. It stays in the outbox, which goes on by itself."""
+    """A transaction is not mined yet. It stays in the outbox, which continues by itself."""
 
     def __init__(self, intent: str, transaction_hash: Bytes32 | None, note: str | None) -> None:
         sent = f"sent as 0x{transaction_hash.hex()}" if transaction_hash else "not sent yet"
-        super().__init__(f"{intent} is {sent} and not confirmed{': ' + note if note else ''}. It is never sent twice.")
+        super().__init__(f"{intent} is {sent} and not mined{': ' + note if note else ''}. It is never sent twice.")
         self.intent, self.transaction_hash, self.note = intent, transaction_hash, note
 
 
@@ -48,18 +54,18 @@ class LedgerConflict(SettlementError):
 
 
 class ContributorsUnknown(SettlementError):
-    """The contributors of a Datanet version are not at hand, so weights cannot be proven."""
+    """The contributors of a Datanet version are not known here, so their weights cannot be proven."""
 
     def __init__(self, datanet_id: Bytes32, version: int) -> None:
         super().__init__(
             f"The contributors of Datanet 0x{datanet_id.hex()} version {version} are not known here. "
-            "Add its file to the node's Datanets."
+            "Add its file to the folder `datanets` of the home."
         )
         self.datanet_id, self.version = datanet_id, version
 
 
 class ContributorsForged(SettlementError):
-    """A list of contributors does not have the root that is registered on-chain for its Datanet version."""
+    """The root of a list of contributors is not the root that the chain has for its Datanet version."""
 
     def __init__(self, datanet_id: Bytes32, version: int) -> None:
         super().__init__(

@@ -1,7 +1,7 @@
-"""Sends each intent once: stored, simulated, signed, stored again, broadcast, watched until it is final.
+"""Sends each intent once: it is stored, simulated, signed, stored again, broadcast, and watched until it is final.
 
-intended → signed → broadcast → mined → final, or failed. Every step can be the last before a crash: what is stored says
-what to do next, and every intent is one that the contracts take only once.
+intended → signed → broadcast → mined → final, or failed. The node may crash after any step: the stored state says how
+to continue, and the contracts accept each intent only once.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ _DONE = (State.MINED, State.FINAL)
 
 @dataclass(frozen=True, slots=True)
 class OutboxPolicy:
-    """confirmations: blocks above one that makes a transaction final. stuck_after_s: when a higher fee is tried.
+    """confirmations: blocks above the mined block that make a transaction final. stuck_after_s: when the fee is raised.
 
-    max_fee_cap in wei per gas: above it the outbox waits instead. poll_s: how often a waiter looks.
+    max_fee_cap: in wei per gas; above it the outbox waits instead of raising the fee. poll_s: how often `wait` checks.
     """
 
     confirmations: int = 0
@@ -45,7 +45,7 @@ class Fees(NamedTuple):
 
 
 class Outbox:
-    """The transactions of one key. Any number of tasks may submit and wait; passes run one at a time."""
+    """The transactions of one key. Any number of tasks may submit and wait; only one pass runs at a time."""
 
     def __init__(
         self,
@@ -61,15 +61,16 @@ class Outbox:
 
     @property
     def sender(self) -> Address:
+        """The address whose transactions these are."""
         return self._signer.address
 
     async def reconcile(self) -> None:
-        """At boot: what the chain has forgotten, even if it once was final, is on its way again."""
+        """At start: transactions that the chain has lost, even final ones, are broadcast again."""
         mined, now = await self._client.nonce(self.sender), self._clock()
         await self._database.write(lambda session: outbox.reopen(session, self.sender, mined, now))
 
     async def submit(self, intent: str, call: Call) -> Outgoing:
-        """Stores the wish to send `call`. The same intent again finds the first, unless that one failed."""
+        """Stores the intent to send `call`. A known intent returns its transaction; a failed one starts again."""
         return await self._database.write(
             lambda session: outbox.intend(
                 session, intent=intent, sender=self.sender, to=call.to, call_data=call.data, now=self._clock()
@@ -77,26 +78,28 @@ class Outbox:
         )
 
     async def cancel(self, intent: str) -> bool:
-        """Gives an intent up if it has no number yet; whether it was given up."""
+        """Cancels an intent that has no nonce yet; returns whether it was cancelled."""
         now = self._clock()
         return await self._database.write(lambda session: outbox.cancel(session, intent, now))
 
     async def find(self, intent: str) -> Outgoing | None:
+        """The transaction of an intent; None if it was never submitted."""
         return await self._database.read(lambda session: outbox.find(session, intent))
 
     async def unfinished(self) -> tuple[Outgoing, ...]:
-        """What is still on its way."""
+        """The transactions that are neither final nor failed."""
         return await self._database.read(lambda session: outbox.unfinished(session, self.sender))
 
     async def send(self, intent: str, call: Call, timeout_s: float) -> Outgoing:
-        """Submits and waits until it is mined; TransactionFailed or TransactionPending otherwise."""
+        """Submits and waits until the transaction is mined. Raises TransactionFailed or TransactionPending."""
         await self.submit(intent, call)
         return await self.wait(intent, timeout_s)
 
     async def wait(self, intent: str, timeout_s: float) -> Outgoing:
-        """Drives the outbox until `intent` is mined.
+        """Advances the outbox until `intent` is mined.
 
-        TransactionFailed if it is refused; TransactionPending after `timeout_s`, or at once if it cannot be sent now.
+        Raises TransactionFailed if it is refused, TransactionPending after `timeout_s`, or at once if it cannot be
+        sent now.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
@@ -113,7 +116,7 @@ class Outbox:
             await asyncio.sleep(self._policy.poll_s)
 
     async def _pass(self) -> None:
-        """Takes every unfinished transaction as far as it gets now."""
+        """Advances every unfinished transaction as far as possible."""
         for transaction in await self.unfinished():
             await self._step(transaction)
 
@@ -126,7 +129,7 @@ class Outbox:
             await self._confirm(transaction)
 
     async def _sign(self, transaction: Outgoing) -> Outgoing:
-        """Simulates, takes a number, and stores the signed bytes, all but the first in one database transaction."""
+        """Simulates; then takes a nonce and stores the signed bytes in one database transaction."""
         try:
             call = Call(transaction.to, transaction.call_data)
             gas = await self._client.estimate_gas(call, self.sender) * 5 // 4
@@ -151,7 +154,7 @@ class Outbox:
         return await self._database.write(store)
 
     async def _deliver(self, transaction: Outgoing) -> Outgoing:
-        """Finds out whether it was mined; if not, sees to it that the chain has it, at a fee that moves it."""
+        """Checks whether the transaction was mined. If not, broadcasts it again or raises its fee."""
         found = await self._inclusion(transaction)
         if found is not None:
             return await self._mined(transaction, found)
@@ -168,7 +171,7 @@ class Outbox:
         try:
             await self._client.send_raw(transaction.attempts[-1].raw)
         except NonceTooLow:
-            return transaction  # mined this moment, or its number is gone: the next pass sees which
+            return transaction  # just mined, or its nonce was used elsewhere: the next pass finds out
         except Underpriced:
             return await self._raise_fee(transaction)
         except TransactionRefused as error:
@@ -178,7 +181,7 @@ class Outbox:
         return transaction if found is None else await self._mined(transaction, found)
 
     async def _raise_fee(self, transaction: Outgoing) -> Outgoing:
-        """Another attempt under the same number, an eighth dearer than the last, as nodes ask of replacements."""
+        """Signs a replacement with the same nonce and fees an eighth higher, which is what nodes require."""
         last = transaction.attempts[-1]
         current = await self._fees()
         fees = Fees(max(current.max_fee, last.max_fee * 9 // 8 + 1), max(current.tip, last.tip * 9 // 8 + 1))
@@ -200,7 +203,7 @@ class Outbox:
         return await self._change(raised, State.BROADCAST, failure=None)
 
     async def _renumber(self, transaction: Outgoing) -> Outgoing:
-        """Somebody else used the key and its number: the intent needs a new one."""
+        """Another program used the key and this nonce: the intent needs a new nonce."""
         now = self._clock()
         return await self._database.write(
             lambda session: outbox.restart(session, transaction.transaction_id, now, nonce=None, gas=None)
@@ -220,7 +223,7 @@ class Outbox:
         )
 
     async def _confirm(self, transaction: Outgoing) -> None:
-        """Final once enough blocks lie above it; on its way again if its block is no longer on the chain."""
+        """Final once enough blocks lie above it. If its block left the chain, it counts as broadcast again."""
         found = await self._inclusion(transaction)
         if found is None:
             gone = dict.fromkeys(("mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
@@ -238,7 +241,7 @@ class Outbox:
         return None
 
     async def _fees(self) -> Fees:
-        """Room for the base fee to double, and a tip that is accepted soon."""
+        """Fees that allow the base fee to double, with a tip that is accepted soon."""
         tip, head = await self._client.tip_fee(), await self._client.head()
         return Fees(2 * head.base_fee + tip, tip)
 

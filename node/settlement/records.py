@@ -1,4 +1,4 @@
-"""A receipt with everything its hashes open to, as the database keeps it."""
+"""A receipt together with the values behind its hashes, read from the database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Record:
     terms: Terms | None
 
     def judged_by(self, registrations: ChainRegistrations) -> Item:
-        """The receipt with its evidence: windows as the registries have them now."""
+        """The receipt with its evidence. The validity windows are those of the registries now."""
         receipt = self.stored.receipt
         price_list = registrations.price_list_at(receipt.adapter_key, receipt.started_at)
         terms = registrations.terms_at(receipt.adapter_key, receipt.started_at)
@@ -49,14 +49,14 @@ class Record:
 
 @dataclass(slots=True)
 class RecordReader:
-    """Reads records within one session; what many receipts share is read once."""
+    """Reads records within one database session. Values that receipts share are read once."""
 
     session: Session
     _structs: dict[Bytes32, Struct] = field(default_factory=dict)
     _configs: dict[Bytes32, ChannelConfig] = field(default_factory=dict)
 
     def numbered(self, from_seq: int, limit: int) -> list[Record]:
-        """At most `limit` receipts from number `from_seq` on; LedgerBroken if a number or a preimage is missing."""
+        """At most `limit` receipts from number `from_seq` on. Raises LedgerBroken if one is missing."""
         found = receipts.numbered(self.session, from_seq, limit)
         for expected, stored in enumerate(found, start=from_seq):
             if stored.receipt.seq != expected:
@@ -89,10 +89,10 @@ class RecordReader:
 
 
 def reading(from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
-    """For `database.read`: the records from a number on."""
+    """A query for `Database.read`: at most `limit` records from number `from_seq` on."""
     return lambda session: RecordReader(session).numbered(from_seq, limit)
 
 
 def _window(value: _S, registered: Registered[_S] | None) -> Registered[_S]:
-    """The registered window of `value`; an empty one if something else was in force, which no rule accepts."""
+    """The registered window of `value`. If another value was in force, an empty window, which every rule rejects."""
     return registered if registered is not None and registered.value == value else Registered(value, 0, 0)

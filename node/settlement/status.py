@@ -1,10 +1,10 @@
-"""How settlement stands: what is not posted, what is at risk, what was done last, what is on its way."""
+"""The state of settlement: what is not posted, what is at risk, the last actions, and the pending transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.settlement.book import Book
-from node.settlement.progress import Progress
+from node.settlement.chain_progress import ChainProgress
 from node.store.channels import Channel
 from node.store.outbox import Outgoing
 
@@ -13,7 +13,7 @@ from node.store.outbox import Outgoing
 class SettleStatus:
     """Amounts in base units, times in unix seconds (0: never).
 
-    unposted: receipts that are in no posted batch. at_risk: charged to payers and not yet claimed in the escrow.
+    unposted: in receipts that are in no posted batch. at_risk: charged to payers and not yet claimed in the escrow.
     """
 
     unposted_receipts: int
@@ -28,6 +28,7 @@ class SettleStatus:
     pending: tuple[Outgoing, ...]
 
     def to_json(self) -> dict[str, object]:
+        """As a JSON object; amounts as decimal strings."""
         return {
             "unpostedReceipts": self.unposted_receipts,
             "unpostedValue": str(self.unposted_value),
@@ -38,18 +39,18 @@ class SettleStatus:
             "activeFrom": self.active_from,
             "lastPostAt": self.last_post_at,
             "lastClaimAt": self.last_claim_at,
-            "pending": [_pending_json(one) for one in self.pending],
+            "pending": [_pending_json(transaction) for transaction in self.pending],
         }
 
 
 def status_of(
     book: Book,
-    progress: Progress,
+    progress: ChainProgress,
     channels: Sequence[Channel],
     pending: tuple[Outgoing, ...],
     last: tuple[Outgoing | None, Outgoing | None],
 ) -> SettleStatus:
-    """The status from the book, the chain's progress, the channels, and the (last post, last claim) sent."""
+    """The status. pending: unfinished transactions; last: the newest (post, claim) transactions."""
     posted = book.tip_at(progress.last_epoch).state
     newest = progress.posted.get(progress.last_epoch)
     last_post, last_claim = last
@@ -67,12 +68,12 @@ def status_of(
     )
 
 
-def _pending_json(one: Outgoing) -> dict[str, object]:
+def _pending_json(transaction: Outgoing) -> dict[str, object]:
     return {
-        "intent": one.intent,
-        "state": one.state.value,
-        "nonce": one.nonce,
-        "transaction": "0x" + one.hash.hex() if one.hash else None,
-        "since": one.created_at,
-        "note": one.failure,
+        "intent": transaction.intent,
+        "state": transaction.state.value,
+        "nonce": transaction.nonce,
+        "transaction": "0x" + transaction.hash.hex() if transaction.hash else None,
+        "since": transaction.created_at,
+        "note": transaction.failure,
     }

@@ -1,4 +1,4 @@
-"""Who earned how much on which day with which adapter: sums of lines, kept in memory, rebuilt from the receipts."""
+"""Earnings by payee, day and adapter: sums of receipt lines, kept in memory and rebuilt from the receipts."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One day (unix time / 86,400) of one adapter."""
+    """One adapter on one day. day: unix time divided by 86,400."""
 
     day: int
     adapter_key: Bytes32
@@ -21,13 +21,13 @@ class Cell:
 
 @dataclass(slots=True)
 class Tally:
-    """Σ of lines per payee and cell. `versions`: the Datanet version behind each DATANET payee."""
+    """Sums of lines by payee and cell, in base units. versions: the (Datanet id, version) behind each DATANET payee."""
 
     _sums: dict[Payee, dict[Cell, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     versions: dict[Payee, tuple[Bytes32, int]] = field(default_factory=dict)
 
     def add(self, receipt: UsageReceipt, price_list: PriceList, terms: Terms | None) -> None:
-        """Counts the lines of one receipt."""
+        """Adds the lines of one receipt."""
         cell = Cell(receipt.finished_at // DAY_S, receipt.adapter_key)
         for payee, amount in lines(receipt.fee, price_list, terms).items():
             self._sums[payee][cell] += amount
@@ -35,9 +35,9 @@ class Tally:
             self.versions[Payee.of_datanet(link.datanet_id, link.version)] = link.datanet_id, link.version
 
     def total(self, payee: Payee) -> int:
-        """All that a payee ever earned."""
+        """Everything that a payee earned, in base units."""
         return sum(self._sums[payee].values()) if payee in self._sums else 0
 
     def cells(self, payee: Payee) -> Iterator[tuple[Cell, int]]:
-        """What a payee earned, by day, then adapter."""
+        """What a payee earned, sorted by day and then adapter."""
         yield from sorted(self._sums[payee].items()) if payee in self._sums else ()

@@ -1,1 +1,1 @@
-"""What the node must not forget. One writer with group commit; rows stay inside, frozen dataclasses go out."""
+"""The node's database: one writer with group commit. Rows stay inside this package; frozen dataclasses leave it."""

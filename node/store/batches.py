@@ -1,4 +1,4 @@
-"""The batches of a ledger: which receipts each holds, decided once and before it is posted."""
+"""The batches of a ledger. Which receipts a batch holds is decided once, before it is posted."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
 from contracts.structs import BatchHeader
-from node.store.settlement import BatchRow
+from node.store.settlement_tables import BatchRow
 
 _T = BatchRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
@@ -22,11 +22,12 @@ class StoredBatch:
 
     @property
     def last_seq(self) -> int:
+        """The number of the last receipt in the batch."""
         return self.header.from_seq + self.header.count - 1
 
 
 def add(session: Session, header: BatchHeader) -> None:
-    """Fixes the cut of the next batch."""
+    """Stores the next batch."""
     session.execute(
         insert(_T).values(
             node=header.node,
@@ -40,6 +41,6 @@ def add(session: Session, header: BatchHeader) -> None:
 
 
 def every(session: Session, node: Address) -> tuple[StoredBatch, ...]:
-    """All batches of a ledger, by epoch."""
+    """All batches of a ledger, sorted by epoch."""
     rows = session.execute(select(_T).where(_T.c.node == node).order_by(_T.c.epoch)).mappings()
     return tuple(StoredBatch(BatchHeader.from_json(json.loads(row["header"])), row["header_hash"]) for row in rows)

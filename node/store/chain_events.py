@@ -1,4 +1,4 @@
-"""What the chain has told: events under their block, and the checkpoints between which they lie."""
+"""The chain's events by block, and the checkpoints up to which they are stored."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from node.store.settlement import ChainEventRow, CheckpointRow
+from node.store.settlement_tables import ChainEventRow, CheckpointRow
 
 _E = ChainEventRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _P = CheckpointRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
@@ -16,7 +16,7 @@ KEPT_CHECKPOINTS = 256
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One event; `topics` has 32 bytes per topic."""
+    """One event. topics: the concatenated 32-byte topics."""
 
     block_number: int
     block_hash: Bytes32
@@ -52,7 +52,7 @@ def checkpoints(session: Session) -> tuple[Checkpoint, ...]:
 
 
 def extend(session: Session, events: Iterable[StoredEvent], checkpoint: Checkpoint) -> None:
-    """Adds the events up to `checkpoint`, which becomes the cursor."""
+    """Stores the events up to `checkpoint`, which becomes the cursor."""
     rows = [{name: getattr(event, name) for name in _COLUMNS} for event in events]
     if rows:
         session.execute(insert(_E), rows)
@@ -64,6 +64,6 @@ def extend(session: Session, events: Iterable[StoredEvent], checkpoint: Checkpoi
 
 
 def roll_back(session: Session, block_number: int) -> None:
-    """Forgets everything above `block_number`."""
+    """Deletes all events and checkpoints above `block_number`."""
     session.execute(delete(_E).where(_E.c.block_number > block_number))
     session.execute(delete(_P).where(_P.c.block_number > block_number))

@@ -1,4 +1,4 @@
-"""Channels as the node accounts for them: what is escrowed, promised, charged and held back for running requests."""
+"""The node's accounts of channels: amounts escrowed, promised, charged, and reserved for running requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from node.store.columns import AccountAddress, Amount, Blob, Count, Word, least,
 
 
 class ChannelRow(SQLModel, table=True):
-    """One channel. `signed_max` and its signature are the newest voucher; 0 and empty before the first."""
+    """One channel. signed_max and its signature: the newest voucher, 0 and empty before the first."""
 
     __tablename__ = "channel"
 
@@ -46,8 +46,8 @@ class Channel:
     """The state of a channel; amounts in base units.
 
     balance: deposits − withdrawals and refunds (claims do not lower it), as the escrow stood at escrow_block.
-    signed_max: the newest voucher's cumulative amount. charged: Σ fees of its receipts. reserved: Σ held back for
-    requests in flight.
+    signed_max: the newest voucher's cumulative amount. charged: the sum of its receipts' fees. reserved: the sum that
+    running requests hold.
     """
 
     channel_id: Bytes32
@@ -64,7 +64,7 @@ class Channel:
 
 
 def add(session: Session, channel: Channel) -> None:
-    """Stores a channel that is not stored yet."""
+    """Stores a new channel."""
     session.execute(insert(_T), _values(channel))
 
 
@@ -72,12 +72,13 @@ _FIND = select(_T).where(_C.channel_id == bindparam("which"))
 
 
 def find(session: Session, channel_id: Bytes32) -> Channel | None:
+    """The channel; None if it is not stored."""
     row = session.execute(_FIND, {"which": channel_id}).mappings().one_or_none()
     return None if row is None else _channel(row)
 
 
 def get(session: Session, channel_id: Bytes32) -> Channel:
-    """A channel that is known to be stored: channels are never deleted."""
+    """A channel that must be stored; channels are never deleted."""
     channel = find(session, channel_id)
     assert channel is not None, f"channel 0x{channel_id.hex()} is not stored"
     return channel
@@ -92,6 +93,7 @@ def of_payer(session: Session, payer: Address, after: Bytes32 | None, limit: int
 
 
 def every(session: Session) -> tuple[Channel, ...]:
+    """All channels in the order of their ids."""
     return tuple(_channel(row) for row in session.execute(select(_T).order_by(_C.channel_id)).mappings())
 
 
@@ -104,7 +106,7 @@ def set_escrowed(
     total_claimed: int,
     escrow_block: int,
 ) -> None:
-    """Takes over what the escrow said at a block, unless a later word is known."""
+    """Stores the escrow's state at a block, unless a later state is stored."""
     values = {
         "balance": balance,
         "pending_withdraw": pending_withdraw,
@@ -123,7 +125,7 @@ _RAISE = (
 
 
 def raise_signed_max(session: Session, channel_id: Bytes32, signed_max: int, signature: bytes) -> bool:
-    """Keeps a voucher if it promises more than the newest one; whether it did."""
+    """Stores a voucher if its amount exceeds the newest one's. Returns whether it did."""
     return _changed(session, _RAISE, {"which": channel_id, "newer": signed_max, "signed": signature})
 
 
@@ -139,9 +141,9 @@ _RESERVE = (
 
 
 def reserve(session: Session, channel_id: Bytes32, amount: int) -> bool:
-    """Holds `amount` back iff charged + reserved + amount ≤ min(signed_max, balance − pending_withdraw).
+    """Reserves `amount` iff charged + reserved + amount ≤ min(signed_max, balance − pending_withdraw).
 
-    One statement: rule and reservation cannot come apart.
+    Check and reservation are one SQL statement, so no other request can come between them. Returns whether it reserved.
     """
     return _changed(session, _RESERVE, {"which": channel_id, "wanted": amount})
 
@@ -160,12 +162,12 @@ _CHARGE = (
 
 
 def unreserve(session: Session, channel_id: Bytes32, held: int) -> None:
-    """Gives a reservation of `held` back to the channel's capacity."""
+    """Releases a reservation of `held`."""
     assert _changed(session, _UNRESERVE, {"which": channel_id, "held": held}), "more is released than was reserved"
 
 
 def charge(session: Session, channel_id: Bytes32, *, held: int, fee: int) -> Channel | None:
-    """Gives `held` back and charges `fee` instead iff charged + fee ≤ min(signed_max, balance); None if not."""
+    """Releases `held` and charges `fee` iff charged + fee ≤ min(signed_max, balance). Returns None if it did not."""
     row = session.execute(_CHARGE, {"which": channel_id, "held": held, "fee": fee}).mappings().one_or_none()
     return None if row is None else _channel(row)
 

@@ -27,11 +27,13 @@ class Amount(TypeDecorator[int]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of this database."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(AMOUNT_DIGITS))
         return dialect.type_descriptor(Numeric(AMOUNT_DIGITS, 0))
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> str | Decimal | None:
+        """The value as the database stores it. Raises ValueError if it does not fit."""
         if value is None:
             return None
         if not 0 <= value < 1 << 128:
@@ -39,6 +41,7 @@ class Amount(TypeDecorator[int]):
         return amount_text(value) if dialect.name == "sqlite" else Decimal(value)
 
     def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> int | None:
+        """The value as Python uses it."""
         return None if value is None else int(value)
 
 
@@ -49,11 +52,13 @@ class Word(TypeDecorator[Bytes32]):
     cache_ok = True
 
     def process_bind_param(self, value: Bytes32 | None, dialect: Dialect) -> bytes | None:
+        """The value as the database stores it. Raises ValueError if it does not fit."""
         if value is not None and len(value) != 32:
             raise ValueError(f"expected 32 bytes, got {len(value)}")
         return value
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Bytes32 | None:
+        """The value as Python uses it."""
         return None if value is None else Bytes32(bytes(value))
 
 
@@ -64,19 +69,22 @@ class AccountAddress(TypeDecorator[Address]):
     cache_ok = True
 
     def process_bind_param(self, value: Address | None, dialect: Dialect) -> str | None:
+        """The value as the database stores it. Raises ValueError if it does not fit."""
         return None if value is None else to_address(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Address | None:
+        """The value as Python uses it."""
         return None if value is None else Address(value)
 
 
 class Count(TypeDecorator[int]):
-    """Unix seconds, sequence numbers, token counts: whatever a Solidity uint64 holds in practice."""
+    """Unix seconds, sequence numbers and token counts: uint64 values in Solidity, below 2^63 in practice."""
 
     impl = BigInteger
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of this database."""
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
 
@@ -87,11 +95,12 @@ class Blob(TypeDecorator[bytes]):
     cache_ok = True
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """The value as Python uses it."""
         return None if value is None else bytes(value)
 
 
 class Text64(TypeDecorator[str]):
-    """A short name or id of ours."""
+    """A short name or id."""
 
     impl = String(64)
     cache_ok = True

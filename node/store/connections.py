@@ -1,4 +1,4 @@
-"""Opening the two kinds of database the node can keep money in, so that a commit is on disk when it returns."""
+"""Opens SQLite and PostgreSQL databases so that a commit is on disk when it returns."""
 
 import importlib.util
 import sqlite3
@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from node.redaction import shown_url
 from node.store.columns import add_amount_texts, subtract_amount_texts
 from node.store.errors import DatabaseInUse, DatabaseRefused, StorageFull, StorageUnavailable, StoreError
 
@@ -19,23 +20,24 @@ READERS = 4
 WRITER_LOCK = 0x6F70656E6C6F7261
 """PostgreSQL advisory lock held by the process that writes: the bytes of "openlora"."""
 WRITER_WAIT_S = 2.0
-"""How long the server may take to notice that the process that held the lock is gone."""
+"""How long the server may take to notice that the process with the lock has died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """writer: one connection that starts every transaction as a write. reader: a pool that cannot write."""
+    """writer: one connection; every transaction starts as a write. reader: a pool of read-only connections."""
 
     writer: Engine
     reader: Engine
 
     def dispose(self) -> None:
+        """Closes all connections."""
         self.reader.dispose()
         self.writer.dispose()
 
 
 def connect(url: str) -> Connections:
-    """Engines for a SQLite file or a PostgreSQL database; DatabaseRefused for everything else."""
+    """Engines for a SQLite file or a PostgreSQL database. Raises DatabaseRefused for every other URL."""
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         return Connections(_sqlite(parsed, writes=True), _sqlite(parsed, writes=False))
@@ -43,32 +45,31 @@ def connect(url: str) -> Connections:
 
 
 def parse_url(url: str) -> URL:
-    """The URL with its driver chosen."""
+    """The parsed URL with its driver set. Raises DatabaseRefused."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise DatabaseRefused(url, "it is not a database URL") from error
-    shown = parsed.render_as_string(hide_password=True)
     if parsed.drivername == "sqlite":
         if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-            raise DatabaseRefused(shown, "a database in memory forgets receipts")
+            raise DatabaseRefused(url, "a database in memory forgets receipts")
         if parsed.query:
-            raise DatabaseRefused(shown, "SQLite options are set by the node")
+            raise DatabaseRefused(url, "SQLite options are set by the node")
         return parsed.set(drivername="sqlite+pysqlite")
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         if not parsed.database:
-            raise DatabaseRefused(shown, "it names no database")
+            raise DatabaseRefused(url, "it names no database")
         if importlib.util.find_spec("psycopg") is None:
-            raise DatabaseRefused(shown, "its driver is missing: pip install 'openlora-node[postgres]'")
+            raise DatabaseRefused(url, "its driver is missing: pip install 'openlora-node[postgres]'")
         return parsed.set(drivername="postgresql+psycopg")
-    raise DatabaseRefused(shown, f"{parsed.drivername} is not supported")
+    raise DatabaseRefused(url, f"{parsed.drivername} is not supported")
 
 
 def storage_failure(error: BaseException | None) -> StoreError | None:
-    """What the storage itself reports somewhere behind `error`; None where only the statement was at fault.
+    """The failure of the storage in the chain of exceptions behind `error`; None if only a statement was wrong.
 
-    SQLite rolls the whole transaction back when its disk fails, so that what is raised last may be a complaint about a
-    savepoint that went with it.
+    SQLite rolls the whole transaction back when its disk fails. The last exception may then be about a savepoint that
+    no longer exists.
     """
     while error is not None:
         if isinstance(error, StorageFull | StorageUnavailable):
@@ -110,7 +111,9 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: object) -> None:
-        connection.isolation_level = None  # the driver would begin on its own, too late for savepoints and reads
+        connection.isolation_level = (
+            None  # the driver would begin transactions itself, too late for savepoints and reads
+        )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -121,7 +124,7 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        # a deferred transaction that turns into a write later can fail with SQLITE_BUSY at once
+        # a deferred transaction that becomes a write can fail with SQLITE_BUSY at once
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
@@ -137,16 +140,17 @@ def _postgresql(url: URL, *, writes: bool) -> Engine:
         @event.listens_for(engine, "connect")
         def lock(connection: Any, record: object) -> None:
             if not _take_writer_lock(connection):
+                shown = shown_url(url.render_as_string(hide_password=False))
                 raise DatabaseInUse(
-                    f"Another node process writes to {url.render_as_string(hide_password=True)}. Stop it first, "
-                    "or give this node a database of its own."
+                    f"Another node process writes to the database at {shown}. Stop it first, or give this node a "
+                    "database of its own."
                 )
 
     return engine
 
 
 def _take_writer_lock(connection: Any) -> bool:
-    """Holds WRITER_LOCK as long as the connection lives; False if another process does."""
+    """Takes WRITER_LOCK for the life of the connection; False if another process holds it."""
     deadline = time.monotonic() + WRITER_WAIT_S
     with connection.cursor() as cursor:
         while True:
@@ -159,7 +163,7 @@ def _take_writer_lock(connection: Any) -> bool:
 
 
 def ping(connections: Connections) -> None:
-    """One round trip on both engines, so that a bad URL fails at start and not at the first request."""
+    """One round trip on both engines, so that a wrong URL fails at start and not at the first request."""
     for engine in (connections.writer, connections.reader):
         with engine.begin() as connection:
             connection.execute(text("SELECT 1"))

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class Database:
-    """Durable state of one node. A write that returned survives a crash of process and machine."""
+    """The durable state of one node. A completed write survives a crash of the process and of the machine."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -28,7 +28,7 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, pin: ChainPin | None = None) -> Self:
-        """Connect, bring the schema up to date and, with `pin`, make sure the database belongs to that chain.
+        """Connects, migrates the schema and, with `pin`, checks that the database belongs to that chain.
 
         Raises DatabaseRefused, DatabaseInUse, SchemaUnknown, WrongChain, StorageFull or StorageUnavailable.
         """
@@ -36,18 +36,18 @@ class Database:
         return cls(connections)
 
     async def write(self, change: Callable[[Session], _T]) -> _T:
-        """`change(session)`, committed. It runs in a savepoint: if it raises, nothing of it stays.
+        """Runs `change(session)` and commits. It runs in a savepoint: if it raises, none of it is kept.
 
-        Changes run one after another and may share a commit; none may wait for anything but the database.
+        Changes run one after another and may share a commit. A change must not wait for anything but the database.
         """
         return await self._writer.submit(change)
 
     async def read(self, query: Callable[[Session], _T]) -> _T:
-        """`query(session)` on a snapshot of what is committed."""
+        """Runs `query(session)` on a snapshot of the committed state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
 
     async def close(self) -> None:
-        """Commit what waits, then let go of the files."""
+        """Commits pending writes and closes the database."""
         await asyncio.to_thread(self._close)
 
     def _read(self, query: Callable[[Session], _T]) -> _T:

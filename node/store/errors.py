@@ -1,19 +1,21 @@
-"""Everything `node.store` raises on purpose, with what to do about it."""
+"""The errors of `node.store`. Every message says what to do."""
+
+from node.redaction import shown_url
 
 
 class StoreError(Exception):
-    """Base of all errors of the store."""
+    """Base class of the errors of the store."""
 
 
 class DatabaseRefused(StoreError):
-    """The URL names no database this node can keep money in."""
+    """The node cannot use this database. url: as it may be shown, without the password."""
 
     def __init__(self, url: str, problem: str) -> None:
+        self.url, self.problem = shown_url(url), problem
         super().__init__(
-            f"The database {url!r} cannot be used: {problem}. Use sqlite:///relative.db, sqlite:////absolute/path.db "
-            "or postgresql://user:password@host/name."
+            f"The database {self.url} cannot be used: {problem}. Use sqlite:///relative.db, "
+            "sqlite:////absolute/path.db or postgresql://user:password@host/name."
         )
-        self.url, self.problem = url, problem
 
 
 class DatabaseInUse(StoreError):
@@ -21,7 +23,7 @@ class DatabaseInUse(StoreError):
 
 
 class WrongChain(StoreError):
-    """The database belongs to another chain or another Settlement contract; mixing them would corrupt both ledgers."""
+    """The database belongs to another chain or Settlement contract. Using it would corrupt both ledgers."""
 
     def __init__(self, what: str, stored: str, given: str) -> None:
         super().__init__(
@@ -43,15 +45,15 @@ class SchemaUnknown(StoreError):
 
 
 class StorageFull(StoreError):
-    """The disk is full: this write did not happen, everything committed before is kept."""
+    """The disk is full. This write did not happen; everything committed before is kept."""
 
     def __init__(self) -> None:
         super().__init__("The disk holding the node's database is full. Free space; the node resumes by itself.")
 
 
 class StorageUnavailable(StoreError):
-    """The database does not answer; whether it keeps this write is not known until it does again."""
+    """The database does not answer. Whether it kept this write is unknown until it answers again."""
 
 
 class StoreClosed(StoreError):
-    """The database was closed while the write waited."""
+    """The database was closed before the write began."""

@@ -1,4 +1,4 @@
-"""The head of each node's ledger: the last number given to a receipt and when that receipt finished."""
+"""The head of each node's ledger: the number of the last receipt, and when it finished."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _T = LedgerRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """last_seq numbers are given, Σ of their fees is `charged`, none finished after last_finished_at."""
+    """Receipts 1 to last_seq exist; their fees sum to `charged`; none finished after last_finished_at (unix s)."""
 
     last_seq: int
     last_finished_at: int
@@ -46,12 +46,13 @@ _ADVANCE = (
 
 
 def head(session: Session, node: Address) -> Head:
+    """The head of a ledger; all zeros before its first receipt."""
     row = session.execute(_HEAD, {"which": node}).mappings().one_or_none()
     return Head(0, 0, 0) if row is None else Head(row["last_seq"], row["last_finished_at"], row["charged"])
 
 
 def advance(session: Session, node: Address, head: Head) -> None:
-    """Makes `head` the head of the node's ledger; numbers follow one another and time does not run back."""
+    """Replaces the head. The number must follow the last number, and the time must not decrease."""
     given = {"which": node, "seq": head.last_seq, "finished": head.last_finished_at, "total": head.charged}
     result = session.execute(_ADVANCE, given)
     assert isinstance(result, CursorResult)

@@ -1,4 +1,4 @@
-"""What the database is about: the one chain and Settlement contract its ledger belongs to."""
+"""The chain and the Settlement contract that the database belongs to."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from node.store.errors import WrongChain
 
 
 class MetaRow(SQLModel, table=True):
-    """One fact about the database."""
+    """One named value."""
 
     __tablename__ = "meta"
 
@@ -21,13 +21,14 @@ class MetaRow(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class ChainPin:
-    """Which chain, down to its first block, and which Settlement contract on it."""
+    """A chain, identified by id and genesis hash, and a Settlement contract on it."""
 
     chain_id: int
     genesis_hash: Bytes32
     settlement: Address
 
     def facts(self) -> dict[str, str]:
+        """Names and values as the database stores them."""
         return {
             "chain id": str(self.chain_id),
             "genesis hash": "0x" + self.genesis_hash.hex(),
@@ -36,7 +37,7 @@ class ChainPin:
 
 
 def pin_chain(session: Session, pin: ChainPin) -> None:
-    """Binds a new database to a chain; WrongChain if it is bound to another one."""
+    """Binds a new database to a chain. Raises WrongChain if it is bound to another chain."""
     stored = {row.name: row.value for row in session.scalars(select(MetaRow))}
     for name, given in pin.facts().items():
         if name not in stored:

@@ -1,4 +1,4 @@
-"""Which signed requests were presented already. A nonce is remembered until its deadline, then the deadline refuses."""
+"""Nonces of signed requests that were used. After its deadline a request is refused anyway, so its nonce is deleted."""
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ _USED = select(_T.c.nonce).where(_T.c.channel_id == bindparam("which"), _T.c.non
 
 
 def used(session: Session, channel_id: Bytes32, nonce: int) -> bool:
-    """Whether a signed request with this nonce was let in."""
+    """Whether a signed request with this nonce was admitted."""
     return session.execute(_USED, {"which": channel_id, "given": nonce.to_bytes(32)}).first() is not None
 
 
@@ -36,5 +36,5 @@ def use(session: Session, channel_id: Bytes32, nonce: int, deadline: int) -> Non
 
 
 def forget(session: Session, before: int) -> None:
-    """Drops the nonces whose deadline lies before `before`."""
+    """Deletes the nonces whose deadline is before `before` (unix seconds)."""
     session.execute(delete(_T).where(_T.c.deadline < before))

@@ -1,4 +1,4 @@
-"""Transactions on their way: an intent is stored before it is signed, signed bytes before they leave."""
+"""Outgoing transactions. An intent is stored before it is signed, and signed bytes before they are broadcast."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from node.store.settlement import AttemptRow, NonceLaneRow, TransactionRow
+from node.store.settlement_tables import AttemptRow, NonceLaneRow, TransactionRow
 
 _T = TransactionRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _A = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
@@ -17,14 +17,14 @@ _L = NonceLaneRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 
 class State(StrEnum):
-    """How far a transaction is. `failed` may be tried again under the same intent."""
+    """The state of a transaction. A failed intent may be submitted again."""
 
-    INTENDED = "intended"  # wanted; no number yet
-    SIGNED = "signed"  # numbered, its signed bytes are stored
-    BROADCAST = "broadcast"  # handed to the chain, not seen mined
+    INTENDED = "intended"  # stored, without a nonce
+    SIGNED = "signed"  # it has a nonce, and its signed bytes are stored
+    BROADCAST = "broadcast"  # sent to the chain, not known to be mined
     MINED = "mined"  # in a block that may still be reorganised
-    FINAL = "final"  # deep enough
-    FAILED = "failed"  # the contract refused it, or its number was used by another
+    FINAL = "final"  # enough blocks lie above it
+    FAILED = "failed"  # the contract refused it, or it was cancelled
 
 
 OPEN_STATES = (State.INTENDED, State.SIGNED, State.BROADCAST, State.MINED)
@@ -32,7 +32,7 @@ OPEN_STATES = (State.INTENDED, State.SIGNED, State.BROADCAST, State.MINED)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Signed bytes under one number; fees in wei per gas."""
+    """Signed bytes of a transaction; fees in wei per gas, signed_at in unix seconds."""
 
     transaction_hash: Bytes32
     raw: bytes
@@ -43,7 +43,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One transaction as it stands. `failure` says why it failed, or why it waits."""
+    """One transaction. failure: why it failed or why it waits; times in unix seconds; gas_price in wei per gas."""
 
     transaction_id: int
     intent: str
@@ -65,7 +65,7 @@ class Outgoing:
 
     @property
     def hash(self) -> Bytes32 | None:
-        """The hash to show: of the mined attempt, else of the newest."""
+        """The hash of the mined attempt, else of the newest attempt; None before the first."""
         return self.mined_hash or (self.attempts[-1].transaction_hash if self.attempts else None)
 
 
@@ -73,7 +73,7 @@ _COLUMNS = tuple(name for name in Outgoing.__slots__ if name != "attempts")
 
 
 def intend(session: Session, *, intent: str, sender: Address, to: Address, call_data: bytes, now: int) -> Outgoing:
-    """The transaction of this intent; a new one unless there is one, a failed one starts over with this call."""
+    """The transaction of an intent, created if it does not exist. A failed one starts again with this call."""
     found = find(session, intent)
     if found is None:
         values = {"intent": intent, "sender": sender, "to": to, "call_data": call_data, "state": State.INTENDED}
@@ -87,20 +87,20 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
 
 
 def cancel(session: Session, intent: str, now: int) -> bool:
-    """Fails an intent that has no number yet; whether there was one."""
+    """Cancels an intent that has no nonce yet. Returns whether there was one."""
     waiting = (_T.c.intent == intent) & (_T.c.state == State.INTENDED)
     result: Any = session.execute(update(_T).where(waiting).values(state=State.FAILED, changed_at=now))
     return bool(result.rowcount)
 
 
 def restart(session: Session, transaction_id: int, now: int, **values: object) -> Outgoing:
-    """Back to the intent: its number is gone, so its attempts can never be mined and are forgotten."""
+    """Resets a transaction to its intent. Its nonce is lost, so its attempts can never be mined and are deleted."""
     session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))
     return change(session, transaction_id, State.INTENDED, now, **values)
 
 
 def reopen(session: Session, sender: Address, mined: int, now: int) -> None:
-    """Puts back on their way what was mined under a number that, as the chain now says, nothing was mined under."""
+    """Marks transactions as broadcast again whose nonces, according to the chain now, are not mined."""
     settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
     forgotten = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
     values = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
@@ -108,24 +108,25 @@ def reopen(session: Session, sender: Address, mined: int, now: int) -> None:
 
 
 def find(session: Session, intent: str) -> Outgoing | None:
+    """The transaction of an intent; None if there is none."""
     found = _many(session, _T.c.intent == intent)
     return found[0] if found else None
 
 
 def unfinished(session: Session, sender: Address) -> tuple[Outgoing, ...]:
-    """What is still on its way: numbered ones first, by number, then intents in the order they came."""
+    """The transactions that are neither final nor failed: by nonce, then intents in the order of submission."""
     found = _many(session, (_T.c.sender == sender) & _T.c.state.in_(OPEN_STATES))
-    return tuple(sorted(found, key=lambda one: (one.nonce is None, one.nonce or 0, one.transaction_id)))
+    return tuple(sorted(found, key=lambda sent: (sent.nonce is None, sent.nonce or 0, sent.transaction_id)))
 
 
 def latest(session: Session, sender: Address, prefix: str) -> Outgoing | None:
     """The newest transaction whose intent starts with `prefix`."""
     found = _many(session, (_T.c.sender == sender) & _T.c.intent.startswith(prefix, autoescape=True))
-    return max(found, key=lambda one: one.transaction_id, default=None)
+    return max(found, key=lambda sent: sent.transaction_id, default=None)
 
 
 def take_nonce(session: Session, sender: Address, mined: int) -> int:
-    """The next number of this key, which is then taken; never below the `mined` count that the chain reports."""
+    """Takes the next nonce of a key; never one below `mined`, the chain's count of mined transactions."""
     kept = session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
     nonce = max(kept or 0, mined)
     if kept is None:
@@ -136,12 +137,13 @@ def take_nonce(session: Session, sender: Address, mined: int) -> int:
 
 
 def add_attempt(session: Session, transaction_id: int, attempt: Attempt) -> None:
+    """Stores the signed bytes of a transaction before they are sent."""
     values = {name: getattr(attempt, name) for name in Attempt.__slots__}
     session.execute(insert(_A).values(transaction_id=transaction_id, **values))
 
 
 def change(session: Session, transaction_id: int, state: State, now: int, **values: object) -> Outgoing:
-    """Moves a transaction to `state` and sets the given columns."""
+    """Sets the state and the given columns of a transaction."""
     mine = _T.c.transaction_id == transaction_id
     session.execute(update(_T).where(mine).values(state=state, changed_at=now, **values))
     return _many(session, mine)[0]

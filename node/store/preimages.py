@@ -1,4 +1,4 @@
-"""Price lists and terms that receipts name by hash, kept so that a batch can be rebuilt from this database alone."""
+"""Price lists and terms that receipts name by hash. With them a batch can be rebuilt from this database alone."""
 
 import json
 from typing import TypeVar
@@ -36,5 +36,6 @@ def keep(session: Session, struct_hash: Bytes32, struct: Struct) -> None:
 
 
 def find(session: Session, kind: type[_S], struct_hash: Bytes32) -> _S | None:
+    """The struct with this hash; None if it is not stored."""
     document = session.scalar(_FIND, {"which": struct_hash})
     return None if document is None else kind.from_json(json.loads(document))

@@ -1,10 +1,10 @@
-"""The receipts this node signed: written once, never changed. Those with a fee are numbered without gaps."""
+"""The receipts that this node signed. They are never changed; those with a fee are numbered without gaps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import Select, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -16,7 +16,7 @@ from node.store.columns import AccountAddress, Amount, Blob, Count, Text64, Word
 class ReceiptRow(SQLModel, table=True):
     """A receipt, its signature, and the signed request it answers.
 
-    Null instead of 0 where a value must be unique: `seq` of free receipts, `request_digest` without a chain.
+    Unique columns hold null instead of 0: `seq` of receipts without a fee, `request_digest` without a chain.
     """
 
     __tablename__ = "receipt"
@@ -61,7 +61,7 @@ _RECEIPT = tuple(field.name for field in fields(UsageReceipt))
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A receipt with the node's signature; payer, request and its signature are None without a chain."""
+    """A receipt with the node's signature. payer, request and request_signature are None without a chain."""
 
     request_id: str
     receipt: UsageReceipt
@@ -72,6 +72,7 @@ class StoredReceipt:
 
     @property
     def receipt_id(self) -> Bytes32:
+        """The receipt's EIP-712 struct hash."""
         return self.receipt.struct_hash()
 
 
@@ -80,7 +81,23 @@ def add(session: Session, stored: StoredReceipt) -> None:
     session.execute(insert(_T), _values(stored))
 
 
+_FREE = _C.seq.is_(None) & _C.payer.is_(None)
+"""Receipts of a node without payment. A paid node's receipts name their payer, those without a fee too."""
+
+
+def prune_free(session: Session, keep: int) -> None:
+    """Deletes all but the newest `keep` receipts of requests that nobody paid for; never one of a payer."""
+    newest_first = (_C.finished_at.desc(), _C.receipt_id.desc())
+    surplus = select(_C.receipt_id).where(_FREE).order_by(*newest_first).offset(keep).limit(_PRUNED_AT_ONCE)
+    session.execute(delete(_T).where(_C.receipt_id.in_(surplus)))
+
+
+_PRUNED_AT_ONCE = 10_000
+"""Bounds one deletion, because other writes wait for it; a smaller limit than before takes several."""
+
+
 def find(session: Session, receipt_id: Bytes32) -> StoredReceipt | None:
+    """The receipt with this id; None if there is none."""
     row = session.execute(select(_T).where(_C.receipt_id == receipt_id)).mappings().one_or_none()
     return None if row is None else _stored(row)
 
@@ -89,17 +106,18 @@ _OF_REQUEST = select(_T).where(_C.request_id == bindparam("which"))
 
 
 def of_request(session: Session, request_id: str) -> StoredReceipt | None:
+    """The receipt of a request; None if it has none yet."""
     row = session.execute(_OF_REQUEST, {"which": request_id}).mappings().one_or_none()
     return None if row is None else _stored(row)
 
 
 def numbered(session: Session, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
-    """Receipts that take part in the ledger, in the order of their numbers."""
+    """At most `limit` receipts with a fee from number `from_seq` on, in order."""
     return _many(session, select(_T).where(_C.seq >= from_seq).order_by(_C.seq).limit(limit))
 
 
 def of_channel(session: Session, channel_id: Bytes32, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
-    """A channel's numbered receipts; they tile [0, charged)."""
+    """At most `limit` of a channel's receipts with a fee, in order. Together they cover [0, charged) without gaps."""
     query = select(_T).where(_C.channel_id == channel_id, _C.seq >= from_seq).order_by(_C.seq).limit(limit)
     return _many(session, query)
 
@@ -107,7 +125,10 @@ def of_channel(session: Session, channel_id: Bytes32, from_seq: int, limit: int)
 def latest(
     session: Session, *, payer: Address | None, before: tuple[int, Bytes32] | None, limit: int
 ) -> tuple[StoredReceipt, ...]:
-    """Receipts, newest first, of one payer or of all; `before` = (finished_at, receipt id) of the last one seen."""
+    """At most `limit` receipts of one payer or of all, newest first.
+
+    before: (finished_at, receipt id) of the last receipt of the page before.
+    """
     query = select(_T).order_by(_C.finished_at.desc(), _C.receipt_id.desc()).limit(limit)
     if payer is not None:
         query = query.where(_C.payer == payer)

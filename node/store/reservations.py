@@ -1,4 +1,4 @@
-"""What running requests hold back. A row lives from admission until its request is charged or released."""
+"""Reservations of running requests. A row exists from admission until the request is charged or released."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from node.store.columns import Amount, Count, Text64, Word
 
 
 class ReservationRow(SQLModel, table=True):
-    """The capacity of one channel that one request holds."""
+    """The amount that one request reserves on one channel."""
 
     __tablename__ = "reservation"
 
@@ -27,6 +27,8 @@ _T = ReservationRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
+    """What one request holds back on a channel, in base units; `admitted_at` in unix seconds."""
+
     request_id: str
     channel_id: Bytes32
     amount: int
@@ -34,7 +36,7 @@ class Reservation:
 
 
 def make(session: Session, reservation: Reservation) -> bool:
-    """Reserves on the channel and remembers for whom; False, and nothing done, if the capacity is too small."""
+    """Reserves on the channel and stores the reservation. False, without changes, if capacity is too small."""
     if not channels.reserve(session, reservation.channel_id, reservation.amount):
         return False
     values = {name: getattr(reservation, name) for name in ("request_id", "channel_id", "amount", "admitted_at")}
@@ -46,13 +48,13 @@ _TAKE = delete(_T).where(_T.c.request_id == bindparam("which")).returning(_T)
 
 
 def take(session: Session, request_id: str) -> Reservation | None:
-    """Forgets the reservation, so that its holder alone answers for what it held; None if there is none."""
+    """Deletes the reservation without releasing it on the channel: the caller must. None if there is none."""
     row = session.execute(_TAKE, {"which": request_id}).mappings().one_or_none()
     return Reservation(**row) if row is not None else None
 
 
 def end(session: Session, request_id: str) -> Reservation | None:
-    """Gives the capacity back and forgets the reservation; None if there is none."""
+    """Releases the amount on the channel and deletes the reservation; None if there is none."""
     held = take(session, request_id)
     if held is not None:
         channels.unreserve(session, held.channel_id, held.amount)
@@ -60,7 +62,7 @@ def end(session: Session, request_id: str) -> Reservation | None:
 
 
 def end_all(session: Session) -> int:
-    """Gives back what requests of a dead process held; how many there were."""
+    """Ends the reservations that a dead process left. Returns how many there were."""
     ids = session.scalars(select(_T.c.request_id)).all()
     for request_id in ids:
         end(session, request_id)
@@ -68,4 +70,5 @@ def end_all(session: Session) -> int:
 
 
 def count(session: Session) -> int:
+    """How many requests hold a reservation."""
     return session.scalar(select(func.count()).select_from(_T)) or 0

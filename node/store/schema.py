@@ -9,20 +9,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlmodel import SQLModel
 
-from node.store import channels, ledger, meta, nonces, preimages, receipts, reservations, settlement, vouchers
+from node.store import channels, ledger, meta, nonces, preimages, receipts, reservations, settlement_tables, vouchers
 from node.store.errors import SchemaUnknown
 
-NOUNS = (channels, ledger, meta, nonces, preimages, receipts, reservations, settlement, vouchers)
-"""The modules that define tables; importing them is what fills the metadata."""
+NOUNS = (channels, ledger, meta, nonces, preimages, receipts, reservations, settlement_tables, vouchers)
+"""The modules that define tables. Importing them registers the tables."""
 
 
 def metadata() -> MetaData:
-    """Every table of the node."""
+    """All tables of the node."""
     return SQLModel.metadata
 
 
 def config(connection: Connection) -> Config:
-    """Alembic on an open connection; env.py uses no other."""
+    """Alembic's configuration for an open connection, which env.py uses."""
     made = Config(attributes={"connection": connection})
     made.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     return made
@@ -34,13 +34,14 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def newest_revision(connection: Connection) -> str:
+    """The revision that this version of the node needs."""
     newest = ScriptDirectory.from_config(config(connection)).get_current_head()
     assert newest is not None, "there is at least one migration"
     return newest
 
 
 def upgrade(connection: Connection) -> None:
-    """Runs the migrations this database has not had; SchemaUnknown if it is ahead of this version of the node."""
+    """Runs the missing migrations. Raises SchemaUnknown if a newer version of the node wrote the database."""
     current = revision_of(connection)
     if current == newest_revision(connection):
         return

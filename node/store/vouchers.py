@@ -1,4 +1,4 @@
-"""The vouchers that receipts name. They are evidence: a batch must show them for as long as it can be judged."""
+"""The vouchers that receipts name. They are evidence for as long as a batch can be challenged."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _T = VoucherRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 @dataclass(frozen=True, slots=True)
 class KeptVoucher:
-    """A cumulative promise and the payer's signature under it."""
+    """A voucher: a cumulative amount in base units and the payer's signature."""
 
     channel_id: Bytes32
     max_claimable_amount: int
@@ -38,12 +38,13 @@ _FIND = select(_T.c.signature).where(
 
 
 def keep(session: Session, voucher: KeptVoucher) -> None:
-    """Stores a voucher unless the same amount is already kept for its channel."""
+    """Stores a voucher unless its channel already has one of the same amount."""
     if find(session, voucher.channel_id, voucher.max_claimable_amount) is None:
         values = {name: getattr(voucher, name) for name in ("channel_id", "max_claimable_amount", "signature")}
         session.execute(insert(_T), values)
 
 
 def find(session: Session, channel_id: Bytes32, max_claimable_amount: int) -> KeptVoucher | None:
+    """The voucher of this amount; None if it is not kept."""
     signature = session.scalar(_FIND, {"which": channel_id, "amount": max_claimable_amount})
     return None if signature is None else KeptVoucher(channel_id, max_claimable_amount, signature)

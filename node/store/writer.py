@@ -1,4 +1,4 @@
-"""The one thread that writes: many changes share one commit, and nobody hears of a change before it is on disk."""
+"""The writer thread. Changes share commits, and a caller gets its result only after the commit is on disk."""
 
 import asyncio
 import threading
@@ -22,40 +22,41 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True, eq=False)
 class _Write(Generic[_T]):
-    """A change that waits for its turn. `fail` and `succeed` are called on the writer thread, once."""
+    """A submitted change. `run`, `fail` and `resolve` are called on the writer thread."""
 
     change: Callable[[Session], _T]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[_T]"
-    _tell: Callable[[], None] = field(default=lambda: None)
+    _deliver: Callable[[], None] = field(default=lambda: None)
 
     def run(self, session: Session) -> None:
-        """Applies the change in a savepoint; its own failure is its own, a failing disk is raised to the group."""
+        """Applies the change in a savepoint. Its own error is kept for the caller; a storage error is raised."""
         try:
             with session.begin_nested():
                 result = self.change(session)
-        except Exception as error:  # reported to whoever awaits this change
+        except Exception as error:  # its caller gets it
             if (failure := storage_failure(error)) is not None:
                 raise failure from error
             self.fail(error)
         else:
-            self._tell = lambda: self.future.set_result(result)
+            self._deliver = lambda: self.future.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        self._tell = lambda: self.future.set_exception(error)
+        """The caller will get `error`."""
+        self._deliver = lambda: self.future.set_exception(error)
 
     def resolve(self) -> None:
-        """Wakes the caller, if it still waits."""
-        with suppress(RuntimeError):  # the loop of a caller that gave up may be closed
+        """Delivers the result to the caller, if it still waits."""
+        with suppress(RuntimeError):  # the event loop of a cancelled caller may be closed
             self.loop.call_soon_threadsafe(self._resolve)
 
     def _resolve(self) -> None:
         if not self.future.done():
-            self._tell()
+            self._deliver()
 
 
 class Writer:
-    """Applies changes in the order in which they were submitted, as many per commit as wait."""
+    """Applies changes in the order of submission. Each commit takes all that wait, up to GROUP_LIMIT."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -67,8 +68,8 @@ class Writer:
     async def submit(self, change: Callable[[Session], _T]) -> _T:
         """The result of `change`, once it is committed.
 
-        A caller that is cancelled before the change began leaves nothing behind; one that is cancelled later leaves
-        the change in place and must undo it if that matters.
+        If the caller is cancelled before the change begins, the change does not run. If it is cancelled later, the
+        change stays, and the caller must undo it if that matters.
         """
         if self._closed:
             raise StoreClosed("The database is closed.")
@@ -78,7 +79,7 @@ class Writer:
         return await write.future
 
     def close(self) -> None:
-        """Commits what waits and ends the thread."""
+        """Commits pending changes and ends the thread."""
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
@@ -94,7 +95,7 @@ class Writer:
                     write.resolve()
 
     def _next_group(self) -> "tuple[list[_Write[Any]], bool]":
-        """Waits for one change, then takes whatever else has come."""
+        """Waits for one change and takes all others that wait."""
         first = self._waiting.get()
         if first is None:
             return [], True
@@ -108,7 +109,7 @@ class Writer:
         return group, False
 
     def _commit(self, group: "list[_Write[Any]]") -> None:
-        """One transaction for the group. If the storage fails, none of it happened and all are told."""
+        """Runs the group in one transaction. If the storage fails, nothing is kept and every caller gets the error."""
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 for write in group:

@@ -10,7 +10,7 @@ import pytest
 
 from node.client.auth import WalletAuth
 from node.dev import starter
-from node.home.keystore import dev_account
+from node.home.dev_accounts import dev_account
 from tests.e2e.node_process import NodeProcess, command
 
 OPEN = 10**18

@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 
 from node.client.auth import WalletAuth
-from node.home.folder import owned
-from node.home.keystore import dev_account
+from node.home.dev_accounts import dev_account
+from node.home.lock import owned
 from tests.e2e.node_process import NodeProcess, started
 
 OPEN = 10**18

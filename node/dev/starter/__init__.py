@@ -1,4 +1,4 @@
-"""The starter pack: a small base model, three adapters and the Datanets they learnt from. Reading it loads no model."""
+"""The starter pack: a small base model, three adapters and their Datanets. Reading it does not load a model."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ HOME = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class StarterContributor:
-    """Who wrote `contributor-<n>.jsonl`: a development account and the canonical tokens it contributed."""
+    """The author of `contributor-<n>.jsonl`: a development account. weight: the canonical tokens it contributed."""
 
     account_index: int
     weight: int
@@ -18,7 +18,7 @@ class StarterContributor:
 
 @dataclass(frozen=True, slots=True)
 class StarterDocument:
-    """One contribution: a short text with the questions it answers. `contributor` counts from 0 within the Datanet."""
+    """One contribution: a short text and the questions it answers. contributor: an index within the Datanet, from 0."""
 
     id: str
     contributor: int
@@ -30,6 +30,8 @@ class StarterDocument:
 
 @dataclass(frozen=True, slots=True)
 class StarterDatanet:
+    """A Datanet of the pack. `steward_index`: the development account that publishes it."""
+
     name: str
     path: Path
     steward_index: int
@@ -39,7 +41,7 @@ class StarterDatanet:
 
 @dataclass(frozen=True, slots=True)
 class StarterAdapter:
-    """A plain PEFT folder; `datanet` names what it was trained on, `example` is a question that it can answer."""
+    """A PEFT adapter. datanet: the name of its training data; example: a question that it can answer."""
 
     name: str
     path: Path
@@ -50,6 +52,8 @@ class StarterAdapter:
 
 @dataclass(frozen=True, slots=True)
 class StarterPack:
+    """The base model, its adapters and their Datanets."""
+
     base_name: str
     base: Path
     adapters: tuple[StarterAdapter, ...]
@@ -57,7 +61,7 @@ class StarterPack:
 
 
 def pack(home: Path = HOME) -> StarterPack:
-    """The pack as its manifest `pack.json` lists it."""
+    """Reads the pack that the manifest `pack.json` lists."""
     manifest = json.loads((home / "pack.json").read_text(encoding="utf-8"))
     datanets = tuple(
         StarterDatanet(

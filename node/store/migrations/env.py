@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations, or compares them with the tables, on the connection it is handed."""
+"""Alembic's entry point: runs migrations, or compares them with the tables, on a given connection."""
 
 from typing import Any, Literal
 
@@ -16,14 +16,16 @@ PLAIN = {
     columns.Text64: "sa.String(64)",
     columns.Count: "sa.BigInteger().with_variant(sa.Integer(), 'sqlite')",
 }
-"""Column types as a revision spells them, so that no later change of ours rewrites history."""
+"""How a revision spells column types, so that later changes of our types do not change old revisions."""
 
 
 def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Spells our column types with the plain types of SQLAlchemy; False leaves a type to Alembic."""
     return PLAIN.get(type(value), False) if kind == "type" else False
 
 
 def run(connection: Connection) -> None:
+    """Runs the requested migrations on `connection`."""
     context.configure(
         connection=connection,
         target_metadata=schema.metadata(),

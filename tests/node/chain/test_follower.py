@@ -9,7 +9,7 @@ import pytest
 from contracts.crypto import Address, Bytes32, PrivateKey, keccak, to_address
 from node.chain.client import Log
 from node.chain.events import Credited
-from node.chain.follower import ChainFollower, Watch
+from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.memory import Emitted, MemoryChain
 from node.chain.transactions import Transaction, sign_transaction
 from node.store.database import Database
@@ -18,7 +18,7 @@ from tests.node.chain.emitters import emit
 SETTLEMENT = to_address("0x" + "51" * 20)
 NODE, OTHER = to_address("0x" + "aa" * 20), to_address("0x" + "bb" * 20)
 SENDER = PrivateKey(keccak(b"sender"))
-WATCH = Watch({SETTLEMENT: "Settlement"}, NODE)
+WATCH = WatchedContracts({SETTLEMENT: "Settlement"}, NODE)
 
 
 class CountingChain(MemoryChain):
@@ -128,7 +128,7 @@ async def test_a_shorter_chain_than_the_one_read_is_followed(chain: CountingChai
 
 async def test_an_event_is_relied_on_once_enough_blocks_lie_above_it(chain: CountingChain, database: Database) -> None:
     await send(chain, 1)
-    follower = await ChainFollower.open(database, chain, Watch(WATCH.contracts, NODE, confirmations=2))
+    follower = await ChainFollower.open(database, chain, WatchedContracts(WATCH.contracts, NODE, confirmations=2))
 
     assert [len(follower.events), len(follower.confirmed)] == [1, 0]
     chain.mine()

@@ -7,7 +7,7 @@ import pytest
 from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
 from contracts.encoding import adapter_key
 from contracts.structs import PriceList, Terms
-from node.chain.follower import ChainFollower, Watch
+from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.memory import Emitted, MemoryChain
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import Transaction, sign_transaction
@@ -49,9 +49,11 @@ class Registry(MemoryChain):
         return key
 
 
+WATCHED = WatchedContracts({NODES: "NodeRegistry", ASSETS: "AssetRegistry"}, NODE)
+
+
 async def registrations(database: Database, chain: MemoryChain) -> ChainRegistrations:
-    watch = Watch({NODES: "NodeRegistry", ASSETS: "AssetRegistry"}, NODE)
-    return ChainRegistrations(await ChainFollower.open(database, chain, watch), NODE, BASE)
+    return ChainRegistrations(await ChainFollower.open(database, chain, WATCHED), NODE, BASE)
 
 
 @pytest.fixture
@@ -141,9 +143,10 @@ async def test_a_publication_counts_once_it_has_terms(chain: Registry, database:
 
 
 async def test_registrations_are_taken_over_only_by_a_refresh(chain: Registry, database: Database) -> None:
-    view = await registrations(database, chain)
+    follower = await ChainFollower.open(database, chain, WATCHED)
+    view = ChainRegistrations(follower, NODE, BASE)
     await chain.register_price(price_list(NODE), 100)
-    await view._follower.poll()
+    await follower.poll()
 
     before = view.price_list_at(ZERO_BYTES32, 500)
     view.refresh()

@@ -1,57 +1,17 @@
 """The RPC client against endpoints that fail in every way, and its decoding of what contracts say."""
 
-import asyncio
-import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 
-from contracts.crypto import Bytes32, PrivateKey, keccak, to_address
+from contracts.crypto import Bytes32, keccak
 from node.chain import errors
 from node.chain.abi import abi_of
-from node.chain.client import Call
-from node.chain.contracts import SettlementContract
-from node.chain.reverts import error_selector, revert_reason
+from node.chain.reverts import error_selector
 from node.chain.rpc import FALLBACK_TIP_WEI, RpcClient
-
-SOMEBODY = PrivateKey(keccak(b"somebody")).address
-CALL = Call(to_address("0x" + "51" * 20), b"\x01\x02\x03\x04")
-Answer = Callable[[str, list[Any]], dict[str, Any] | bytes]
-
-
-@asynccontextmanager
-async def endpoint(answer: Answer) -> AsyncIterator[RpcClient]:
-    """A client of a JSON-RPC server that answers with `answer(method, params)`: members of the reply, or raw bytes."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
-        request = json.loads(await reader.readexactly(int(length.split(b":")[1])))
-        reply = answer(request["method"], request["params"])
-        if isinstance(reply, dict):
-            reply = json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode()
-        if reply != b"never":
-            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(reply) + reply)
-            await writer.drain()
-            writer.close()
-        else:
-            await asyncio.sleep(3)
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    yield RpcClient(f"http://127.0.0.1:{port}", 31337, timeout_s=0.5)
-    server.close()
-
-
-def error(code: int, message: str, data: str | None = None) -> Answer:
-    body = {"code": code, "message": message} | ({"data": data} if data is not None else {})
-    return lambda method, params: {"error": body}
+from tests.node.chain.endpoints import CALL, SOMEBODY, endpoint, error, served
 
 
 async def test_nobody_listening_is_unavailable() -> None:
@@ -77,9 +37,9 @@ async def test_an_answer_of_another_shape_is_unavailable(result: object) -> None
 
 
 async def test_another_chain_is_refused() -> None:
-    async with endpoint(lambda method, params: {"result": "0x1"}) as client:
+    async with served(lambda method, params: {"result": "0x1"}) as url:
         with pytest.raises(errors.WrongChain, match="serves chain 1"):
-            await RpcClient.connect(client._url, 31337)
+            await RpcClient.connect(url, 31337)
 
 
 async def test_a_revert_carries_the_contract_s_reason() -> None:
@@ -124,33 +84,6 @@ async def test_a_transaction_that_the_chain_has_already_is_no_error() -> None:
 async def test_a_chain_without_fee_advice_gets_a_default_tip() -> None:
     async with endpoint(error(-32601, "the method does not exist")) as client:
         assert await client.tip_fee() == FALLBACK_TIP_WEI
-
-
-async def test_a_contract_that_is_not_there_is_named() -> None:
-    async with endpoint(lambda method, params: {"result": "0x"}) as client:
-        with pytest.raises(errors.ContractMissing, match="no Settlement contract at 0x5151"):
-            await SettlementContract(client, CALL.to).ledger(SOMEBODY)
-
-
-async def test_a_contract_that_answers_otherwise_is_noticed() -> None:
-    async with endpoint(lambda method, params: {"result": "0x01"}) as client:
-        with pytest.raises(errors.UnexpectedAnswer):
-            await SettlementContract(client, CALL.to).ledger(SOMEBODY)
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (bytes.fromhex("08c379a0") + encode(["string"], ["too late"]), "too late"),
-        (bytes.fromhex("4e487b71") + encode(["uint256"], [17]), "panic 0x11"),
-        (error_selector("Settlement", "NothingToClaim"), "NothingToClaim()"),
-        (bytes.fromhex("08c379a0") + b"\x01", None),
-        (b"\xde\xad\xbe\xef", None),
-        (b"", None),
-    ],
-)
-def test_revert_data_is_put_into_words(data: bytes, reason: str | None) -> None:
-    assert revert_reason(data) == reason
 
 
 async def test_blocks_and_inclusions_are_read_whole() -> None:

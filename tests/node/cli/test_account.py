@@ -15,8 +15,8 @@ from node.cli import account
 from node.cli.context import Context
 from node.cli.failures import UsageFailure
 from node.home import keystore
-from node.home.folder import Running
 from node.home.keystore import AccountExists, AccountUnknown, Keystores, PasswordUnusable, WrongPassword
+from node.home.run_file import Running
 
 KEY = PrivateKey(keccak(b"key"))
 

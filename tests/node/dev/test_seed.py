@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from web3 import Web3
-from web3.types import TxParams, TxReceipt
+from web3.contract import Contract
+from web3.types import TxReceipt
 
 from attribution.datanets import canonical_tokens
 from contracts.crypto import ZERO_BYTES32, Bytes32, keccak
@@ -103,15 +104,15 @@ def test_seeding_again_sends_nothing(chain: tuple[str, Deployment]) -> None:
 def test_a_seeding_cut_off_after_any_transaction_ends_as_if_it_never_was(
     chain: tuple[str, Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, allowed = Transactor._send, [0]
+    call, allowed = Transactor.call, [0]
 
-    def send_one(self: Transactor, what: str, message: TxParams, abi: Sequence[Any]) -> TxReceipt:
+    def call_once(self: Transactor, bound: Contract, function: str, *arguments: Any) -> TxReceipt:
         if allowed[0] == 0:
             raise Interrupted
         allowed[0] -= 1
-        return send(self, what, message, abi)
+        return call(self, bound, function, *arguments)
 
-    monkeypatch.setattr(Transactor, "_send", send_one)
+    monkeypatch.setattr(Transactor, "call", call_once)
     interruptions = 0
     while True:
         allowed[0] = 1

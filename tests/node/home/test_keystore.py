@@ -7,7 +7,6 @@ import pytest
 from eth_account import Account
 
 from contracts.crypto import PrivateKey, keccak
-from local_chain.accounts import dev_accounts
 from node.home.keystore import (
     AccountExists,
     AccountUnknown,
@@ -16,8 +15,6 @@ from node.home.keystore import (
     Keystores,
     PasswordUnusable,
     WrongPassword,
-    dev_account,
-    dev_names,
     read_password,
 )
 
@@ -131,13 +128,3 @@ def test_an_empty_or_missing_password_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "pw", tmp_path / "missing", tmp_path):
         with pytest.raises(PasswordUnusable, match="password file"):
             read_password(path)
-
-
-def test_development_names_stand_for_the_public_keys() -> None:
-    keys = dev_accounts()
-
-    assert dev_account("operator") == keys[1]
-    assert dev_account("payer") == keys[2]
-    assert [dev_account(f"contributor-{n}") for n in (1, 12)] == [keys[10], keys[21]]
-    assert [dev_account(name) for name in ("contributor-0", "contributor-13", "alice")] == [None] * 3
-    assert all(dev_account(name) for name in dev_names())

@@ -41,3 +41,26 @@ async def test_any_number_of_free_receipts_share_the_empty_request_digest(shop: 
 
     assert (await shop.receipts.head(OPERATOR.address)).last_seq == 0
     assert len(await shop.receipts.latest()) == 3
+
+
+@pytest.mark.parametrize(("keep", "written", "at_most"), [(3, 10, 3), (1, 4, 1), (250, 257, 252)])
+async def test_only_the_newest_receipts_are_kept(shop: Shop, keep: int, written: int, at_most: int) -> None:
+    metering = FreeMetering(shop.database, OPERATOR, keep)
+
+    for i in range(written):
+        await metering.record(f"free {i}", ZERO_BYTES32, ended(), prompt=b"", output=b"", started_at=NOW, now=NOW + i)
+
+    stored = await shop.receipts.latest(limit=1000)
+    assert keep <= len(stored) <= at_most
+    assert stored[0].request_id == f"free {written - 1}"
+
+
+async def test_a_smaller_limit_holds_from_the_first_receipt_after_a_restart(shop: Shop) -> None:
+    for keep in (100, 2):
+        metering = FreeMetering(shop.database, OPERATOR, keep)
+        for i in range(5 if keep == 100 else 1):
+            await metering.record(
+                f"free {keep} {i}", ZERO_BYTES32, ended(), prompt=b"", output=b"", started_at=NOW, now=NOW + i
+            )
+
+    assert len(await shop.receipts.latest()) == 2

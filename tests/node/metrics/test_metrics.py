@@ -1,15 +1,13 @@
-"""Labels and histograms: one label per adapter, never more than the cap, and counters that only grow."""
+"""Latencies of requests, refusals, and the series of adapters in memory."""
 
-import random
 from dataclasses import replace
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import CollectorRegistry
 
-from node.metrics.adapter_labels import COMPOSITION, LEAST_ASKED, MAX_LABELS, OTHER, AdapterLabels
 from node.metrics.metrics import MAX_RESIDENT_SERIES, AdapterCollector, Metrics, Watch
 from serving.types import Activity, AdapterDigest, End, EngineStats, ModelCard, Outcome, Residency, Usage
+from tests.node.metrics.exposition import told
 
 STATS = EngineStats(
     **dict.fromkeys(EngineStats.__dataclass_fields__, 0)  # type: ignore[arg-type]
@@ -21,72 +19,10 @@ def card(name: str, used_at: float = 0.0, residency: Residency = Residency.DEVIC
     return ModelCard(name, AdapterDigest("d"), "file:x", 8, 10, residency, False, 0, used_at)
 
 
-def told(metrics: Metrics | CollectorRegistry) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """Every sample by its name."""
-    text = metrics.text() if isinstance(metrics, Metrics) else generate_latest(metrics)
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return found
-
-
 def adapters(activity: Activity, stats: EngineStats = STATS) -> dict[str, list[tuple[dict[str, str], float]]]:
     registry = CollectorRegistry()
     registry.register(AdapterCollector(lambda: stats, lambda: activity))
     return told(registry)
-
-
-def test_all_spellings_of_a_model_share_a_label() -> None:
-    labels = AdapterLabels()
-
-    assert {labels.of(model) for model in ("a", "a@" + "0" * 64, "base:a", "base:a@0123456789ab")} == {"a"}
-
-
-def test_there_are_never_more_labels_than_the_cap() -> None:
-    labels = AdapterLabels()
-    rng = random.Random(1)
-    often = [f"often-{n}" for n in range(2 * MAX_LABELS)]
-
-    given = [labels.of(rng.choice(often)) for _ in range(20_000)]
-
-    assert len(set(given) - {OTHER}) == MAX_LABELS
-    assert OTHER in given
-
-
-def test_a_label_once_given_stays() -> None:
-    labels = AdapterLabels()
-    rng, shown = random.Random(2), set[str]()
-
-    for _ in range(20_000):
-        name = f"adapter-{min(int(rng.paretovariate(0.5)), 5000)}"
-        label = labels.of(name)
-        assert label == name or (label == OTHER and name not in shown)
-        shown |= {label} - {OTHER}
-
-
-def test_an_adapter_that_comes_late_and_is_asked_for_often_gets_a_label() -> None:
-    labels = AdapterLabels()
-    for n in range(10 * MAX_LABELS):
-        labels.of(f"early-{n}")
-
-    late = [labels.of("late") for _ in range(LEAST_ASKED + 1)]
-
-    assert late == [OTHER] * (LEAST_ASKED - 1) + ["late"] * 2
-
-
-def test_an_adapter_that_is_asked_for_as_seldom_as_most_gets_none() -> None:
-    labels = AdapterLabels()
-
-    given = {labels.of(f"adapter-{n % 1000}") for n in range(100_000)}
-
-    assert len(given) == MAX_LABELS // 2 + 1
-
-
-def test_sums_of_adapters_share_one_label() -> None:
-    labels = AdapterLabels()
-
-    assert {labels.of(f"a*0.{n}+b*0.3") for n in range(1000)} == {COMPOSITION}
 
 
 def test_a_request_is_timed_from_arrival_over_the_queue_to_each_token() -> None:

@@ -27,7 +27,7 @@ from node.payments.receiver import Receiver
 from node.payments.wire import requirements
 from node.settlement.datanets import DatanetFiles
 from node.settlement.outbox import OutboxPolicy
-from node.settlement.side import ChainSide, SidePolicy, Venue
+from node.settlement.settlement import ContractAddresses, Settlement, SettlementPolicy
 from node.store.database import Database
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, PATH, Payer
@@ -76,7 +76,7 @@ class Market:
     town: Town
     client: RpcClient
     database: Database
-    side: ChainSide
+    settlement: Settlement
     payments: Payments
     metering: Metering
     payer: Payer
@@ -85,11 +85,11 @@ class Market:
 
     @property
     def now(self) -> int:
-        return max(int(time.time()), self.side.follower.head.timestamp)
+        return max(int(time.time()), self.settlement.follower.head.timestamp)
 
     async def serve(self, adapter: str | None = "dermatology", output_tokens: int = 80) -> IssuedReceipt:
         """One paid request, from signature to stored receipt."""
-        key = ZERO_BYTES32 if adapter is None else self.side.registrations.adapter_key_of(self._digest(adapter))
+        key = ZERO_BYTES32 if adapter is None else self.settlement.registrations.adapter_key_of(self._digest(adapter))
         quote = self.payments.quote(key, 10, output_tokens, self.now)
         request = self.payer.request(
             max_fee=quote.max_fee,
@@ -126,7 +126,7 @@ class Market:
 class Stall:
     """A vault with its operator, and a payer who holds tokens."""
 
-    venue: Venue
+    addresses: ContractAddresses
     operator: PrivateKey
     payer: PrivateKey
 
@@ -143,42 +143,42 @@ def new_stall(town: Town) -> Stall:
     node = to_address(nodes.functions.vaultOf(operator.address, deployment.open_token).call())
     prices = (2 * OPEN, OPEN, 8 * OPEN, 10**13)
     mine.call(nodes, "registerPriceList", node, ZERO_BYTES32, *prices, operator.address, 0)
-    venue = Venue(
+    addresses = ContractAddresses(
         node, deployment.open_token, deployment.settlement, deployment.node_registry, deployment.asset_registry
     )
-    return Stall(venue, operator, payer)
+    return Stall(addresses, operator, payer)
 
 
 @asynccontextmanager
 async def open_market(
-    town: Town, home: Path, stall: Stall, policy: SidePolicy | None = None, client: RpcClient | None = None
+    town: Town, home: Path, stall: Stall, policy: SettlementPolicy | None = None, client: RpcClient | None = None
 ) -> AsyncIterator[Market]:
     """The node over `home`; the same home again is the same node after a restart."""
     client = client or await RpcClient.connect(town.chain.rpc_url, CHAIN_ID)
-    venue, operator, payer = stall.venue, stall.operator, stall.payer
+    addresses, operator, payer = stall.addresses, stall.operator, stall.payer
     database = await Database.open(f"sqlite:///{home}/node.db")
     files = DatanetFiles(home / "datanets")
     for datanet in town.seeded.datanets:
         files.add(datanet.datanet_id, datanet.version, datanet.contributors)
-    side = await ChainSide.open(
+    settlement = await Settlement.open(
         database=database,
         client=client,
-        venue=venue,
+        addresses=addresses,
         signer=operator,
         base_digest=BASE,
         datanets=files,
         clock=lambda: int(time.time()),
-        policy=policy or SidePolicy(outbox=OutboxPolicy(poll_s=0.02)),
+        policy=policy or SettlementPolicy(outbox=OutboxPolicy(poll_s=0.02)),
     )
-    receiver = Receiver(CHAIN_ID, venue.settlement, venue.node, venue.token, "OPEN", "1", 900, 10**6)
-    payments = Payments(database, receiver, side.registrations, side.escrow)
-    metering = Metering(database, receiver, side.registrations, operator)
+    receiver = Receiver(CHAIN_ID, addresses.settlement, addresses.node, addresses.token, "OPEN", "1", 900, 10**6)
+    payments = Payments(database, receiver, settlement.registrations, settlement.escrow)
+    metering = Metering(database, receiver, settlement.registrations, operator)
     wallet = Payer(receiver, wallet=payer, session=payer)
     try:
-        yield Market(town, client, database, side, payments, metering, wallet)
+        yield Market(town, client, database, settlement, payments, metering, wallet)
     finally:
         await payments.close()
-        await side.close()
+        await settlement.close()
         await database.close()
 
 

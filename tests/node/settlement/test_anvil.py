@@ -8,7 +8,7 @@ import pytest
 from local_chain.anvil import find_anvil
 from node.chain.events import BatchPosted
 from node.settlement.outbox import OutboxPolicy
-from node.settlement.side import SidePolicy
+from node.settlement.settlement import SettlementPolicy
 from tests.node.settlement.market import Town, fund, new_stall, open_market, running_town
 
 
@@ -20,25 +20,27 @@ def anvil_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 async def test_a_reorganised_batch_is_posted_again_and_paid_once(anvil_town: Town, tmp_path: Path) -> None:
-    policy = SidePolicy(outbox=OutboxPolicy(confirmations=3, poll_s=0.02))
+    policy = SettlementPolicy(outbox=OutboxPolicy(confirmations=3, poll_s=0.02))
     async with open_market(anvil_town, tmp_path, new_stall(anvil_town), policy) as market:
         await fund(market)
         fee = (await market.serve()).receipt.fee
-        await market.side.cycle.run(market.now, force=True)
-        assert market.side.progress.last_epoch == 1
+        await market.settlement.cycle.run(market.now, force=True)
+        assert market.settlement.progress.last_epoch == 1
 
         answer = anvil_town.web3.provider.make_request("anvil_reorg", [3, []])  # type: ignore[arg-type]
         assert "error" not in answer
-        await market.side.tick()
-        lost = market.side.progress.last_epoch
+        await market.settlement.tick()
+        lost = market.settlement.progress.last_epoch
         for _ in range(4):
             anvil_town.pass_time(6)
-            await market.side.tick()
-        report = await market.side.cycle.run(market.now, force=True)
+            await market.settlement.tick()
+        report = await market.settlement.cycle.run(market.now, force=True)
 
-        posts = [one.event for one in market.side.follower.events if isinstance(one.event, BatchPosted)]
+        posts = [one.event for one in market.settlement.follower.events if isinstance(one.event, BatchPosted)]
         assert lost == 0
         assert len(posts) == 1
         assert report.active_epoch == 1
-        assert market.side.progress.credited == fee
-        assert [one.intent for one in await market.side.outbox.unfinished()] == ["activate:0-1"]  # not deep enough yet
+        assert market.settlement.progress.credited == fee
+        assert [one.intent for one in await market.settlement.outbox.unfinished()] == [
+            "activate:0-1"
+        ]  # not deep enough yet

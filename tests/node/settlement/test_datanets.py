@@ -1,35 +1,14 @@
 """Lists of contributors: believed only if the chain has their root."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from attribution.datanets import Contributors
-from attribution.split import TREASURY, Payee
-from contracts.crypto import Bytes32
-from node.chain.events import DatanetPublished
 from node.settlement.datanets import DatanetFiles
-from node.settlement.entitlements import entitlements_of
 from node.settlement.errors import ContributorsForged, ContributorsUnknown
-from tests.attribution.ledgers import OWNERS, key, word
-
-NET = word("net")
-MEMBERS = Contributors.of([(key(100 + number).address, number + 1) for number in range(3)])
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Has published version 1 of one Datanet."""
-
-    contributors: Contributors = MEMBERS
-
-    def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished | None:
-        if (datanet_id, version) != (NET, 1):
-            return None
-        root, weight = self.contributors.root, self.contributors.total_weight
-        return DatanetPublished(NET, 1, word("content"), root, weight, len(self.contributors.members), 1_000)
+from tests.attribution.ledgers import OWNERS
+from tests.node.settlement.publications import MEMBERS, NET, Chain
 
 
 def test_a_list_that_was_added_is_found_again(tmp_path: Path) -> None:
@@ -63,18 +42,3 @@ def test_a_changed_list_is_refused(tmp_path: Path, change: str) -> None:
 
     with pytest.raises(ContributorsForged):
         DatanetFiles(tmp_path).contributors(NET, 1, Chain())
-
-
-def test_an_address_is_entitled_to_its_lines_its_shares_and_the_treasury(tmp_path: Path) -> None:
-    files, payee, lost = DatanetFiles(tmp_path), Payee.of_datanet(NET, 1), Payee.of_datanet(word("lost"), 1)
-    files.add(NET, 1, MEMBERS)
-    versions = {payee: (NET, 1), lost: (word("lost"), 1)}
-    member = key(101).address
-
-    mine = entitlements_of(member, versions, files, Chain(), treasury=OWNERS[0])
-    treasury = entitlements_of(OWNERS[0], versions, files, Chain(), treasury=OWNERS[0])
-
-    assert [one.payee for one in mine.entries] == [Payee.of_address(member), payee]
-    assert [one.part(600) for one in mine.entries] == [600, 200]
-    assert [one.payee for one in treasury.entries] == [Payee.of_address(OWNERS[0]), TREASURY]
-    assert mine.unknown == treasury.unknown == ((word("lost"), 1),)

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution.batch import ChainTip
+from attribution.batch import Item
 from attribution.datanets import Contributors
 from attribution.split import Payee
-from attribution.transition import LedgerState, advance
+from attribution.transition import advance
 from contracts.crypto import ZERO_BYTES32
+from contracts.structs import Terms
 from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress
 from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
 from node.settlement.entitlements import Entitlement, Entitlements
-from node.settlement.progress import Progress
 from node.settlement.tally import DAY_S
 from node.store.database import Database
 from tests.attribution.ledgers import ADAPTERS, LEDGER, OWNERS, PAYERS, HonestNode, key, terms
@@ -32,10 +33,13 @@ class PaperBook(Book):
         node = HonestNode()
         for item in node.serve_many(count, seed):
             agreed = item.evidence.terms.value if item.evidence.terms else None
-            self._latest = advance(self._latest, item.receipt, item.evidence.price_list.value, agreed)
-            self.tally.add(item.receipt, item.evidence.price_list.value, agreed)
+            self.receive(item, agreed)
             node.clock += 20_000
-        self._tips = [ChainTip.genesis(LedgerState.genesis(LEDGER))]
+
+    def receive(self, item: Item, agreed: Terms | None) -> None:
+        """Counts a receipt as the newest."""
+        self._latest = advance(self._latest, item.receipt, item.evidence.price_list.value, agreed)
+        self.tally.add(item.receipt, item.evidence.price_list.value, agreed)
 
 
 def mine(book: Book) -> Entitlements:
@@ -59,7 +63,7 @@ def test_the_rows_of_any_grouping_sum_to_what_accrued(
 ) -> None:
     book = PaperBook(seed, count)
 
-    made = earnings_of(mine(book), book, Progress(), group_by=group_by, bucket=bucket)
+    made = earnings_of(mine(book), book, ChainProgress(), group_by=group_by, bucket=bucket)
 
     assert sum(amount for _, amount in made.series) == made.totals.accrued
     assert all(amount > 0 for _, amount in made.series)
@@ -72,18 +76,17 @@ def test_the_rows_of_any_grouping_sum_to_what_accrued(
 def test_any_cut_in_time_divides_the_series_and_loses_nothing(seed: int, count: int, day: int) -> None:
     book, cut = PaperBook(seed, count), day * DAY_S
 
-    early = earnings_of(mine(book), book, Progress(), bucket="day", to=cut)
-    late = earnings_of(mine(book), book, Progress(), bucket="day", from_=cut + DAY_S)
+    early = earnings_of(mine(book), book, ChainProgress(), bucket="day", to=cut)
+    late = earnings_of(mine(book), book, ChainProgress(), bucket="day", from_=cut + DAY_S)
 
-    whole = earnings_of(mine(book), book, Progress(), bucket="day")
+    whole = earnings_of(mine(book), book, ChainProgress(), bucket="day")
     assert sorted(map(str, early.series + late.series)) == sorted(map(str, whole.series))
 
 
 def served_once() -> Book:
     book = PaperBook(0, 0)
     item = HonestNode().serve(PAYERS[0], 0)
-    book._latest = advance(book._latest, item.receipt, item.evidence.price_list.value, terms(0))
-    book.tally.add(item.receipt, item.evidence.price_list.value, terms(0))
+    book.receive(item, terms(0))
     return book
 
 
@@ -91,8 +94,8 @@ def test_rows_name_what_they_are_grouped_by() -> None:
     book = served_once()
     link = terms(0).datanets[0]
 
-    by_adapter = earnings_of(mine(book), book, Progress(), group_by="adapter")
-    by_datanet = earnings_of(mine(book), book, Progress(), group_by="datanet", bucket="day")
+    by_adapter = earnings_of(mine(book), book, ChainProgress(), group_by="adapter")
+    by_datanet = earnings_of(mine(book), book, ChainProgress(), group_by="datanet", bucket="day")
 
     fee = 880_000_000_000_000
     assert {(group.adapter_key, group.role): amount for group, amount in by_adapter.series} == {
@@ -108,7 +111,7 @@ def test_rows_name_what_they_are_grouped_by() -> None:
 
 def test_the_document_and_the_table_say_the_same() -> None:
     book = served_once()
-    made: Earnings = earnings_of(mine(book), book, Progress(), group_by="adapter")
+    made: Earnings = earnings_of(mine(book), book, ChainProgress(), group_by="adapter")
 
     document = made.to_json()
     rows = list(csv.DictReader(io.StringIO(made.to_csv())))
@@ -127,7 +130,7 @@ def test_the_document_and_the_table_say_the_same() -> None:
 async def test_somebody_who_earned_nothing_has_an_empty_series(database: Database) -> None:
     book = await Book.open(database, LEDGER)
 
-    made = earnings_of(Entitlements(ME, (Entitlement(Payee.of_address(ME)),), ()), book, Progress())
+    made = earnings_of(Entitlements(ME, (Entitlement(Payee.of_address(ME)),), ()), book, ChainProgress())
 
     assert made.series == ()
     assert made.totals.accrued == 0

@@ -10,8 +10,7 @@ from local_chain.transactor import Transactor, contract
 from node.chain.errors import ChainUnavailable
 from node.chain.events import BatchPosted, Credited
 from node.chain.rpc import RpcClient
-from node.settlement.errors import LedgerBroken, LedgerConflict
-from node.store.settlement import BatchRow
+from node.settlement.errors import LedgerConflict
 from tests.node.settlement.market import CHAIN_ID, Market, Stall, Town, fund, new_stall, open_market
 
 
@@ -39,7 +38,7 @@ class DyingClient(RpcClient):
 
 
 def events_of(market: Market, kind: type) -> list[object]:
-    return [one.event for one in market.side.follower.events if isinstance(one.event, kind)]
+    return [one.event for one in market.settlement.follower.events if isinstance(one.event, kind)]
 
 
 async def test_a_crash_around_every_transaction_settles_each_receipt_once(town: Town, tmp_path: Path) -> None:
@@ -53,18 +52,18 @@ async def test_a_crash_around_every_transaction_settles_each_receipt_once(town: 
             dying.charged_before = total
             total += (await dying.serve()).receipt.fee
             with suppress(ChainUnavailable):
-                await dying.side.cycle.run(dying.now, force=True)
+                await dying.settlement.cycle.run(dying.now, force=True)
 
         async with open_market(town, tmp_path, stall) as market:
-            await market.side.cycle.run(market.now, force=True)
+            await market.settlement.cycle.run(market.now, force=True)
             town.pass_time(6)
-            report = await market.side.cycle.run(market.now, force=True)
+            report = await market.settlement.cycle.run(market.now, force=True)
 
             assert report.active_epoch == report.last_epoch == crash + 1
             assert len(events_of(market, BatchPosted)) == crash + 1
-            assert market.side.progress.credited == market.side.book.latest.cum_total == total
+            assert market.settlement.progress.credited == market.settlement.book.latest.cum_total == total
             assert len(events_of(market, Credited)) == crash + 1
-            assert await market.side.outbox.unfinished() == ()
+            assert await market.settlement.outbox.unfinished() == ()
 
 
 async def test_after_a_restart_everything_is_as_it_was(town: Town, tmp_path: Path) -> None:
@@ -73,17 +72,17 @@ async def test_after_a_restart_everything_is_as_it_was(town: Town, tmp_path: Pat
         await fund(before)
         for _ in range(3):
             await before.serve()
-        await before.side.cycle.run(before.now, force=True)
+        await before.settlement.cycle.run(before.now, force=True)
         await before.serve("cardiology")
-        file = await before.side.batcher.receipts_file(1)
-        status = await before.side.status()
-        earnings = await before.side.earnings(stall.operator.address, group_by="adapter")
+        file = await before.settlement.batcher.receipts_file(1)
+        status = await before.settlement.status()
+        earnings = await before.settlement.earnings(stall.operator.address, group_by="adapter")
 
     async with open_market(town, tmp_path, stall) as after:
-        assert after.side.book.latest.root == before.side.book.latest.root
-        assert await after.side.batcher.receipts_file(1) == file
-        assert await after.side.status() == status
-        assert await after.side.earnings(stall.operator.address, group_by="adapter") == earnings
+        assert after.settlement.book.latest.root == before.settlement.book.latest.root
+        assert await after.settlement.batcher.receipts_file(1) == file
+        assert await after.settlement.status() == status
+        assert await after.settlement.earnings(stall.operator.address, group_by="adapter") == earnings
 
 
 async def test_a_batch_that_another_node_posted_stops_this_one(town: Town, tmp_path: Path) -> None:
@@ -91,12 +90,12 @@ async def test_a_batch_that_another_node_posted_stops_this_one(town: Town, tmp_p
     async with open_market(town, tmp_path, stall) as market:
         await fund(market)
         await market.serve()
-        batch = await market.side.batcher.cut()
+        batch = await market.settlement.batcher.cut()
         assert batch is not None
         await post_other(town, stall, batch.header.abi_tuple())
 
         with pytest.raises(LedgerConflict, match="Epoch 1"):
-            await market.side.cycle.run(market.now, force=True)
+            await market.settlement.cycle.run(market.now, force=True)
 
 
 async def post_other(town: Town, stall: Stall, header: tuple[object, ...]) -> None:
@@ -104,17 +103,3 @@ async def post_other(town: Town, stall: Stall, header: tuple[object, ...]) -> No
     forged = (*header[:8], b"\x01" * 32, header[9])
     settlement = contract(town.web3, "Settlement", town.chain.deployment.settlement)
     Transactor(town.web3, PrivateKey(stall.operator.secret)).call(settlement, "post", forged)
-
-
-async def test_a_changed_header_in_the_database_is_noticed_at_the_start(town: Town, tmp_path: Path) -> None:
-    stall = new_stall(town)
-    async with open_market(town, tmp_path, stall) as market:
-        await fund(market)
-        await market.serve()
-        await market.side.batcher.cut()
-        table = BatchRow.__table__  # type: ignore[attr-defined]
-        await market.database.write(lambda session: session.execute(table.update().values(header_hash=b"\x02" * 32)))
-
-    with pytest.raises(LedgerBroken, match="epoch 1"):
-        async with open_market(town, tmp_path, stall):
-            pass

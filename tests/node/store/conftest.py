@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
+from node.store import schema
+from node.store.connections import connect
 from node.store.database import Database
 from tests.node.store.postgres import empty, running_server
 
@@ -34,3 +37,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Session]:
+    """A transaction on an empty schema that is never committed."""
+    connections = connect(database_url)
+    with connections.writer.begin() as connection:
+        schema.upgrade(connection)
+    with Session(connections.writer) as opened:
+        yield opened
+    connections.dispose()

@@ -29,14 +29,17 @@ TABLES = (
 
 
 def amount() -> sa.Numeric[Any]:
+    """The type of a uint128: 39 decimal digits."""
     return sa.Numeric(39, 0).with_variant(sa.String(39), "sqlite")
 
 
 def count() -> sa.BigInteger:
+    """The type of an integer up to 2^63 − 1."""
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    """Creates all tables; referenced tables before those that refer to them."""
     create_batch()
     create_chain_checkpoint()
     create_chain_event()
@@ -54,11 +57,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drops all tables."""
     for table in reversed(TABLES):
         op.drop_table(table)
 
 
 def create_batch() -> None:
+    """Creates the table `batch`."""
     op.create_table(
         "batch",
         sa.Column("node", sa.String(42), nullable=False),
@@ -72,6 +77,7 @@ def create_batch() -> None:
 
 
 def create_chain_checkpoint() -> None:
+    """Creates the table `chain_checkpoint`."""
     op.create_table(
         "chain_checkpoint",
         sa.Column("block_number", count(), nullable=False),
@@ -81,6 +87,7 @@ def create_chain_checkpoint() -> None:
 
 
 def create_chain_event() -> None:
+    """Creates the table `chain_event`."""
     op.create_table(
         "chain_event",
         sa.Column("block_hash", sa.LargeBinary(32), nullable=False),
@@ -96,6 +103,7 @@ def create_chain_event() -> None:
 
 
 def create_channel() -> None:
+    """Creates the table `channel`."""
     op.create_table(
         "channel",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),
@@ -121,6 +129,7 @@ def create_channel() -> None:
 
 
 def create_ledger() -> None:
+    """Creates the table `ledger`."""
     op.create_table(
         "ledger",
         sa.Column("node", sa.String(42), nullable=False),
@@ -132,6 +141,7 @@ def create_ledger() -> None:
 
 
 def create_meta() -> None:
+    """Creates the table `meta`."""
     op.create_table(
         "meta",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -141,6 +151,7 @@ def create_meta() -> None:
 
 
 def create_nonce() -> None:
+    """Creates the table `nonce`."""
     op.create_table(
         "nonce",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),
@@ -152,6 +163,7 @@ def create_nonce() -> None:
 
 
 def create_nonce_lane() -> None:
+    """Creates the table `nonce_lane`."""
     op.create_table(
         "nonce_lane",
         sa.Column("sender", sa.String(42), nullable=False),
@@ -161,6 +173,7 @@ def create_nonce_lane() -> None:
 
 
 def create_outbox_transaction() -> None:
+    """Creates the table `outbox_transaction`."""
     op.create_table(
         "outbox_transaction",
         sa.Column("transaction_id", count(), nullable=False),
@@ -187,6 +200,7 @@ def create_outbox_transaction() -> None:
 
 
 def create_preimage() -> None:
+    """Creates the table `preimage`."""
     op.create_table(
         "preimage",
         sa.Column("struct_hash", sa.LargeBinary(32), nullable=False),
@@ -196,6 +210,7 @@ def create_preimage() -> None:
 
 
 def create_receipt() -> None:
+    """Creates the table `receipt`."""
     op.create_table(
         "receipt",
         sa.Column("receipt_id", sa.LargeBinary(32), nullable=False),
@@ -239,6 +254,7 @@ def create_receipt() -> None:
 
 
 def create_outbox_attempt() -> None:
+    """Creates the table `outbox_attempt`."""
     op.create_table(
         "outbox_attempt",
         sa.Column("transaction_hash", sa.LargeBinary(32), nullable=False),
@@ -257,6 +273,7 @@ def create_outbox_attempt() -> None:
 
 
 def create_reservation() -> None:
+    """Creates the table `reservation`."""
     op.create_table(
         "reservation",
         sa.Column("request_id", sa.String(64), nullable=False),
@@ -273,6 +290,7 @@ def create_reservation() -> None:
 
 
 def create_voucher() -> None:
+    """Creates the table `voucher`."""
     op.create_table(
         "voucher",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),

@@ -1,0 +1,93 @@
+"""How much of a node's ledger Settlement has recorded, from the events that the follower has read."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from attribution.split import Payee
+from contracts.crypto import Address, Bytes32
+from node.chain.client import Log
+from node.chain.events import (
+    BatchActivated,
+    BatchPosted,
+    ChainEvent,
+    Credited,
+    PayeePaid,
+    SharePaid,
+    TreasuryChanged,
+    WithdrawInitiated,
+)
+from node.chain.follower import ChainFollower
+from node.settlement.book import Book
+from node.settlement.errors import LedgerConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A posted header. active_from: when its challenge window ends, in unix seconds; log: the event that posted it."""
+
+    epoch: int
+    header_hash: Bytes32
+    active_from: int
+    log: Log
+
+
+@dataclass(slots=True)
+class ChainProgress:
+    """What Settlement and the escrow have recorded for one node. Amounts in base units.
+
+    paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawing: channels whose payers
+    have begun to withdraw.
+    """
+
+    posted: dict[int, Posted] = field(default_factory=dict)
+    active_epoch: int = 0
+    credited: int = 0
+    paid: dict[Payee, int] = field(default_factory=lambda: defaultdict(int))
+    share_paid: dict[tuple[Payee, Address], int] = field(default_factory=lambda: defaultdict(int))
+    payments: list[tuple[Log, PayeePaid | SharePaid]] = field(default_factory=list)
+    withdrawing: set[Bytes32] = field(default_factory=set)
+    treasury: Address | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """The newest posted epoch; 0 if none is posted."""
+        return max(self.posted, default=0)
+
+    def check_against(self, book: Book) -> None:
+        """Raises LedgerConflict if the chain has a batch that is not in this node's database."""
+        for epoch, posted in self.posted.items():
+            ours = book.batches[epoch - 1].header_hash if epoch <= len(book.batches) else None
+            if ours != posted.header_hash:
+                raise LedgerConflict(book.ledger.node, epoch, posted.header_hash, ours)
+
+    def _apply(self, followed: ChainEvent) -> None:
+        event = followed.event
+        match event:
+            case BatchPosted():
+                epoch = event.header.epoch
+                self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, followed.log)
+            case BatchActivated():
+                self.active_epoch = max(self.active_epoch, event.epoch)
+            case Credited():
+                self.credited = event.total
+            case PayeePaid():
+                self.paid[Payee(event.payee_kind, event.id)] += event.amount
+                self.payments.append((followed.log, event))
+            case SharePaid():
+                payee = Payee.of_datanet(event.datanet_id, event.version)
+                self.share_paid[payee, event.contributor] += event.amount
+                self.payments.append((followed.log, event))
+            case WithdrawInitiated():
+                self.withdrawing.add(event.channel_id)
+            case TreasuryChanged():
+                self.treasury = event.treasury
+            case _:
+                pass
+
+
+def progress_of(follower: ChainFollower) -> ChainProgress:
+    """The progress up to the newest followed block, including events that are not confirmed yet."""
+    made = ChainProgress()
+    for event in follower.events:
+        made._apply(event)
+    return made

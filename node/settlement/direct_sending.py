@@ -1,0 +1,38 @@
+"""Sends a few transactions of a key that no outbox manages, such as a contributor's claims."""
+
+import asyncio
+from collections.abc import Sequence
+
+from node.chain.client import Call, ChainClient, Inclusion
+from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
+from node.settlement.errors import TransactionFailed, TransactionPending
+
+POLL_S = 0.1
+
+
+async def send_calls(
+    client: ChainClient, signer: TransactionSigner, calls: Sequence[Call], timeout_s: float = 60
+) -> list[Inclusion]:
+    """Simulates, signs and sends the calls in order, each after the call before it is mined.
+
+    Raises ChainError, TransactionFailed if a transaction reverts, TransactionPending after `timeout_s`.
+    """
+    return [await _send(client, signer, call, timeout_s) for call in calls]
+
+
+async def _send(client: ChainClient, signer: TransactionSigner, call: Call, timeout_s: float) -> Inclusion:
+    gas = await client.estimate_gas(call, signer.address) * 5 // 4
+    tip, head = await client.tip_fee(), await client.head()
+    nonce = await client.nonce(signer.address)
+    max_fee = 2 * head.base_fee + tip
+    transaction = Transaction(client.chain_id, nonce, call.to, call.data, gas, max_fee, tip)
+    signed = sign_transaction(transaction, signer)
+    await client.send_raw(signed.raw)
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while (found := await client.inclusion(signed.hash)) is None:
+        if asyncio.get_running_loop().time() > deadline:
+            raise TransactionPending("the transaction", signed.hash, None)
+        await asyncio.sleep(POLL_S)
+    if not found.succeeded:
+        raise TransactionFailed("the transaction", f"0x{signed.hash.hex()} reverted when it was mined")
+    return found

@@ -1,0 +1,173 @@
+"""Everything a paid node does on its chain: it follows events, sends transactions, settles, and computes earnings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from attribution.transition import Ledger
+from contracts.crypto import Address, Bytes32
+from contracts.structs import openlora_domain
+from contracts.x402 import ESCROW
+from node.chain.client import ChainClient
+from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.follower import ChainFollower, WatchedContracts
+from node.chain.registrations import ChainRegistrations
+from node.chain.transactions import TransactionSigner
+from node.settlement.batcher import BATCH_LIMIT, Batcher
+from node.settlement.book import Book
+from node.settlement.chain_progress import ChainProgress, progress_of
+from node.settlement.claims import ClaimPlan, claims_of
+from node.settlement.collection import Collection
+from node.settlement.cycle import Cycle, CyclePolicy, Parts
+from node.settlement.datanets import DatanetFiles
+from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
+from node.settlement.entitlements import Entitlements, entitlements_of
+from node.settlement.escrow import ChainEscrow
+from node.settlement.outbox import Outbox, OutboxPolicy
+from node.settlement.status import SettleStatus, status_of
+from node.store import channels, outbox
+from node.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ContractAddresses:
+    """Addresses of a node's vault, its token and the contracts. first_block: the first block with their events."""
+
+    node: Address
+    token: Address
+    settlement: Address
+    node_registry: Address
+    asset_registry: Address
+    first_block: int = 0
+
+    def watch(self, confirmations: int) -> WatchedContracts:
+        """What the follower reads: all four contracts, and this node's events."""
+        contracts = {
+            self.node_registry: "NodeRegistry",
+            self.asset_registry: "AssetRegistry",
+            self.settlement: "Settlement",
+            ESCROW: "ChannelEscrow",
+        }
+        return WatchedContracts(contracts, self.node, self.first_block, confirmations)
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPolicy:
+    """confirmations: blocks above an event before the node relies on it. batch_limit: receipts in a batch."""
+
+    confirmations: int = 0
+    batch_limit: int = BATCH_LIMIT
+    outbox: OutboxPolicy = field(default_factory=OutboxPolicy)
+    cycle: CyclePolicy = field(default_factory=CyclePolicy)
+
+
+class Settlement:
+    """Reads and changes the chain for one node."""
+
+    def __init__(
+        self, parts: Parts, cycle: Cycle, escrow: ChainEscrow, database: Database, datanets: DatanetFiles
+    ) -> None:
+        self.cycle = cycle
+        self.follower, self.registrations, self.outbox = parts.follower, parts.registrations, parts.outbox
+        self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
+        self._parts, self._database = parts, database
+        self._treasury: Address | None = None
+        self._progress: tuple[int, ChainProgress] | None = None
+        self._seen_withdrawals: frozenset[Bytes32] = frozenset()
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        database: Database,
+        client: ChainClient,
+        addresses: ContractAddresses,
+        signer: TransactionSigner,
+        base_digest: Bytes32,
+        datanets: DatanetFiles,
+        clock: Callable[[], int],
+        policy: SettlementPolicy | None = None,
+    ) -> "Settlement":
+        """Catches up with chain and database. Raises ChainError, StoreError, LedgerBroken or LedgerConflict."""
+        policy = policy or SettlementPolicy()
+        ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
+        sending = Outbox(database, client, signer, clock, policy.outbox)
+        await sending.reconcile()
+        follower = await ChainFollower.open(database, client, addresses.watch(policy.confirmations))
+        registrations = ChainRegistrations(follower, addresses.node, base_digest)
+        book = await Book.open(database, ledger)
+        escrow, vault = EscrowContract(client), VaultContract(client, addresses.node)
+        parts = Parts(
+            follower=follower,
+            registrations=registrations,
+            book=book,
+            batcher=Batcher(database, book, registrations, policy.batch_limit),
+            outbox=sending,
+            collection=Collection(database, sending, escrow, vault),
+            settlement=SettlementContract(client, addresses.settlement),
+            escrow=escrow,
+            vault=vault,
+            token=TokenContract(client, addresses.token),
+        )
+        made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
+        made._treasury = await parts.settlement.treasury()
+        await made.cycle.catch_up()
+        return made
+
+    async def tick(self) -> frozenset[Bytes32]:
+        """Reads new events and advances the outbox; call it about every second.
+
+        Returns the channels whose payers have begun to withdraw since the last call. The caller must read their
+        balances again and should run a cycle.
+        """
+        if await self.follower.poll():
+            self.registrations.refresh()
+        await self.outbox.advance()
+        withdrawing = frozenset(self.progress.withdrawing)
+        fresh, self._seen_withdrawals = withdrawing - self._seen_withdrawals, withdrawing
+        return fresh
+
+    async def close(self) -> None:
+        """Cancels what runs. Pending transactions stay in the outbox. Call this before the database closes."""
+        await self.cycle.close()
+        for running in (self.outbox.advance, self.follower.poll, self.book.refresh):
+            await running.close()
+
+    @property
+    def progress(self) -> ChainProgress:
+        """What Settlement has recorded, up to the newest followed block."""
+        if self._progress is None or self._progress[0] != self.follower.changes:
+            self._progress = self.follower.changes, progress_of(self.follower)
+        return self._progress[1]
+
+    async def status(self) -> SettleStatus:
+        """The state of settlement, with all receipts counted."""
+        await self.book.refresh()
+        sender = self.outbox.sender
+        known = await self._database.read(channels.every)
+        last_post = await self._database.read(lambda session: outbox.latest(session, sender, "post:"))
+        last_claim = await self._database.read(lambda session: outbox.latest(session, sender, "claim:"))
+        return status_of(self.book, self.progress, known, await self.outbox.unfinished(), (last_post, last_claim))
+
+    async def earnings(
+        self,
+        address: Address,
+        *,
+        group_by: Grouping | None = None,
+        bucket: Bucket | None = None,
+        from_: int | None = None,
+        to: int | None = None,
+    ) -> Earnings:
+        """What `address` earned, including receipts that are not posted yet. from_, to: unix seconds."""
+        await self.book.refresh()
+        return earnings_of(
+            self._entitlements(address), self.book, self.progress, group_by=group_by, bucket=bucket, from_=from_, to=to
+        )
+
+    async def claims(self, address: Address) -> ClaimPlan:
+        """What `address` may claim now, with the proofs."""
+        await self.book.refresh()
+        return claims_of(self._entitlements(address), self.book, self.progress)
+
+    def _entitlements(self, address: Address) -> Entitlements:
+        treasury = self.progress.treasury or self._treasury
+        return entitlements_of(address, self.book.tally.versions, self.datanets, self.registrations, treasury)

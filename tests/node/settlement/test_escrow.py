@@ -1,0 +1,70 @@
+"""Deposits through the outbox: refused, pending, or done."""
+
+import pytest
+
+from contracts.crypto import Address, PrivateKey, keccak
+from contracts.x402 import ESCROW
+from node.chain.errors import CallReverted
+from node.chain.memory import Emitted, MemoryChain
+from node.payments.errors import DepositFailed, SettlementUnknown
+from node.settlement.escrow import ChainEscrow
+from node.settlement.outbox import Outbox, OutboxPolicy
+from node.store.database import Database
+from tests.node.payments.payer import Payer
+from tests.node.payments.shop import RECEIVER
+from tests.node.settlement.crashing import Clock
+
+KEY = PrivateKey(keccak(b"operator"))
+CONFIG, NONCE = Payer(RECEIVER).config, keccak(b"authorization")
+
+
+def escrow(database: Database, chain: MemoryChain) -> ChainEscrow:
+    outbox = Outbox(database, chain, KEY, Clock(), OutboxPolicy(poll_s=0.001))
+    return ChainEscrow(chain, outbox, mining_timeout_s=0.02)
+
+
+async def test_a_mined_deposit_returns_its_transaction(database: Database) -> None:
+    chain = MemoryChain()
+
+    transaction = await escrow(database, chain).relay_deposit(CONFIG, 5, b"", NONCE)
+
+    assert transaction == "0x" + chain.executed[0].hash.hex()
+    assert chain.executed[0].call.to == ESCROW
+
+
+async def test_the_same_authorization_is_deposited_once(database: Database) -> None:
+    chain = MemoryChain()
+
+    first = await escrow(database, chain).relay_deposit(CONFIG, 5, b"", NONCE)
+    second = await escrow(database, chain).relay_deposit(CONFIG, 5, b"", NONCE)
+
+    assert first == second
+    assert len(chain.executed) == 1
+
+
+async def test_a_refused_deposit_has_failed(database: Database) -> None:
+    def refuse(sender: Address, data: bytes) -> list[Emitted]:
+        raise CallReverted("InvalidSignature()", b"")
+
+    with pytest.raises(DepositFailed, match="InvalidSignature"):
+        await escrow(database, MemoryChain(contracts={ESCROW: refuse})).relay_deposit(CONFIG, 5, b"", NONCE)
+
+
+async def test_a_deposit_that_was_sent_and_is_not_mined_is_unknown(database: Database) -> None:
+    chain = MemoryChain(automine=False)
+
+    with pytest.raises(SettlementUnknown):
+        await escrow(database, chain).relay_deposit(CONFIG, 5, b"", NONCE)
+
+    assert len(chain.waiting) == 1
+
+
+async def test_a_deposit_that_could_not_be_sent_is_given_up(database: Database) -> None:
+    poor = MemoryChain(coins=0)
+
+    with pytest.raises(DepositFailed, match="fund it"):
+        await escrow(database, poor).relay_deposit(CONFIG, 5, b"", NONCE)
+    poor.coins = 10**18
+    await escrow(database, poor).relay_deposit(CONFIG, 5, b"", NONCE)
+
+    assert len(poor.executed) == 1
