@@ -84,7 +84,7 @@ def _backend(engine: Engine, home: Path) -> ChainBackend:
     if engine == "anvil":
         return AnvilBackend(home)
     try:
-        from local_chain.pyevm.backend import PyevmBackend
+        from local_chain.embedded import PyevmBackend
     except ImportError as error:
         raise EngineMissing.of("pyevm", f"pip install 'openlora-node[dev-chain]' ({error})") from error
     return PyevmBackend(home)

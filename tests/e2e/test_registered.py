@@ -10,7 +10,7 @@ import httpx2
 from contracts.crypto import Bytes32
 from local_chain.accounts import dev_accounts
 from local_chain.deploy import deploy
-from local_chain.pyevm.backend import PyevmBackend
+from local_chain.embedded import PyevmBackend
 from node.dev import starter
 from node.dev.assets import starter_adapters, starter_datanets
 from node.dev.seed import seed

@@ -7,9 +7,9 @@ import pytest
 
 from local_chain.anvil import find_anvil
 from local_chain.backend import ENGINES, Engine
+from local_chain.embedded import PyevmBackend
 from local_chain.errors import EngineMissing
 from local_chain.launcher import RunningChain, start_chain
-from local_chain.pyevm.backend import PyevmBackend
 from local_chain.pyevm.chain import PyevmChain
 from tests.local_chain.engines import Chain
 

@@ -8,9 +8,9 @@ import pytest
 from local_chain.anvil import AnvilBackend
 from local_chain.backend import ENGINES, HOST, ChainBackend, Engine
 from local_chain.client import RpcClient
+from local_chain.embedded import PyevmBackend
 from local_chain.errors import ChainUnreachable
 from local_chain.genesis import CHAIN_ID
-from local_chain.pyevm.backend import PyevmBackend
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
+from local_chain.embedded import PyevmBackend
 from local_chain.genesis import CHAIN_ID
-from local_chain.pyevm.backend import PyevmBackend
 from local_chain.rpc.server import MAX_BATCH, MAX_BODY_BYTES
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}

@@ -11,7 +11,7 @@ from contracts.crypto import Bytes32, PrivateKey, keccak
 from local_chain.accounts import dev_accounts
 from local_chain.deploy import deploy
 from local_chain.deployment import Deployment
-from local_chain.pyevm.backend import PyevmBackend
+from local_chain.embedded import PyevmBackend
 from local_chain.transactor import Transactor, connect
 from node.chain.errors import ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of

@@ -17,8 +17,8 @@ from local_chain.accounts import dev_accounts
 from local_chain.client import RpcClient
 from local_chain.deploy import deploy
 from local_chain.deployment import Deployment
+from local_chain.embedded import PyevmBackend
 from local_chain.errors import TransactionFailed
-from local_chain.pyevm.backend import PyevmBackend
 from local_chain.transactor import Transactor, connect, contract
 from node.dev.assets import SeedAdapter, SeedDatanet, starter_adapters, starter_datanets
 from node.dev.seed import STAKE, DevPrices, Seeded, seed

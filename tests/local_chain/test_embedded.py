@@ -9,8 +9,8 @@ import pytest
 from eth import EVM_RECURSION_LIMIT
 
 from local_chain.client import RpcClient
+from local_chain.embedded import DATABASE_NAME, PyevmBackend
 from local_chain.errors import CorruptChain, PortInUse
-from local_chain.pyevm.backend import DATABASE_NAME, PyevmBackend
 
 
 def test_a_restarted_backend_continues_the_chain_of_its_file(tmp_path: Path) -> None:
