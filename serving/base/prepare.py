@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
-from serving.base.agreement import WHOLE_MULTIPLE
+from serving.base.agreement import WHOLE
 from serving.base.architecture import is_understood
 from serving.base.exact import in_float32
 from serving.base.files import embedding_rows, reason_of
@@ -88,7 +88,7 @@ def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None
     else:
         forward = HuggingFaceForward(model, served, {end: modules[end] for end in end_names})
         forward.note_layers(trial.ids[0])
-    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, multiple=WHOLE_MULTIPLE)
+    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, limits=WHOLE)
     return ServableBase(forward, *layout)
 
 

@@ -31,5 +31,5 @@ def test_a_base_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(BaseModelUnusable, match="config.json"):
+    with pytest.raises(BaseModelUnusable, match=r"config\.json"):
         open_base(ServingConfig(tmp_path / "empty", adapters_home=tmp_path), lambda what, fraction: None)
