@@ -71,6 +71,6 @@ def test_windows_are_known_by_their_names(name: str) -> None:
     assert not is_window_within(name, True, CONTEXT)
 
 
-@pytest.mark.parametrize("name", ["max_window_layers", "use_sliding_window", "chunk_size_feed_forward", "vocab_size"])
+@pytest.mark.parametrize("name", ["max_window_layers", "chunk_size_feed_forward", "vocab_size"])
 def test_other_numbers_are_not_windows(name: str) -> None:
     assert not is_window_within(name, 100, CONTEXT)
