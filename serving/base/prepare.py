@@ -1,5 +1,6 @@
 """Turns a loaded Hugging Face model into one that computes steps, and checks it against the model itself."""
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None
     has_kernels = understood and (kernels is not None or model.device.type == "cuda")
     served_part = partial(_decoder, kernels=kernels) if has_kernels else None
     check_structure(model, context, Forwards(FusedDecoder if understood else _fallback, served_part))
+    gc.collect()  # decoders contain reference cycles: the excerpt's memory is needed from here on
     trial = Trial(embedding_rows(model), context, model.device, brief=True)
     with _shapes_of_calls(model) as calls:
         own = exact = trial.by_transformers(model)
