@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from serving.base.layers import SHORT_WINDOW, WINDOW_FIELDS, is_per_layer, is_within, layer_list
+from serving.base.layers import SHORT_WINDOW, is_per_layer, is_window_within, layer_list
 
 VOCABULARY = 512
 """Rows of the embedding and of the head that an excerpt keeps."""
@@ -130,14 +130,10 @@ def with_short_windows(model: PreTrainedModel, context: int) -> PreTrainedModel:
 
 
 def _shorten_windows(model: PreTrainedModel, context: int) -> None:
-    for module in model.modules():
-        for name in WINDOW_FIELDS:
-            if is_within(vars(module).get(name), context):
-                setattr(module, name, SHORT_WINDOW)
-    config = model.config.get_text_config()
-    for name in WINDOW_FIELDS:
-        if is_within(getattr(config, name, None), context):
-            setattr(config, name, SHORT_WINDOW)
+    for owner in (*model.modules(), model.config.get_text_config()):
+        for name, value in list(vars(owner).items()):
+            if is_window_within(name, value, context):
+                setattr(owner, name, SHORT_WINDOW)
 
 
 def _towers(model: PreTrainedModel, layers: nn.ModuleList) -> list[nn.Module]:

@@ -1,5 +1,7 @@
 """The decoder layers of a Hugging Face model: where they are, which kinds there are, and how far back they attend."""
 
+import re
+
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -7,18 +9,9 @@ from serving.errors import BaseModelUnusable
 
 SHORT_WINDOW = 8
 _MAX_KINDS = 6
-WINDOW_FIELDS = (
-    "sliding_window",
-    "sliding_window_size",
-    "attention_chunk_size",
-    "attention_window",
-    "attention_window_size",
-    "window_size",
-    "local_attention",
-    "local_attention_window",
-    "local_window_size",
-)
-"""Fields by which configurations and modules name how many tokens back a token attends."""
+_WINDOW_FIELD = re.compile(r"(.*_)?(window|chunk)(_size|_len|_length)?|local_attention(_window_len)?")
+"""Names such as sliding_window, attention_chunk_size or window_size, by which configurations and modules say how many
+tokens back a token attends."""
 
 
 def layer_list(model: PreTrainedModel) -> nn.ModuleList:
@@ -65,12 +58,17 @@ def is_per_layer(value: object, layers: int) -> bool:
 def windows_within(model: PreTrainedModel, context: int) -> dict[str, int]:
     """The configuration's windows and chunks that are shorter than `context` tokens, by field name."""
     fields = model.config.get_text_config().to_dict()
-    return {name: fields[name] for name in WINDOW_FIELDS if is_within(fields.get(name), context)}
+    return {name: value for name, value in fields.items() if is_window_within(name, value, context)}
 
 
-def is_within(window: object, context: int) -> bool:
-    """Whether `window` is a length that a sequence of `context` tokens exceeds, and longer than SHORT_WINDOW."""
-    return isinstance(window, int) and not isinstance(window, bool) and SHORT_WINDOW < window < context
+def is_window_within(name: str, value: object, context: int) -> bool:
+    """Whether a field or attribute is a window or chunk that a sequence of `context` tokens exceeds.
+
+    Windows of at most SHORT_WINDOW tokens do not count: every trial exceeds them.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return SHORT_WINDOW < value < context and _WINDOW_FIELD.fullmatch(name) is not None
 
 
 def _described(layer: nn.Module) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Turns a loaded Hugging Face model into one that computes steps, and checks it against the model itself."""
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from serving.adapters.base_shape import End, LinearShape
-from serving.base.agreement import WHOLE_MULTIPLE
+from serving.base.agreement import WHOLE
 from serving.base.architecture import is_understood
 from serving.base.exact import in_float32
 from serving.base.files import embedding_rows, reason_of
@@ -68,6 +69,7 @@ def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None
     has_kernels = understood and (kernels is not None or model.device.type == "cuda")
     served_part = partial(_decoder, kernels=kernels) if has_kernels else None
     check_structure(model, context, Forwards(FusedDecoder if understood else _fallback, served_part))
+    gc.collect()  # decoders contain reference cycles: the excerpt's memory is needed from here on
     trial = Trial(embedding_rows(model), context, model.device, brief=True)
     with _shapes_of_calls(model) as calls:
         own = exact = trial.by_transformers(model)
@@ -88,7 +90,7 @@ def _make_servable(model: PreTrainedModel, context: int, kernels: Library | None
     else:
         forward = HuggingFaceForward(model, served, {end: modules[end] for end in end_names})
         forward.note_layers(trial.ids[0])
-    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, multiple=WHOLE_MULTIPLE)
+    check_agreement(name, trial, trial.in_steps(forward, dtype), own, exact, limits=WHOLE)
     return ServableBase(forward, *layout)
 
 

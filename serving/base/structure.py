@@ -8,9 +8,10 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
-from serving.base.agreement import EXCERPT_MULTIPLE, FLOAT32_TOLERANCE, float32_error, rounding_multiple
+from serving.base.agreement import EXCERPT, Limits, float32_error, rounding_multiple
 from serving.base.exact import in_float32
 from serving.base.excerpt import VOCABULARY, Excerpt, with_short_windows
+from serving.base.files import embedding_rows
 from serving.base.layers import layer_kinds, windows_within
 from serving.base.trial import Trial
 from serving.errors import BaseModelUnusable
@@ -69,7 +70,7 @@ def check_structure(model: PreTrainedModel, context: int, forwards: Forwards) ->
     _check_kept_state(excerpt.model, trial)
     implementation = excerpt.model.config._attn_implementation
     error = float32_error(trial.in_steps(forwards.plain(excerpt.model), torch.float32), exact)
-    if error > FLOAT32_TOLERANCE:
+    if error > EXCERPT.tolerance:
         raise _different(model, context, forwards, error)
     if forwards.served is None and model.dtype == torch.float32:
         return
@@ -78,28 +79,27 @@ def check_structure(model: PreTrainedModel, context: int, forwards: Forwards) ->
     own = exact if model.dtype == torch.float32 else trial.by_transformers(excerpt.model)
     forward = forwards.served(excerpt.model, _LONGEST) if forwards.served else forwards.plain(excerpt.model)
     got = trial.in_steps(forward, model.dtype)
-    check_agreement(type(model).__name__, trial, got, own, exact, multiple=EXCERPT_MULTIPLE)
+    check_agreement(type(model).__name__, trial, got, own, exact, limits=EXCERPT)
 
 
 def check_agreement(
-    model: str, trial: Trial, got: torch.Tensor, own: torch.Tensor, exact: torch.Tensor, *, multiple: float
+    model: str, trial: Trial, got: torch.Tensor, own: torch.Tensor, exact: torch.Tensor, *, limits: Limits
 ) -> None:
     """Raises BaseModelUnusable if `got` is too far from `exact`: `agreement` defines the measures.
 
     got, own: logits of `trial` in the served dtype, by our forward and by transformers.   exact: in float32; the same
-    tensor as `own` where float32 is served.   model: the name of its class.
-    multiple: of the rounding error of transformers that is allowed.
+    tensor as `own` where float32 is served.   model: the name of its class.   limits: of an excerpt or a whole model.
     """
     if own is exact:
         error = float32_error(got, exact)
-        if error > FLOAT32_TOLERANCE:
-            raise BaseModelUnusable(f"{model} is not served: {_too_far(error)}.")
+        if error > limits.tolerance:
+            raise BaseModelUnusable(f"{model} is not served: {_too_far(error, limits.tolerance)}.")
         return
     phase, reached = rounding_multiple(got, own, exact, trial.phases)
-    if reached > multiple:
+    if reached > limits.multiple:
         raise BaseModelUnusable(
             f"{model} is not served in this dtype: its {phase} rows are {reached:.1f} times as far from float32 as "
-            f"with transformers, and {multiple:.0f} times is allowed. Try --dtype fp32."
+            f"with transformers, and {limits.multiple:.0f} times is allowed. Try --dtype fp32."
         )
 
 
@@ -111,13 +111,12 @@ def _check_whole_structure(model: PreTrainedModel, context: int, forwards: Forwa
         exact = trial.by_transformers(whole)
         _check_kept_state(whole, trial)
         error = float32_error(trial.in_steps(forwards.plain(whole), torch.float32), exact)
-    if error > FLOAT32_TOLERANCE:
+    if error > EXCERPT.tolerance:
         raise _computes_more(model, error)
 
 
 def _trial(model: PreTrainedModel, context: int) -> Trial:
-    rows = model.get_input_embeddings().weight.shape[0]
-    return Trial(min(rows, VOCABULARY), context, model.device, brief=False)
+    return Trial(min(embedding_rows(model), VOCABULARY), context, model.device, brief=False)
 
 
 def _check_kept_state(model: PreTrainedModel, trial: Trial) -> None:
@@ -155,7 +154,7 @@ def _different(model: PreTrainedModel, context: int, forwards: Forwards, error: 
         excerpt = Excerpt(model, layer_kinds(model), min(windows.values()))
         trial = _trial(excerpt.model, min(windows.values()))
         exact = trial.by_transformers(excerpt.model)
-        if float32_error(trial.in_steps(forwards.plain(excerpt.model), torch.float32), exact) <= FLOAT32_TOLERANCE:
+        if float32_error(trial.in_steps(forwards.plain(excerpt.model), torch.float32), exact) <= EXCERPT.tolerance:
             named = ", ".join(f"{field} {length}" for field, length in windows.items())
             return BaseModelUnusable(
                 f"{name} is not served: past its {named} it attends to other tokens than this node "
@@ -171,5 +170,5 @@ def _computes_more(model: PreTrainedModel, error: float) -> BaseModelUnusable:
     )
 
 
-def _too_far(error: float) -> str:
-    return f"in float32 a row of its logits is off by {error:.1e} of their size, and {FLOAT32_TOLERANCE:.0e} is allowed"
+def _too_far(error: float, tolerance: float = EXCERPT.tolerance) -> str:
+    return f"in float32 a row of its logits is off by {error:.1e} of their size, and {tolerance:.0e} is allowed"

@@ -74,7 +74,7 @@ class Trial:
             if present:
                 counts = [clipped[i][1] - clipped[i][0] for i in present]
                 logits = forward.forward(self._step(present, clipped), cache).float()
-                for i, rows in zip(present, logits.split(counts), strict=True):
+                for i, rows in zip(present, torch.split(logits, counts), strict=True):
                     parts[i].append(rows)
         return torch.cat([*parts[0], *parts[1]])
 

@@ -33,7 +33,14 @@ class StepDriver:
     """One tiny model with its adapters, and `run`."""
 
     def __init__(
-        self, base: Path, work: Path, *, dtype: str = "fp32", adapter_bytes: int = 1 << 24, kv_pages: int = 512
+        self,
+        base: Path,
+        work: Path,
+        *,
+        dtype: str = "fp32",
+        adapter_bytes: int = 1 << 24,
+        kv_pages: int = 512,
+        backbone: Backbone | None = None,
     ):
         config = ServingConfig(base, adapters_home=work, dtype=dtype, kv_bytes=None)  # type: ignore[arg-type]
         self.base = load_base(base, config, lambda what, fraction: None)
@@ -48,7 +55,7 @@ class StepDriver:
         self.loader = AdapterLoader(lambda digest, allocate, stages: self._open(digest), self.base.device)
         self.scheduler = Scheduler(PagePool(kv_pages), Slots(adapter_bytes))
         self.engine = Engine(
-            Recording(self.base.backbone, self),
+            Recording(backbone or self.base.backbone, self),
             self.scheduler,
             eos_ids=self.base.eos_ids,
             page_bytes=self.base.page_bytes,

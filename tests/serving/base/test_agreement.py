@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from serving.base.agreement import EXCERPT_MULTIPLE, FLOAT32_TOLERANCE, float32_error, rounding_multiple
+from serving.base.agreement import EXCERPT, float32_error, rounding_multiple
 
 EXACT = torch.randn(9, 50, generator=torch.Generator().manual_seed(1))
 PHASES = ["prompt"] * 3 + ["second chunk"] * 3 + ["decode"] * 3
@@ -23,7 +23,7 @@ def test_one_wrong_row_is_enough_in_float32() -> None:
     got = EXACT.clone()
     got[4] *= 1.001
 
-    assert float32_error(got, EXACT) > FLOAT32_TOLERANCE
+    assert float32_error(got, EXACT) > EXCERPT.tolerance
 
 
 def test_the_size_of_the_logits_does_not_matter() -> None:
@@ -43,7 +43,7 @@ def test_numbers_that_are_not_finite_are_infinitely_wrong() -> None:
 def test_rounding_like_that_of_transformers_is_allowed() -> None:
     own = EXACT + noise(0.05, 3)
 
-    assert rounding_multiple(EXACT + noise(0.05, 4), own, EXACT, PHASES)[1] < EXCERPT_MULTIPLE
+    assert rounding_multiple(EXACT + noise(0.05, 4), own, EXACT, PHASES)[1] < EXCERPT.multiple
 
 
 def test_an_error_in_one_phase_is_found_and_named() -> None:
@@ -53,11 +53,11 @@ def test_an_error_in_one_phase_is_found_and_named() -> None:
     phase, multiple = rounding_multiple(got, own, EXACT, PHASES)
 
     assert phase == "decode"
-    assert multiple > EXCERPT_MULTIPLE
+    assert multiple > EXCERPT.multiple
 
 
 def test_a_single_token_that_was_routed_to_another_expert_does_not_matter() -> None:
     own, got = EXACT + noise(0.05, 3), EXACT + noise(0.05, 4)
     got[7] *= -1
 
-    assert rounding_multiple(got, own, EXACT, PHASES)[1] < EXCERPT_MULTIPLE
+    assert rounding_multiple(got, own, EXACT, PHASES)[1] < EXCERPT.multiple

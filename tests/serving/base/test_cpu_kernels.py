@@ -7,15 +7,18 @@ import torch
 
 from serving.base import cpu_kernels
 from serving.base.cpu_kernels import kernels_for
+from serving.config import KERNELS_HOME
 from serving.native import compiler
 from serving.native.packed import PackedMatrix
 
 CPU = torch.device("cpu")
+HOME = KERNELS_HOME.expanduser()
+"""Where other tests keep the kernels too: compiling takes seconds."""
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_kernels_are_made_for_the_dtype(tmp_path: Path, dtype: torch.dtype) -> None:
-    kernels = kernels_for(dtype, CPU, tmp_path / "home")
+def test_kernels_are_made_for_the_dtype(dtype: torch.dtype) -> None:
+    kernels = kernels_for(dtype, CPU, HOME)
 
     assert kernels is not None
     assert kernels.dtype == dtype
@@ -31,7 +34,7 @@ def test_a_machine_without_a_compiler_goes_without(
 
 
 def test_kernels_that_compute_wrongly_are_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Wrong(PackedMatrix):
         def __call__(self, x: torch.Tensor, *, threads: int, dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -39,7 +42,7 @@ def test_kernels_that_compute_wrongly_are_not_used(
 
     monkeypatch.setattr(cpu_kernels, "PackedMatrix", Wrong)
 
-    assert kernels_for(torch.float32, CPU, tmp_path) is None
+    assert kernels_for(torch.float32, CPU, HOME) is None
     assert "kernels_wrong" in caplog.text
 
 

@@ -3,9 +3,9 @@
 import pytest
 from transformers import Gemma3TextConfig, GPT2Config, MambaConfig, PreTrainedConfig, Qwen2MoeConfig, RwkvConfig
 
-from serving.base.layers import layer_kinds, layer_list, windows_within
+from serving.base.layers import is_window_within, layer_kinds, layer_list, windows_within
 from serving.errors import BaseModelUnusable
-from tests.serving.base.models import SHAPE, config_of, model_of
+from tests.serving.base.models import CONTEXT, SHAPE, config_of, model_of
 
 DEEP = {**SHAPE, "num_hidden_layers": 8}
 EXPERTS = {
@@ -59,3 +59,18 @@ def test_a_model_without_such_layers_is_refused() -> None:
 @pytest.mark.parametrize(("context", "within"), [(100, {}), (101, {"sliding_window": 100})])
 def test_a_window_counts_if_sequences_get_longer(context: int, within: dict[str, int]) -> None:
     assert windows_within(model_of(config_of("mistral")), context) == within
+
+
+@pytest.mark.parametrize(
+    "name", ["sliding_window", "attention_chunk_size", "window_size", "local_attention", "my_chunk"]
+)
+def test_windows_are_known_by_their_names(name: str) -> None:
+    assert is_window_within(name, 100, CONTEXT)
+    assert not is_window_within(name, CONTEXT, CONTEXT)
+    assert not is_window_within(name, None, CONTEXT)
+    assert not is_window_within(name, True, CONTEXT)
+
+
+@pytest.mark.parametrize("name", ["max_window_layers", "chunk_size_feed_forward", "vocab_size"])
+def test_other_numbers_are_not_windows(name: str) -> None:
+    assert not is_window_within(name, 100, CONTEXT)

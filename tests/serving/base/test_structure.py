@@ -11,6 +11,7 @@ from transformers import (
     LlamaConfig,
     MambaConfig,
     MixtralConfig,
+    PreTrainedModel,
     Qwen3NextConfig,
 )
 from transformers.models.llama import modeling_llama
@@ -54,7 +55,7 @@ def test_a_mistake_in_the_fallback_is_refused(fault: str, dtype: str, monkeypatc
     monkeypatch.setattr(prepare, "is_understood", lambda model: False)
     FALLBACK_FAULTS[fault](monkeypatch)
 
-    with pytest.raises(BaseModelUnusable, match="causal attention"):
+    with pytest.raises(BaseModelUnusable, match="in float32 a row of its logits is off"):
         make_servable(model_of(config_of("mistral"), DTYPES[dtype]), CONTEXT, None)
 
 
@@ -96,7 +97,10 @@ MIXTURE: dict[str, Any] = {"num_local_experts": 4, "num_experts_per_tok": 2}
             "LinearAttentionAndFullAttentionLayer",
         ),
         (MambaConfig(vocab_size=96, hidden_size=32, num_hidden_layers=2, state_size=4), "LinearAttentionLayer"),
-        (Qwen3NextConfig(**TINY, head_dim=8, num_experts=4, moe_intermediate_size=16), "LinearAttentionLayer"),
+        (
+            Qwen3NextConfig(**TINY, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16),
+            "LinearAttentionLayer",
+        ),
     ],
     ids=["beside-attention", "instead-of-attention", "in-some-layers"],
 )
@@ -167,11 +171,13 @@ def test_layers_that_need_each_other_are_checked_together(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(modeling_llama, "LlamaModel", Deep)
     monkeypatch.setattr(prepare, "is_understood", lambda model: False)
-    config = LlamaConfig(**{**SHAPE, "num_hidden_layers": 5})
 
-    assert len(make_servable(model_of(config), CONTEXT, None).forward.layers) == 5
+    def model() -> PreTrainedModel:
+        return model_of(LlamaConfig(**{**SHAPE, "num_hidden_layers": 5}))
+
+    assert len(make_servable(model(), CONTEXT, None).forward.layers) == 5
 
     FALLBACK_FAULTS["scale"](monkeypatch)
 
     with pytest.raises(BaseModelUnusable, match="causal attention"):
-        make_servable(model_of(config), CONTEXT, None)
+        make_servable(model(), CONTEXT, None)

@@ -16,7 +16,7 @@ from serving.kv.cache import KvCache
 from serving.models.fused import FusedDecoder
 from tests.serving.asking import ask
 from tests.serving.conftest import Folders, StartService
-from tests.serving.driver import Recording, StepDriver
+from tests.serving.driver import StepDriver
 from tests.serving.gpu.machine import DEVICE, INTERPRETED, needs_gpu
 from tests.serving.gpu.test_decoder import capture
 from tests.serving.models.test_fused import random_config, random_model
@@ -28,15 +28,15 @@ CONTEXT = 256
 def driver_of(folders: Folders, work: Path, *, kernels: bool) -> StepDriver:
     """The engine with all adapters. kernels: with a decoder that uses them, whatever the device."""
     work.mkdir()
-    driver = StepDriver(folders.base, work)
-    for name, folder in folders.adapters.items():
-        driver.add(name, folder)
+    backbone = None
     if kernels:
         model = AutoModelForCausalLM.from_pretrained(folders.base, dtype=torch.float32).eval().to(DEVICE)
         with torch.inference_mode():
             decoder = GpuDecoder(FusedDecoder(model), CONTEXT, DEVICE, capture())
         backbone = Backbone(decoder, KvCache(decoder.layers, 512, torch.float32, DEVICE), DEVICE)
-        driver.engine._backbone = Recording(backbone, driver)
+    driver = StepDriver(folders.base, work, backbone=backbone)
+    for name, folder in folders.adapters.items():
+        driver.add(name, folder)
     return driver
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from serving.config import KERNELS_HOME
 from serving.native import build
 from serving.native.build import NotBuilt, built
 
@@ -16,6 +17,7 @@ def test_the_second_start_compiles_nothing(tmp_path: Path) -> None:
     assert built(torch.float32, tmp_path / "kept") == first
     assert first.stat() == before
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [first.name]
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700, "other users must not write code into it"
 
 
 def test_another_processor_needs_other_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,15 +28,11 @@ def test_another_processor_needs_other_kernels(tmp_path: Path, monkeypatch: pyte
 
 
 def test_each_dtype_has_its_own_kernels(tmp_path: Path) -> None:
-    assert built(torch.float32, tmp_path) != built(torch.bfloat16, tmp_path)
+    home = KERNELS_HOME.expanduser()
+
+    assert built(torch.float32, home) != built(torch.bfloat16, home)
     with pytest.raises(NotBuilt, match="float16"):
         built(torch.float16, tmp_path)
-
-
-def test_the_folder_is_closed_to_other_users(tmp_path: Path) -> None:
-    built(torch.float32, tmp_path / "home")
-
-    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
