@@ -223,7 +223,7 @@ class Scheduler:
         return True
 
     def _make_room(self, count: int, shared: list[int], keep: Sequence) -> bool:
-        """Preempts sequences without a row, but not `keep`, until `count` pages and `shared` can be taken, if it can."""
+        """Preempts sequences without a row, but not `keep`, until `count` pages and `shared` can be taken."""
         while not self.pages.can_take(count, shared):
             victim = youngest_holder((*self._parked, *self.ready.resumed), keep)
             if victim is None:

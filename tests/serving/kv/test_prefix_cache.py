@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from serving.engine.scheduler import PREFILL_TOKENS
+from serving.engine.pace import PREFILL_TOKENS
 from serving.engine.sequence import Sequence, Stage
 from serving.kv.pages import PAGE_TOKENS
 from serving.types import Outcome
