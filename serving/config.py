@@ -1,4 +1,4 @@
-"""What a node decides before serving starts. Values only: importing this must not load torch."""
+"""The settings of serving, fixed before it starts. Values only: importing this must not load torch."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,29 +13,31 @@ KERNELS_HOME = Path("~/.cache/openlora/native")
 
 @dataclass(frozen=True, slots=True)
 class StepThreads:
-    """How many threads share a step of the CPU kernels with `shared_from` tokens or more; one computes the others."""
+    """How many threads compute a step of the CPU kernels: `most` from `shared_from` tokens on, one below that."""
 
     most: int
     shared_from: int = 1
 
     def of(self, tokens: int) -> int:
+        """The number of threads for a step of `tokens` tokens."""
         return self.most if tokens >= self.shared_from else 1
 
 
 @dataclass(frozen=True, slots=True)
 class ServingConfig:
-    """How one base model is served. None means: measured at start.
+    """How one base model is served. A budget of None is measured at start.
 
     base: a local folder in Hugging Face layout, or `hf:org/name@revision`.
-    base_name: the name clients ask for; None takes the folder's name.
-    allowed_sources: spelled prefixes an adapter may come from, such as `hf:` or `file:/srv/adapters`.
-    max_queue: requests that may wait for their first token; one more is refused with `Overloaded`.
-    compositions: whether a request may add up several adapters.
-    request_timeout_s: how long a request may wait for its first step; then it fails with `DeadlinePassed`.
-    adapter_device_bytes, kv_bytes: budgets; no slot counts and no maximum rank exist.
-    adapter_host_bytes: budget of host memory for adapters that have left a GPU; a CPU has no use for it.
-    kernels_home: where compiled CPU kernels are kept; None computes in plain torch.
-    step_threads: that share the steps of these kernels.
+    base_name: the model name that clients use; None takes the folder's name.
+    max_model_len: the longest context in tokens; None takes the base's.
+    allowed_sources: prefixes of the sources that adapters may come from, such as `hf:` or `file:/srv/adapters`.
+    max_queue: how many requests may wait for their first token; further ones are refused with `Overloaded`.
+    compositions: whether a request may combine several adapters.
+    request_timeout_s: a request that waits longer for its first step fails with `DeadlinePassed`; None is no limit.
+    adapter_device_bytes, kv_bytes: memory budgets. There is no number of slots and no maximum rank.
+    adapter_host_bytes: the budget of host memory for adapters evicted from a GPU; not used on a CPU.
+    kernels_home: the folder of the compiled CPU kernels; None computes in plain torch.
+    step_threads: the threads that compute the steps of these kernels; None is measured.
     """
 
     base: str | Path

@@ -177,6 +177,7 @@ class ChatBody(Generation):
 
     @property
     def max_new_tokens(self) -> int | None:
+        """`max_completion_tokens`, or its older name `max_tokens`."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @field_validator("top_logprobs")
@@ -188,6 +189,7 @@ class ChatBody(Generation):
 
     @property
     def wanted_logprobs(self) -> int | None:
+        """`top_logprobs`, if `logprobs` is true."""
         return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
@@ -219,6 +221,7 @@ class CompletionBody(Generation):
 
     @property
     def wanted_logprobs(self) -> int | None:
+        """`logprobs`, which is a number here."""
         return self.logprobs
 
     def as_prompt(self) -> Prompt:

@@ -25,6 +25,7 @@ class InferenceStream(StreamingResponse):
         self._inference = shape.inference
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the stream, then stops the generation if it still runs."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -36,16 +36,13 @@ class Scheduler:
     """
 
     def __init__(self, pages: PagePool, slots: Slots, max_rows: int = MAX_ROWS) -> None:
-        self.pages = pages
-        self.slots = slots
-        self.max_rows = max_rows
+        self.pages, self.slots, self.max_rows = pages, slots, max_rows
         self.loading = LoadQueue(slots)
         self.ready = ReadyQueue()
         self.running: list[Sequence] = []  # by seniority
         self._parked: list[Sequence] = []
         self._by_id: dict[SequenceId, Sequence] = {}
-        self.deadlines = Deadlines()
-        self.pace = Pace()
+        self.deadlines, self.pace = Deadlines(), Pace()
         self.admitted = self.preemptions = 0
         self.prompt_tokens_asked = self.prompt_tokens_reused = 0
 
@@ -226,10 +223,7 @@ class Scheduler:
         return True
 
     def _make_room(self, count: int, shared: list[int], keep: Sequence) -> bool:
-        """Takes pages from sequences without a row, except `keep`, until `count` pages can be taken.
-
-        shared: pages to take together with them. Returns False if that is not enough.
-        """
+        """Preempts sequences without a row, but not `keep`, until `count` pages and `shared` can be taken."""
         while not self.pages.can_take(count, shared):
             victim = youngest_holder((*self._parked, *self.ready.resumed), keep)
             if victim is None:
