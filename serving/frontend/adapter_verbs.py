@@ -145,12 +145,11 @@ class AdapterVerbs:
 
     async def _retire(self, name: str) -> None:
         """Lets go of versions that `name` meant long ago, but for those that are pinned or serve requests."""
-        in_use = {stream.adapter for stream in self._streams()}
         for digest in self._store.surplus(name):
-            memory = (digest, *self._catalog.compositions_with(digest))
-            if in_use.intersection(memory):
-                continue
             with self._catalog.hidden(name, digest), suppress(AdapterBusy, NotReady):
+                memory = (digest, *self._catalog.compositions_with(digest))
+                if any(stream.adapter in memory for stream in self._streams()):
+                    continue
                 for each in () if self._store.is_shared(digest) else memory:
                     await self._in_engine(partial(self._engine.evict, each))
                 try:

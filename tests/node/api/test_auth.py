@@ -28,7 +28,7 @@ def test_the_scheme_s_case_does_not_matter(node: NodeThread, scheme: str) -> Non
     assert httpx2.get(node.admin_url + "/admin/status", headers=header).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["ü", "", "x" * 5000])
+@pytest.mark.parametrize("token", ["ü", "x", "x" * 5000])
 def test_a_strange_token_is_a_wrong_one(node: NodeThread, token: str) -> None:
     header = {b"Authorization": b"Bearer " + token.encode()}
 
