@@ -250,7 +250,8 @@ def _refusal(errors: list[ErrorDetails]) -> ApiError:
     param = ".".join(str(part) for part in first["loc"]) or None
     if param and first["type"] == "extra_forbidden":
         off = _OFF.get(param, ())
-        return UnsupportedField(param, f"this node supports only {off[0]}" if off else "this node does not support it")
+        reason = f"this node supports only {off[0]}" if off else "this node does not support it"
+        return UnsupportedField(param, reason, optional=True)
     if param and first["type"] == "unsupported":
-        return UnsupportedField(param, first["msg"], has_default=False)
+        return UnsupportedField(param, first["msg"])
     return InvalidBody(param or (first["type"] if first["loc"] == () else None), first["msg"])

@@ -21,11 +21,11 @@ class ApiError(Exception):
 class UnsupportedField(ApiError):
     """A field, or a value of a field, that this node does not implement. Ignoring it would answer another question.
 
-    has_default: whether the request is complete without the field.
+    optional: whether the request is valid without the field, so that leaving it out is a fix.
     """
 
-    def __init__(self, param: str, reason: str = "this node does not support it", *, has_default: bool = True) -> None:
-        super().__init__(f"{param}: {reason}." + (" Leave it out." if has_default else ""))
+    def __init__(self, param: str, reason: str = "this node does not support it", *, optional: bool = False) -> None:
+        super().__init__(f"{param}: {reason}." + (" Leave it out." if optional else ""))
         self.param = param
 
 

@@ -80,8 +80,8 @@ def test_both_bodies_carry_the_same_code() -> None:
 
 
 def test_only_an_optional_field_is_to_be_left_out() -> None:
-    assert "Leave it out." in str(UnsupportedField("tools"))
-    assert "Leave it out" not in str(UnsupportedField("prompt", "one prompt is supported", has_default=False))
+    assert "Leave it out." in str(UnsupportedField("tools", optional=True))
+    assert "Leave it out" not in str(UnsupportedField("prompt", "one prompt per request is supported"))
 
 
 @pytest.mark.parametrize(
