@@ -101,8 +101,9 @@ class Settings(BaseModel):
     def redactor(self) -> Redactor:
         """Hides the secrets in the URLs among these settings."""
         sources = [named_source(given)[1] for given in self.adapters]
-        urls = [self.chain_rpc, self.s3_endpoint, self.node, self.database_url if self.database else None]
-        return Redactor(url for url in (*urls, *(one for one in sources if _has_user_or_query(one))) if url)
+        signed = [source for source in sources if "://" in source and ("@" in source or "?" in source)]
+        database = self.database_url if self.database else None
+        return Redactor(url for url in (self.chain_rpc, self.s3_endpoint, self.node, database, *signed) if url)
 
     def shown(self, key: str) -> str:
         """A value as it may be printed: secrets masked, URLs without user info, path and query."""
@@ -279,10 +280,6 @@ def known_urls(words: Sequence[str], environ: Mapping[str, str] | None = None) -
     values = [value for name, value in environ.items() if name.startswith(PREFIX)]
     found = (part.strip() for value in (*words, *values) for part in value.split(","))
     return [part.partition("=")[2] if re.match(r"[\w.-]*=", part) else part for part in found if "://" in part]
-
-
-def _has_user_or_query(source: str) -> bool:
-    return "://" in source and ("@" in source or "?" in source)
 
 
 def _is_loopback(host: str) -> bool:

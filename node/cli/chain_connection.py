@@ -24,7 +24,8 @@ async def connect(context: Context) -> "tuple[RpcClient, Deployment]":
     rpc_url = settings.chain_rpc or (running.chain_url if running else None)
     path = deployment_path(settings.home, settings.deployment)
     if rpc_url is None:
-        raise ConfigurationFailure("No chain is configured.", "give --chain-rpc, or start the node of this home first")
+        fix = "set OPENLORA_CHAIN_RPC, or start the node of this home first"
+        raise ConfigurationFailure("No chain is configured.", fix)
     try:
         deployment = read_deployment(path)
     except (OSError, ValueError) as error:

@@ -47,7 +47,7 @@ async def dev_world(
         database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
         seeded = await asyncio.to_thread(_seed, chain, service, progress)
-        datanets = DatanetFiles(settings.home / "datanets")
+        datanets = DatanetFiles.of_home(settings.home)
         for datanet in seeded.datanets:
             datanets.add(datanet.datanet_id, datanet.version, datanet.contributors)
         labels = dev_payee_names(seeded, dev_accounts(), starter.pack())
@@ -94,7 +94,7 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
             addresses=addresses,
             signer=chain.operator,
             base_digest=Bytes32(bytes.fromhex(service.base_digest)),
-            datanets=DatanetFiles(settings.home / "datanets"),
+            datanets=DatanetFiles.of_home(settings.home),
             clock=lambda: int(time.time()),
         )
         stack.push_async_callback(settlement.close)

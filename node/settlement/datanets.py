@@ -26,6 +26,11 @@ class DatanetFiles:
         self._folder = folder
         self._known: dict[tuple[Bytes32, int], Contributors] = {}
 
+    @classmethod
+    def of_home(cls, home: Path) -> "DatanetFiles":
+        """The lists of a home."""
+        return cls(home / "datanets")
+
     def add(self, datanet_id: Bytes32, version: int, contributors: Contributors) -> Path:
         """Writes the list of a Datanet version."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from node.chain.client import Call, ChainClient, Inclusion
+from node.chain.fees import current_fees, gas_limit
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
 
@@ -21,11 +22,10 @@ async def send_calls(
 
 
 async def _send(client: ChainClient, signer: TransactionSigner, call: Call, timeout_s: float) -> Inclusion:
-    gas = await client.estimate_gas(call, signer.address) * 5 // 4
-    tip, head = await client.tip_fee(), await client.head()
+    gas = gas_limit(await client.estimate_gas(call, signer.address))
+    fees = await current_fees(client)
     nonce = await client.nonce(signer.address)
-    max_fee = 2 * head.base_fee + tip
-    transaction = Transaction(client.chain_id, nonce, call.to, call.data, gas, max_fee, tip)
+    transaction = Transaction(client.chain_id, nonce, call.to, call.data, gas, fees.max_fee, fees.tip)
     signed = sign_transaction(transaction, signer)
     await client.send_raw(signed.raw)
     deadline = asyncio.get_running_loop().time() + timeout_s

@@ -7,13 +7,13 @@ to continue, and the contracts accept each intent only once.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address
 from node.chain.client import Call, ChainClient, Inclusion
 from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
+from node.chain.fees import Fees, current_fees, gas_limit
 from node.chain.single_flight import SingleFlight
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
@@ -35,13 +35,6 @@ class OutboxPolicy:
     stuck_after_s: int = 60
     max_fee_cap: int = 500 * 10**9
     poll_s: float = 0.1
-
-
-class Fees(NamedTuple):
-    """Wei per gas."""
-
-    max_fee: int
-    tip: int
 
 
 class Outbox:
@@ -132,12 +125,12 @@ class Outbox:
         """Simulates; then takes a nonce and stores the signed bytes in one database transaction."""
         try:
             call = Call(transaction.to, transaction.call_data)
-            gas = await self._client.estimate_gas(call, self.sender) * 5 // 4
+            gas = gas_limit(await self._client.estimate_gas(call, self.sender))
         except CallReverted as error:
             return await self._change(transaction, State.FAILED, failure=error.reason)
         except CallRefused as error:
             return await self._change(transaction, State.INTENDED, failure=error.reason)
-        fees = await self._fees()
+        fees = await current_fees(self._client)
         held = await self._client.funds(self.sender)
         if held < gas * fees.max_fee:
             note = f"the operator {self.sender} holds {held} wei and may need {gas * fees.max_fee}; fund it"
@@ -183,7 +176,7 @@ class Outbox:
     async def _raise_fee(self, transaction: Outgoing) -> Outgoing:
         """Signs a replacement with the same nonce and fees an eighth higher, which is what nodes require."""
         last = transaction.attempts[-1]
-        current = await self._fees()
+        current = await current_fees(self._client)
         fees = Fees(max(current.max_fee, last.max_fee * 9 // 8 + 1), max(current.tip, last.tip * 9 // 8 + 1))
         if fees.max_fee > self._policy.max_fee_cap:
             return await self._change(transaction, transaction.state, failure=f"gas costs {fees.max_fee} wei now")
@@ -239,11 +232,6 @@ class Outbox:
             if found is not None:
                 return found
         return None
-
-    async def _fees(self) -> Fees:
-        """Fees that allow the base fee to double, with a tip that is accepted soon."""
-        tip, head = await self._client.tip_fee(), await self._client.head()
-        return Fees(2 * head.base_fee + tip, tip)
 
     def _attempt(self, transaction: Outgoing, nonce: int, gas: int, fees: Fees) -> Attempt:
         to_sign = Transaction(

@@ -40,20 +40,20 @@ def count() -> sa.BigInteger:
 
 def upgrade() -> None:
     """Creates all tables; referenced tables before those that refer to them."""
-    create_batch()
-    create_chain_checkpoint()
-    create_chain_event()
-    create_channel()
-    create_ledger()
-    create_meta()
-    create_nonce()
-    create_nonce_lane()
-    create_outbox_transaction()
-    create_preimage()
-    create_receipt()
-    create_outbox_attempt()
-    create_reservation()
-    create_voucher()
+    _create_batch()
+    _create_chain_checkpoint()
+    _create_chain_event()
+    _create_channel()
+    _create_ledger()
+    _create_meta()
+    _create_nonce()
+    _create_nonce_lane()
+    _create_outbox_transaction()
+    _create_preimage()
+    _create_receipt()
+    _create_outbox_attempt()
+    _create_reservation()
+    _create_voucher()
 
 
 def downgrade() -> None:
@@ -62,8 +62,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def create_batch() -> None:
-    """Creates the table `batch`."""
+def _create_batch() -> None:
     op.create_table(
         "batch",
         sa.Column("node", sa.String(42), nullable=False),
@@ -76,8 +75,7 @@ def create_batch() -> None:
     )
 
 
-def create_chain_checkpoint() -> None:
-    """Creates the table `chain_checkpoint`."""
+def _create_chain_checkpoint() -> None:
     op.create_table(
         "chain_checkpoint",
         sa.Column("block_number", count(), nullable=False),
@@ -86,8 +84,7 @@ def create_chain_checkpoint() -> None:
     )
 
 
-def create_chain_event() -> None:
-    """Creates the table `chain_event`."""
+def _create_chain_event() -> None:
     op.create_table(
         "chain_event",
         sa.Column("block_hash", sa.LargeBinary(32), nullable=False),
@@ -102,8 +99,7 @@ def create_chain_event() -> None:
     op.create_index("ix_chain_event_block_number", "chain_event", ["block_number"])
 
 
-def create_channel() -> None:
-    """Creates the table `channel`."""
+def _create_channel() -> None:
     op.create_table(
         "channel",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),
@@ -128,8 +124,7 @@ def create_channel() -> None:
     op.create_index("ix_channel_payer", "channel", ["payer"])
 
 
-def create_ledger() -> None:
-    """Creates the table `ledger`."""
+def _create_ledger() -> None:
     op.create_table(
         "ledger",
         sa.Column("node", sa.String(42), nullable=False),
@@ -140,8 +135,7 @@ def create_ledger() -> None:
     )
 
 
-def create_meta() -> None:
-    """Creates the table `meta`."""
+def _create_meta() -> None:
     op.create_table(
         "meta",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -150,8 +144,7 @@ def create_meta() -> None:
     )
 
 
-def create_nonce() -> None:
-    """Creates the table `nonce`."""
+def _create_nonce() -> None:
     op.create_table(
         "nonce",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),
@@ -162,8 +155,7 @@ def create_nonce() -> None:
     op.create_index("ix_nonce_deadline", "nonce", ["deadline"])
 
 
-def create_nonce_lane() -> None:
-    """Creates the table `nonce_lane`."""
+def _create_nonce_lane() -> None:
     op.create_table(
         "nonce_lane",
         sa.Column("sender", sa.String(42), nullable=False),
@@ -172,8 +164,7 @@ def create_nonce_lane() -> None:
     )
 
 
-def create_outbox_transaction() -> None:
-    """Creates the table `outbox_transaction`."""
+def _create_outbox_transaction() -> None:
     op.create_table(
         "outbox_transaction",
         sa.Column("transaction_id", count(), nullable=False),
@@ -199,8 +190,7 @@ def create_outbox_transaction() -> None:
     op.create_index("ix_outbox_transaction_state", "outbox_transaction", ["state"])
 
 
-def create_preimage() -> None:
-    """Creates the table `preimage`."""
+def _create_preimage() -> None:
     op.create_table(
         "preimage",
         sa.Column("struct_hash", sa.LargeBinary(32), nullable=False),
@@ -209,8 +199,7 @@ def create_preimage() -> None:
     )
 
 
-def create_receipt() -> None:
-    """Creates the table `receipt`."""
+def _create_receipt() -> None:
     op.create_table(
         "receipt",
         sa.Column("receipt_id", sa.LargeBinary(32), nullable=False),
@@ -253,8 +242,7 @@ def create_receipt() -> None:
     op.create_index("ix_receipt_payer", "receipt", ["payer"])
 
 
-def create_outbox_attempt() -> None:
-    """Creates the table `outbox_attempt`."""
+def _create_outbox_attempt() -> None:
     op.create_table(
         "outbox_attempt",
         sa.Column("transaction_hash", sa.LargeBinary(32), nullable=False),
@@ -272,8 +260,7 @@ def create_outbox_attempt() -> None:
     op.create_index("ix_outbox_attempt_transaction_id", "outbox_attempt", ["transaction_id"])
 
 
-def create_reservation() -> None:
-    """Creates the table `reservation`."""
+def _create_reservation() -> None:
     op.create_table(
         "reservation",
         sa.Column("request_id", sa.String(64), nullable=False),
@@ -289,8 +276,7 @@ def create_reservation() -> None:
     op.create_index("ix_reservation_channel_id", "reservation", ["channel_id"])
 
 
-def create_voucher() -> None:
-    """Creates the table `voucher`."""
+def _create_voucher() -> None:
     op.create_table(
         "voucher",
         sa.Column("channel_id", sa.LargeBinary(32), nullable=False),
