@@ -239,6 +239,7 @@ class Service:
         return self._catalog.has(name)
 
     def stats(self) -> EngineStats:
+        """The engine's figures after its last step, with those of host memory."""
         host = self._loader.host
         return self._engine.stats if host is None else host.counted_in(self._engine.stats)
 

@@ -1,4 +1,4 @@
-"""What payees are called where people read: the operator, the treasury, a Datanet by name, an account by name."""
+"""Readable names of payees: the operator, the treasury, Datanets and accounts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,12 @@ from contracts.crypto import Address, Bytes32
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Names by payee. Whoever has none is shown by address or id."""
+    """Names by payee. A payee without a name is shown by its address or id."""
 
     names: Mapping[Payee, str] = field(default_factory=dict)
 
     def of(self, payee: Payee) -> str:
+        """The name of a payee."""
         if payee == TREASURY:
             return "treasury"
         if payee in self.names:
@@ -22,6 +23,7 @@ class Labels:
         return payee.address if payee.kind == PayeeKind.ADDRESS else f"Datanet 0x{payee.id.hex()[:8]}…"
 
     def of_address(self, address: Address) -> str:
+        """The name of an address."""
         return self.of(Payee.of_address(address))
 
     def with_lines(self, receipt: Mapping[str, object]) -> dict[str, object]:

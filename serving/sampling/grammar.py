@@ -60,6 +60,7 @@ class Grammars:
             raise InvalidRequest("response_format", reason) from None
 
     def close(self) -> None:
+        """Drops the compilations that have not begun and ends the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _compile(self, schema: str) -> "JsonGrammar":

@@ -9,7 +9,7 @@ import pytest
 
 from local_chain.deploy import deploy
 from local_chain.deployment import Deployment
-from local_chain.pyevm.backend import PyevmBackend
+from local_chain.embedded import PyevmBackend
 from node.chain.errors import ChainUnavailable
 from node.cli.chain_connection import connect
 from node.cli.context import Context
