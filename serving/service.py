@@ -86,9 +86,7 @@ class Service:
             load=lambda adapter: self._loader.start(adapter, self._engine.mailbox.put),
             stopped=self._announce_stopped,
         )
-        self._verbs = AdapterVerbs(
-            store, self._catalog, self._engine, self._loader.forget, streams=lambda: self._streams.all
-        )
+        self._verbs = AdapterVerbs(store, self._catalog, self._engine, self._loader.forget, lambda: self._streams.all)
         self._engine.start()
 
     # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +193,7 @@ class Service:
         return self._catalog.card(version, self._occupancy())
 
     async def add_configured(self, name: str, source: str) -> None:
-        """The same for an adapter of the configuration; a failure is kept in `failed_loads` instead of raised."""
+        """Adds an adapter of the configuration. A failure is not raised; `failed_loads` lists it."""
         await self._verbs.load_configured(name, source)
 
     def failed_loads(self) -> list[FailedLoad]:
@@ -219,15 +217,15 @@ class Service:
         return self._catalog.card(await self._verbs.evict(model), self._occupancy())
 
     def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
-        """The base first, then the adapters by name, at most `limit`; with `after`, only adapters, from there on."""
+        """At most `limit` cards: the base, then the adapters by name. `after` starts behind that adapter, without the base."""
         return self._catalog.cards(self._occupancy(), after, limit)
 
     def model(self, model: str) -> ModelCard:
-        """One of them by name, `name@digest` or `base:name`; does not look at the others. Raises ModelNotFound."""
+        """The card of one model, named `name`, `name@digest` or `base:name`. Raises ModelNotFound."""
         return self._catalog.card(self._catalog.resolve(model), self._occupancy())
 
     def activity(self) -> Activity:
-        """What goes on with adapters, at a cost that does not grow with how many lie idle."""
+        """What adapters are doing now. The cost does not grow with the number of idle adapters."""
         return self._catalog.activity(self._occupancy(), self._streams.all)
 
     def busy(self, others: int) -> list[ModelCard]:
