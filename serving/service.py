@@ -217,7 +217,7 @@ class Service:
         return self._catalog.card(await self._verbs.evict(model), self._occupancy())
 
     def models(self, after: str | None = None, limit: int | None = None) -> list[ModelCard]:
-        """At most `limit` cards: the base, then the adapters by name. `after` starts behind that adapter, without the base."""
+        """At most `limit` cards: the base, then the adapters by name. With `after`, the adapters behind that name."""
         return self._catalog.cards(self._occupancy(), after, limit)
 
     def model(self, model: str) -> ModelCard:

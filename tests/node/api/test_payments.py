@@ -56,6 +56,6 @@ def test_a_voucher_may_be_handed_in_without_a_request(client: httpx2.Client, ben
     signed_max = int(bench.channel["signedMax"]) + 5
     voucher = SignedVoucher.sign(PAYER, channel_config(PAYER.address, bench.card), bench.card.chain_id, signed_max)
 
-    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.payload())
+    answer = client.post(f"/payments/channels/{bench.channel['channelId']}/voucher", json=voucher.to_payload())
 
     assert answer.json()["signedMax"] == str(signed_max)
