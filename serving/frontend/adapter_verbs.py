@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -102,7 +102,7 @@ class AdapterVerbs:
         name, at, _ = self._catalog.without_base(model).partition("@")
         if at:
             raise InvalidRequest("name", f"give {name!r} alone: all versions of a name are removed together")
-        removal = asyncio.ensure_future(self._remove(name))
+        removal = asyncio.ensure_future(self._remove(name, self._stages.leaving(name)))
         self._removals.add(removal)
         removal.add_done_callback(self._removed)
         await asyncio.shield(removal)
@@ -158,8 +158,8 @@ class AdapterVerbs:
                 except StorageFailed as problem:
                     log.warning("adapter_not_retired adapter=%s@%s error=%s", name, digest[:12], problem)
 
-    async def _remove(self, name: str) -> None:
-        async with self._stages.leaving(name):
+    async def _remove(self, name: str, departure: AbstractAsyncContextManager[None]) -> None:
+        async with departure:
             for stream in list(self._streams()):
                 if name in self._names_in(stream.model):
                     await stream.ended()

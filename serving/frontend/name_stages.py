@@ -22,7 +22,7 @@ it would mean had they run one after the other.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -112,11 +112,10 @@ class NameStages:
             yield load.number > load.life.newest
             load.life.newest = max(load.life.newest, load.number)
 
-    @asynccontextmanager
-    async def leaving(self, name: str) -> AsyncIterator[None]:
-        """The name takes no requests and no loads from now on, and means nothing once the body has ended well.
+    def leaving(self, name: str) -> AbstractAsyncContextManager[None]:
+        """The name takes no requests and no loads from this call on, and means nothing once the body has ended well.
 
-        Raises ModelNotFound, AdapterBusy.
+        The result must be entered. Raises ModelNotFound, AdapterBusy.
         """
         stage = self.of(name)
         if stage is Stage.LEAVING:
@@ -125,6 +124,10 @@ class NameStages:
             raise ModelNotFound(name)
         life = self._lives.setdefault(name, _Life())
         life.is_leaving = True
+        return self._departure(name, life)
+
+    @asynccontextmanager
+    async def _departure(self, name: str, life: _Life) -> AsyncIterator[None]:
         try:
             async with life.writing:
                 yield
