@@ -123,7 +123,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(NotOffered, 404, "not_offered", "This node serves without payment"),
     Fault(payment_errors.ChannelUnknown, 404, "channel_unknown", "No such channel"),
     Fault(MethodNotAllowed, 405, "method_not_allowed", "The path does not accept this method"),
-    Fault(serving_errors.AdapterBusy, 409, "adapter_busy", "The adapter is pinned or serves requests"),
+    Fault(serving_errors.AdapterBusy, 409, "adapter_busy", "The adapter is in use, pinned, or being loaded or removed"),
     Fault(payment_errors.VoucherStale, 409, "voucher_stale", "The voucher adds no capacity"),
     Fault(payment_errors.NonceUsed, 409, "nonce_used", "The signed request was already presented"),
     Fault(payment_errors.PriceUnknown, 409, "price_unknown", "No price is registered for this adapter"),

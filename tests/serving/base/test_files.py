@@ -22,7 +22,8 @@ from serving.config import ServingConfig
 from serving.errors import BaseModelUnusable, InvalidRequest
 from serving.frontend.requests import Preparer
 from serving.prompts.templates import TemplateRenderer
-from serving.types import ChatMessage, ChatPrompt, TextPrompt, TokenPrompt
+from serving.sampling.grammar import Grammars
+from serving.types import ChatMessage, ChatPrompt, ResolvedModel, SamplingParams, TextPrompt, TokenPrompt
 from tests.serving.base.models import config_of, model_of
 from tests.serving.driver import StepDriver
 from tests.serving.tiny import VOCAB, save_base, tokenizer
@@ -159,10 +160,11 @@ def larger_tokenizer(tmp_path: Path) -> Path:
 async def test_a_token_without_an_embedding_is_refused_and_the_model_served(larger_tokenizer: Path) -> None:
     base = load_base(larger_tokenizer, configured(larger_tokenizer), lambda what, fraction: None)
     template = "{% for m in messages %}{{ m.content }}<extra-100>{% endfor %}"
-    preparer = Preparer(base.vocabulary, TemplateRenderer(), base.context_tokens)
+    grammars = Grammars(base.vocabulary, base.eos_ids)
+    preparer = Preparer(base.vocabulary, TemplateRenderer(), grammars, base.context_tokens)
 
     async def prepared(prompt: TextPrompt | TokenPrompt | ChatPrompt) -> tuple[int, ...]:
-        made = await preparer.prepare("base", None, prompt, 1, template)
+        made = await preparer.prepare(ResolvedModel("base"), prompt, 1, SamplingParams(), chat_template=template)
         return made.prompt_ids
 
     assert len(await prepared(TextPrompt("hello"))) > 0
