@@ -1,7 +1,7 @@
 """OpenAI's JSON for chat and plain completions, streamed and whole."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,8 +122,11 @@ async def collect(inference: Inference) -> tuple[list[TokenEvent], Settled]:
     return events, await _success(inference)
 
 
-async def lines(shape: Shape, first: TokenEvent) -> AsyncIterator[bytes]:
-    """The server-sent events of a stream. An error ends it as one data line, without [DONE]."""
+async def lines(shape: Shape, first: TokenEvent, redact: Callable[[str], str] = str) -> AsyncIterator[bytes]:
+    """The server-sent events of a stream. An error ends it as one data line, without [DONE].
+
+    redact: removes the secrets of configured URLs from an error's text.
+    """
     inference, event, tokens = shape.inference, first, 0
     try:
         for chunk in shape.opening():
@@ -140,7 +143,7 @@ async def lines(shape: Shape, first: TokenEvent) -> AsyncIterator[bytes]:
         yield b"data: [DONE]\n\n"
     except Exception as error:  # the status line has been sent, so the body has to carry the error
         _log_failure(inference, error)
-        yield _line(openai_body(answer(error)))
+        yield _line(openai_body(answer(error, redact)))
 
 
 async def _success(inference: Inference) -> Settled:

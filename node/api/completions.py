@@ -9,6 +9,7 @@ from node.api.completion_shape import Kind, Shape, collect, lines
 from node.api.inference import ClientGone, admit, unless_gone
 from node.api.logprobs_shape import writer
 from node.api.reading import read_body
+from node.redaction import Redactor
 from node.world import TheWorld, World
 from serving.types import TokenEvent
 
@@ -19,9 +20,9 @@ _CLIENT_CLOSED_REQUEST = 499
 class InferenceStream(StreamingResponse):
     """Server-sent events of one inference. The generation ends when the sending does, for whatever reason."""
 
-    def __init__(self, shape: Shape, first: TokenEvent) -> None:
+    def __init__(self, shape: Shape, first: TokenEvent, redact: Redactor) -> None:
         headers = {**shape.inference.ticket.headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(lines(shape, first), media_type="text/event-stream", headers=headers)
+        super().__init__(lines(shape, first, redact), media_type="text/event-stream", headers=headers)
         self._inference = shape.inference
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +60,7 @@ async def _run(world: World, request: Request, kind: Kind, body: ChatBody | Comp
     try:
         if body.stream:
             first = await unless_gone(request, inference, inference.next())
-            return InferenceStream(shape, first)
+            return InferenceStream(shape, first, world.settings.redactor)
         events, settled = await unless_gone(request, inference, collect(inference))
         return JSONResponse(shape.whole(events, settled), headers=dict(settled.receipt.headers))
     except ClientGone:

@@ -80,8 +80,11 @@ def _models(ready: Ready, adapters: "list[ModelCard]") -> list[str]:
     names = ", ".join(escape(card.name) for card in adapters[:_SHOWN_ADAPTERS])
     more = f" and {len(adapters) - _SHOWN_ADAPTERS} more" if adapters[_SHOWN_ADAPTERS:] else ""
     hardware = f"{service.device_name}, {service.dtype_name}, {service.context_tokens} tokens"
+    stats = service.stats()
+    kv_mib, adapter_mib = stats.kv_budget_bytes >> 20, stats.adapter_budget_bytes >> 20
     return [
         f"Base      {escape(service.base_name)} ({hardware})",
+        f"Memory    {kv_mib} MiB of KV cache (--kv-bytes), {adapter_mib} MiB of adapters (--adapter-device-bytes)",
         f"Adapters  {names + more or 'none yet; add one with: python -m node adapter add SRC'}",
     ]
 

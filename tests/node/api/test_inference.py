@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from node.compose.free import FreeCheckout
 from node.dev.starter import BASE_NAME
+from serving.errors import SourceUnavailable
 from tests.node.running import NodeThread, free_settings, node_thread
 
 BODY = {"model": BASE_NAME, "prompt": "Hi", "max_tokens": 60, "ignore_eos": True}
@@ -56,6 +58,26 @@ def test_an_error_that_ends_a_stream_is_in_the_log_under_the_client_s_request_id
     ended = [line for line in logs if line["event"] == "stream_failed"]
     assert [line["request_id"] for line in ended] == [NAMED["X-Request-Id"]]
     assert "/a/secret/path" in str(ended[0]["exc_info"])
+
+
+def test_an_error_that_ends_a_stream_shows_no_key_of_a_configured_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = "http://127.0.0.1:9/store/s3-key-planted"
+
+    async def failing(*arguments: object) -> None:
+        raise SourceUnavailable("s3://bucket/a", f"{endpoint} does not answer")
+
+    monkeypatch.setattr(FreeCheckout, "record", failing)
+    with (
+        node_thread(free_settings(tmp_path, s3_endpoint=endpoint)) as running,
+        httpx2.Client(base_url=running.url, timeout=60) as http,
+        http.stream("POST", "/v1/completions", json=BODY | {"stream": True, "max_tokens": 2}) as stream,
+    ):
+        last = [line for line in stream.iter_lines() if line][-1]
+
+    assert "does not answer" in last
+    assert "planted" not in last
 
 
 @pytest.mark.usefixtures("broken_receipts")
