@@ -15,7 +15,7 @@ class Backbone:
 
     def __init__(self, model: StepForward, cache: KvCache, device: torch.device) -> None:
         self._model = model
-        self._cache = cache
+        self.cache = cache
         self._device = device
 
     @property
@@ -26,7 +26,7 @@ class Backbone:
     @torch.inference_mode()
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits in float32 for the rows that sample, in row order: [sampling rows, vocab]."""
-        return self._model.forward(self._step(batch), self._cache).float()
+        return self._model.forward(self._step(batch), self.cache).float()
 
     def _step(self, batch: Batch) -> Step:
         ends = list(accumulate(row.count for row in batch.rows))

@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 
 from serving.gpu.tiles import SMALL, LoraTile, PrefillTile, lora_tile_tokens, lora_tiles, prefill_tiles
-from serving.kv.pages import PAGE_TOKENS, pages_for
+from serving.kv.pages import cache_rows, pages_for
 from serving.lora.plan import LoraPlan
 from serving.lora.slot import Slot
 
@@ -22,7 +22,7 @@ UNUSED: LoraTile = (0, 0, 0)
 class StepNumbers:
     """The description of a step.
 
-    positions, places: of every token, in its sequence and in the cache (page * PAGE_TOKENS + offset, or NOWHERE).
+    positions, places: of every token, in its sequence and in the cache (see `cache_rows`, or NOWHERE).
     lengths, pages_at: of every decode row; a length of 0 marks padding.   prefill, lora: tiles.
     lora_tile_tokens: the most tokens of a LoRA tile.   pages: all page tables, concatenated.
     """
@@ -59,7 +59,7 @@ class StepNumbers:
                 prefill.append((len(positions), start, end, len(pages)))
             pages += table[: pages_for(end)]
             positions += range(start, end)
-            places += [table[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS for at in range(start, end)]
+            places += cache_rows(table, start, end)
         tile_tokens = SMALL if lora is None or decode_rows == len(spans) else lora_tile_tokens(lora)
         return cls(
             positions=positions,

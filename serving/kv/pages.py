@@ -2,9 +2,14 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from typing import NewType
+from typing import NewType, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 PAGE_TOKENS = 16
+
+_Row = TypeVar("_Row", int, NDArray[np.int64])
 
 PageKey = NewType("PageKey", bytes)
 """Identifies the content of a page: all tokens up to its end, the weights that computed it, and the tenant."""
@@ -13,6 +18,16 @@ PageKey = NewType("PageKey", bytes)
 def pages_for(tokens: int) -> int:
     """The number of pages that `tokens` positions need."""
     return -(-tokens // PAGE_TOKENS)
+
+
+def cache_row(page: _Row, position: _Row) -> _Row:
+    """The row of the cache that holds the token at `position` of a sequence, whose page is `page`; ints or arrays."""
+    return page * PAGE_TOKENS + position % PAGE_TOKENS
+
+
+def cache_rows(page_table: Sequence[int], start: int, end: int) -> list[int]:
+    """The rows of the cache that hold the tokens from `start` to before `end` of a sequence."""
+    return [cache_row(page_table[position // PAGE_TOKENS], position) for position in range(start, end)]
 
 
 class PagePool:

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from serving.kv.cache import KvCache, LayerShape
-from serving.kv.pages import PAGE_TOKENS, pages_for
+from serving.kv.pages import PAGE_TOKENS, cache_rows, pages_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class PrefillSegment:
 class AttentionPlan:
     """Where a step's keys and values are written, and what its tokens attend to.
 
-    write: [tokens], page * PAGE_TOKENS + offset.   decode: groups of the first rows.   prefill: the other rows.
+    write: [tokens], rows of the cache.   decode: groups of the first rows.   prefill: the other rows.
     fresh: pages that this step begins but does not fill; None if there are none.
     """
 
@@ -187,7 +187,7 @@ def plan_attention(
         if i >= decode_rows:
             pages = torch.tensor([table[: pages_for(end)]], device=device)
             prefill.append(PrefillSegment(len(write), len(write) + end - start, end, pages))
-        write += [table[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS for at in range(start, end)]
+        write += cache_rows(table, start, end)
         if end % PAGE_TOKENS and pages_for(end) > pages_for(start):
             fresh.append(table[pages_for(end) - 1])
     return AttentionPlan(

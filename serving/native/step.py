@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serving.kv.pages import PAGE_TOKENS, pages_for
+from serving.kv.pages import PAGE_TOKENS, cache_row, pages_for
 from serving.lora.plan import LoraPlan
 from serving.lora.slot import LoraModule, Slot
 from serving.native.library import Adapters, Tokens
@@ -38,7 +38,7 @@ class StepTokens:
         self._positions: Addresses = positions.numpy()
         first_page = table_starts[sequence]
         page = self._pages[first_page + self._positions // PAGE_TOKENS].astype(np.int64)
-        self._stored_at = page * PAGE_TOKENS + self._positions % PAGE_TOKENS
+        self._stored_at = cache_row(page, self._positions)
         self._tables = self._pages.ctypes.data + self._pages.itemsize * first_page
         self._rotary = rotary
         self.struct = Tokens(

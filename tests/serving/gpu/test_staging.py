@@ -159,8 +159,7 @@ async def test_an_adapter_that_was_evicted_comes_back_out_of_host_memory(
     after = await ask(service, "a0")
 
     assert after.tokens == before.tokens
-    assert service._loader.host is not None
-    assert service._loader.host.hits == 1
+    assert service.stats().adapter_host_hits == 1
 
 
 @needs_gpu

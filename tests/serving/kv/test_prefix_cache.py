@@ -168,7 +168,7 @@ def test_a_page_that_went_bad_fails_one_request_and_is_computed_again_for_the_ne
     driver.run([driver.sequence("good", None, PROMPT, 8)])
     keys = driver.sequence("find", None, PROMPT, 8).reusable_keys
     page = driver.scheduler.pages.find(keys)[1]
-    cache = driver.base.backbone._cache
+    cache = driver.base.backbone.cache
     not_numbers = torch.full((1, cache.shapes[0].elements_per_token), torch.nan)
     cache.write(0, torch.tensor([page * PAGE_TOKENS]), not_numbers)
 
