@@ -7,6 +7,7 @@ import httpx2
 import openai
 import pytest
 
+from contracts.fees import usage_fee
 from contracts.structs import UsageReceipt
 from tests.node.api.paid import BODY, CHAT, Bench, receipts_of
 from tests.node.running import NodeThread
@@ -15,7 +16,7 @@ MANY: dict[str, Any] = {**BODY, "n": 3, "seed": 5, "temperature": 1.0}
 
 
 def price_of(bench: Bench, receipt: UsageReceipt) -> int:
-    return bench.quote.prices.fee(receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
+    return usage_fee(bench.quote.prices, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -11,7 +11,11 @@ from node.chain.reverts import error_selector, revert_reason
     [
         (bytes.fromhex("08c379a0") + encode(["string"], ["too late"]), "too late"),
         (bytes.fromhex("4e487b71") + encode(["uint256"], [17]), "panic 0x11"),
-        (error_selector("Settlement", "InvalidClosingTime"), "InvalidClosingTime()"),
+        (error_selector("Settlement", "NothingToClaim"), "NothingToClaim()"),
+        (
+            error_selector("Settlement", "ClosedInFuture") + encode(["uint64", "uint256"], [9, 7]),
+            "ClosedInFuture(9, 7)",
+        ),
         (bytes.fromhex("08c379a0") + b"\x01", None),
         (b"\xde\xad\xbe\xef", None),
         (b"", None),

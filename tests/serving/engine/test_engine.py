@@ -157,7 +157,7 @@ def test_an_abort_ends_the_request_it_names_and_no_other(running: Running) -> No
 
 def test_an_action_s_refusal_reaches_its_caller_and_the_engine_goes_on(running: Running) -> None:
     def refuse() -> None:
-        raise AdapterBusy("pinned")
+        raise AdapterBusy("a", "is pinned.")
 
     with pytest.raises(AdapterBusy):
         running.run(refuse).result(WAIT_S)
