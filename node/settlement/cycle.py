@@ -89,6 +89,8 @@ class Cycle:
     def __init__(self, parts: Parts, policy: CyclePolicy) -> None:
         self._parts, self._policy = parts, policy
         self._running: asyncio.Future[CycleReport] | None = None
+        self._has_sent = False
+        """Whether a transaction was sent since the chain was last read."""
 
     async def run(self, now: int, *, force: bool = False, dry_run: bool = False, wait_s: float = 0) -> CycleReport:
         """Runs one cycle after any that is running. force: settle even if the gas costs more than the value.
@@ -115,9 +117,14 @@ class Cycle:
         await parts.follower.poll()
         parts.registrations.refresh()
         await parts.book.refresh()
+        self._has_sent = False
         progress = progress_of(parts.follower)
         progress.check_against(parts.book)
         return progress
+
+    async def _updated(self, progress: ChainProgress) -> ChainProgress:
+        """`progress`, read again only if a transaction was sent since: a cycle that sends nothing reads once."""
+        return await self.catch_up() if self._has_sent else progress
 
     async def _run(self, now: int, *, force: bool, dry_run: bool, wait_s: float) -> CycleReport:
         progress = await self.catch_up()
@@ -127,9 +134,11 @@ class Cycle:
         report = CycleReport(dry_run=False, waits=waits)
         if waits is None:
             report = await self._post(report, progress)
-            report = await self._claim(report)
-            report = await self._sweep(report)
-        return await self._activate(report, wait_s)
+            progress = await self._updated(progress)
+            report = await self._claim(report, progress)
+            progress = await self._updated(progress)
+            report = await self._sweep(report, progress)
+        return await self._activate(report, progress, wait_s)
 
     async def _post(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
         """Posts stored batches that the chain does not have, then new batches until no receipt is left."""
@@ -162,36 +171,38 @@ class Cycle:
                     raise
             await asyncio.sleep(POLL_S)
 
-    async def _claim(self, report: CycleReport) -> CycleReport:
-        due = await self._due(await self.catch_up())
+    async def _claim(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
+        due = await self._due(progress)
         policy = self._policy
         done = await self._parts.collection.collect(due, policy.claims_per_call, policy.mining_timeout_s)
+        self._has_sent = self._has_sent or bool(done.sent)
         return _with(replace(report, claimed=done.claimed, refused=done.refused), *done.sent)
 
-    async def _sweep(self, report: CycleReport) -> CycleReport:
+    async def _sweep(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
         """Forwards everything claimed, and all other tokens in the vault, to Settlement."""
         amount = await self._sweepable()
         if amount == 0:
             return report
-        credited = (await self.catch_up()).credited  # grows with every sweep, so the intent is unique
-        sent = await self._send(f"sweep:{credited}", self._parts.vault.sweep())
+        # `credited` grows with every sweep, so the intent is unique
+        sent = await self._send(f"sweep:{progress.credited}", self._parts.vault.sweep())
         return _with(replace(report, swept=amount), sent)
 
-    async def _activate(self, report: CycleReport, wait_s: float) -> CycleReport:
+    async def _activate(self, report: CycleReport, progress: ChainProgress, wait_s: float) -> CycleReport:
         """Activates the epochs that may be activated, and waits up to `wait_s` for the newest window to end."""
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
-            progress = await self.catch_up()
+            progress = await self._updated(progress)
             ready = self._ready(progress)
             if ready > progress.active_epoch:
                 call = self._parts.settlement.activate(self._parts.book.ledger.node)
                 report = _with(report, await self._send(f"activate:{progress.active_epoch}-{ready}", call))
-                progress = await self.catch_up()
+                progress = await self._updated(progress)
             shortfall = max(0, self._posted_total(progress) - progress.credited)
             waiting = progress.active_epoch < progress.last_epoch and not shortfall
             if not waiting or asyncio.get_running_loop().time() > deadline:
                 return self._closed(report, progress, shortfall)
             await asyncio.sleep(POLL_S)
+            progress = await self.catch_up()  # the window ends with a new block
 
     def _closed(self, report: CycleReport, progress: ChainProgress, shortfall: int) -> CycleReport:
         newest = progress.posted.get(progress.last_epoch)
@@ -253,6 +264,7 @@ class Cycle:
         return self._parts.book.tip_at(progress.last_epoch).state.cum_total
 
     async def _send(self, intent: str, call: Call) -> Outgoing:
+        self._has_sent = True
         return await self._parts.outbox.send(intent, call, self._policy.mining_timeout_s)
 
 

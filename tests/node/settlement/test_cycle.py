@@ -1,5 +1,9 @@
 """The whole cycle on a real chain: every base unit that a payer was charged reaches its payees."""
 
+import time
+
+import pytest
+
 from attribution.datanets import share
 from attribution.split import TREASURY, Payee
 from local_chain.accounts import dev_accounts
@@ -117,3 +121,19 @@ async def test_a_cycle_without_receipts_sends_nothing(market: Market) -> None:
     assert forced.transactions == gated.transactions == ()
     assert gated.waits == "nothing to settle"
     assert await market.client.nonce(market.settlement.outbox.sender) == nonce
+
+
+async def test_a_cycle_that_sends_nothing_reads_the_chain_once(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    await market.serve("dermatology")
+    await settle(market)
+    reads, poll = [], market.settlement.follower.poll
+
+    async def counted() -> bool:
+        reads.append(1)
+        return await poll()
+
+    monkeypatch.setattr(market.settlement.follower, "poll", counted)
+    report = await market.settlement.cycle.run(int(time.time()), force=True)
+
+    assert report.transactions == ()
+    assert len(reads) == 1
