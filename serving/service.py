@@ -119,7 +119,7 @@ class Service:
         with self._streams.preparing():
             found = self.resolve(model) if isinstance(model, str) else model
             if found.adapter is not None and found.adapter not in self._engine.resident:
-                self._catalog.expect_load(found)
+                self._catalog.remember_parts(found)
                 # the engine loads the adapter while the prompt is tokenised
                 self._engine.mailbox.offer(Expect(found.adapter, found.adapter_bytes))
             return await self._preparer.prepare(
@@ -155,7 +155,7 @@ class Service:
         check_admission(request)
         self._streams.check(request.request_id)
         self._catalog.check_served(request.prepared.model)
-        self._catalog.expect_load(request.prepared.model)
+        self._catalog.remember_parts(request.prepared.model)
         now = time.monotonic()
         sequences = sequences_of(
             request,

@@ -122,8 +122,9 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
             json_schema=body.response_format,
         )
         request_id = uuid.uuid4().hex
-        ticket = await world.checkout.admit(caller, request_id, prepared)
         echo = _prompt_text(world.service, body.as_prompt(), prepared) if body.echo else ""
+        # what could fail comes before this line: only `start` releases the reservation
+        ticket = await world.checkout.admit(caller, request_id, prepared)
         inference = Inference(
             world,
             ticket,

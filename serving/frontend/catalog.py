@@ -82,8 +82,8 @@ class Catalog:
         for part in model.parts:
             self.adapter(f"{part.name}@{part.digest}")
 
-    def expect_load(self, model: ResolvedModel) -> None:
-        """Lets the engine load the model's adapter from now on: remembers what a composition adds up."""
+    def remember_parts(self, model: ResolvedModel) -> None:
+        """Remembers which adapters a composition adds up, so that the engine can load it; other models need nothing."""
         if model.is_composition and model.adapter is not None:
             self._compositions.keep(model.adapter, tuple((part.digest, part.weight) for part in model.parts))
 
