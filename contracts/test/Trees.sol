@@ -36,6 +36,28 @@ library Trees {
         return abi.encodePacked(uint16(depth), bitmap, siblings);
     }
 
+    /// @dev The witness of what the tree holds under `key`, see StateWitness.
+    function stateWitness(Leaf[] memory leaves, bytes32 key) internal pure returns (bytes memory) {
+        uint256 depth;
+        uint256 bitmap;
+        bytes memory siblings;
+        while (leaves.length > 1) {
+            bool right = _bit(key, depth);
+            bytes32 sibling = _root(_side(leaves, depth, !right), depth + 1);
+            if (sibling != 0) {
+                bitmap |= 1 << depth;
+                siblings = bytes.concat(sibling, siblings);
+            }
+            leaves = _side(leaves, depth, right);
+            ++depth;
+        }
+        bytes memory proof = abi.encodePacked(uint16(depth), bitmap, siblings);
+        if (leaves.length == 0) return bytes.concat(hex"01", proof);
+        bytes16 value = bytes16(uint128(leaves[0].value));
+        if (leaves[0].key == key) return bytes.concat(hex"00", value, proof);
+        return bytes.concat(hex"02", leaves[0].key, value, proof);
+    }
+
     function _root(Leaf[] memory leaves, uint256 level) private pure returns (bytes32) {
         if (leaves.length == 0) return 0;
         if (leaves.length == 1) return TaggedHash.STATE_LEAF.hash(leaves[0].key, bytes32(leaves[0].value));
