@@ -84,7 +84,8 @@ contract StateWitnessTest is Check {
         Trees.Leaf[] memory both = new Trees.Leaf[](2);
         (both[0], both[1]) = (one[0], Trees.Leaf(bytes32(uint256(7)), 9));
 
-        (bytes32 before, bytes32 after_) = this.grow(bytes32(uint256(7)), 9, Trees.stateWitness(one, bytes32(uint256(7))));
+        (bytes32 before, bytes32 after_) =
+            this.grow(bytes32(uint256(7)), 9, Trees.stateWitness(one, bytes32(uint256(7))));
         equal(before, Trees.stateTreeRoot(one), "root before");
         equal(after_, Trees.stateTreeRoot(both), "root after");
     }

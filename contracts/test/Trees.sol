@@ -61,9 +61,18 @@ library Trees {
     function _root(Leaf[] memory leaves, uint256 level) private pure returns (bytes32) {
         if (leaves.length == 0) return 0;
         if (leaves.length == 1) return TaggedHash.STATE_LEAF.hash(leaves[0].key, bytes32(leaves[0].value));
-        bytes32 left = _root(_side(leaves, level, false), level + 1);
-        bytes32 right = _root(_side(leaves, level, true), level + 1);
-        return TaggedHash.STATE_INNER.hash(left, right);
+        // A loop where all leaves go one way: a call per level would overflow the stack for keys that share many bits.
+        uint256 fork = level;
+        while (_side(leaves, fork, false).length % leaves.length == 0) {
+            ++fork;
+        }
+        bytes32 root = TaggedHash.STATE_INNER
+            .hash(_root(_side(leaves, fork, false), fork + 1), _root(_side(leaves, fork, true), fork + 1));
+        for (; fork > level; --fork) {
+            bool right = _bit(leaves[0].key, fork - 1);
+            root = right ? TaggedHash.STATE_INNER.hash(0, root) : TaggedHash.STATE_INNER.hash(root, 0);
+        }
+        return root;
     }
 
     function _side(Leaf[] memory leaves, uint256 level, bool right) private pure returns (Leaf[] memory side) {
