@@ -58,19 +58,34 @@ library StateTree {
         if (depth >= 256 || bitmap >> depth != 0) return (false, 0);
 
         root = TaggedHash.STATE_LEAF.hash(key, bytes32(value));
-        uint256 offset = 34;
-        for (uint256 level = depth; level > 0;) {
-            --level;
-            bytes32 sibling;
-            if ((bitmap >> level) & 1 == 1) {
-                if (proof.length < offset + 32) return (false, 0);
-                sibling = bytes32(proof[offset:offset + 32]);
-                if (sibling == 0) return (false, 0);
-                offset += 32;
+        uint8 tag = TaggedHash.STATE_INNER;
+        // In assembly, because every level of every claim pays for it.
+        assembly ("memory-safe") {
+            let cursor := add(proof.offset, 34)
+            let left := add(mload(0x40), 0x01)
+            let right := add(left, 0x20)
+            mstore8(sub(left, 0x01), tag)
+            wellFormed := 1
+            for { let level := depth } level {} {
+                level := sub(level, 1)
+                let sibling := 0
+                if and(shr(level, bitmap), 1) {
+                    sibling := calldataload(cursor) // beyond the end of the proof: refused below
+                    cursor := add(cursor, 0x20)
+                    if iszero(sibling) { wellFormed := 0 }
+                }
+                switch and(shr(sub(255, level), key), 1)
+                case 0 {
+                    mstore(left, root)
+                    mstore(right, sibling)
+                }
+                default {
+                    mstore(left, sibling)
+                    mstore(right, root)
+                }
+                root := keccak256(sub(left, 0x01), 0x41)
             }
-            bool right = (uint256(key) >> (255 - level)) & 1 == 1;
-            root = right ? TaggedHash.STATE_INNER.hash(sibling, root) : TaggedHash.STATE_INNER.hash(root, sibling);
+            wellFormed := and(wellFormed, eq(cursor, add(proof.offset, proof.length)))
         }
-        return (offset == proof.length, root);
     }
 }
