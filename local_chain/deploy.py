@@ -62,6 +62,15 @@ def deploy(
     token, manager, assets, settlement = (_created(treasury, nonce) for nonce in range(4))
     timelock, governor, serving = (_created(treasury, nonce) for nonce in range(6, 9))
     rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
+    created = {
+        "OpenToken": token,
+        "AccessManager": manager,
+        "AssetRegistry": assets,
+        "Settlement": settlement,
+        "TimelockController": timelock,
+        "OpenGovernor": governor,
+        "ServingParameters": serving,
+    }
     votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
     steps: list[_Step] = [
         ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
@@ -85,16 +94,9 @@ def deploy(
         on_progress(name, done / len(steps))
         if deployer.nonce() <= done:
             step()
+        if name in created:
+            _require_code(web3, name, created[name])
     on_progress("deployed", 1.0)
-    created = {
-        "OpenToken": token,
-        "AccessManager": manager,
-        "AssetRegistry": assets,
-        "Settlement": settlement,
-        "TimelockController": timelock,
-        "OpenGovernor": governor,
-        "ServingParameters": serving,
-    }
     return _read(web3, created)
 
 
@@ -116,7 +118,7 @@ def _handover(deployer: Transactor, manager: Address, timelock: Address, governo
 
 
 def _read(web3: Web3, created: dict[str, Address]) -> Deployment:
-    for name, address in (created | PREDEPLOYED).items():
+    for name, address in PREDEPLOYED.items():
         _require_code(web3, name, address)
     registry = to_address(contract(web3, "Settlement", created["Settlement"]).functions.registry().call())
     _require_code(web3, "NodeRegistry", registry)

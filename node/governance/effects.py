@@ -1,4 +1,4 @@
-"""What a proposed change would have meant for receipts that exist: a simulation, since no change applies to the past."""
+"""What a proposed change would have meant for existing receipts. Only a simulation: no change applies to the past."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import EncodingError
+
 from contracts.crypto import Address, to_address
 from contracts.fees import MILLION
 from local_chain.deployment import Deployment
@@ -57,7 +59,10 @@ class Parameter:
                 arguments.append(value.parse(word))
             except ValueError as error:
                 raise InvalidChange(f"{value.name}: {error}") from error
-        return Call(self.address(deployment), abi_of(self.contract).functions[self.function].encode(*arguments))
+        try:
+            return Call(self.address(deployment), abi_of(self.contract).functions[self.function].encode(*arguments))
+        except EncodingError as error:
+            raise InvalidChange(f"{self.name}: {error}") from error
 
     def show(self, arguments: tuple[Any, ...]) -> str:
         """The arguments of a call for people."""
