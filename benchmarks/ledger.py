@@ -82,28 +82,17 @@ class PayingClients:
         """The next signed request, served and receipted."""
         number, self.seq, self.clock = self.seq % CHANNELS, self.seq + 1, self.clock + 1
         payer, terms = self.keys[number], self.terms[self.seq % ADAPTERS]
-        node, domain = self.ledger.node, self.ledger.domain
-        config = ChannelConfig(payer.address, payer.address, node, node, self.ledger.token, 86_400, ZERO_BYTES32)
+        config = self._channel(payer)
         tokens = (self.draw.randrange(1, 4_000), self.draw.randrange(1_000), self.draw.randrange(1, 800))
         fee = usage_fee(self.prices.value, *tokens)
         before, self.charged[number] = self.charged[number], self.charged[number] + fee
         voucher = Voucher(config.channel_id(_CHAIN), before + 2 * fee)
-        request = InferenceRequest(
-            node=node,
-            channel_id=voucher.channel_id,
-            adapter_key=terms.value.adapter_key,
-            request_hash=keccak(self.seq.to_bytes(8)),
-            max_fee=2 * fee,
-            price_hash=self.prices.value.struct_hash(),
-            nonce=self.seq,
-            deadline=self.clock + 300,
-        )
-        digest = request.digest(domain)
+        request = self._request(voucher.channel_id, terms.value.adapter_key, 2 * fee)
         receipt = UsageReceipt(
-            node=node,
+            node=request.node,
             seq=self.seq,
             channel_id=voucher.channel_id,
-            request_digest=digest,
+            request_digest=request.digest(self.ledger.domain),
             adapter_key=request.adapter_key,
             price_hash=request.price_hash,
             terms_hash=terms.value.struct_hash(),
@@ -121,11 +110,25 @@ class PayingClients:
             finished_at=self.clock,
             status=Status.FINISHED,
         )
-        signature = payer.sign(voucher.digest(x402_domain(_CHAIN)))
-        evidence = Evidence(
-            config, signature, self.prices, terms, request=request, request_signature=payer.sign(digest)
-        )
+        signed = payer.sign(voucher.digest(x402_domain(_CHAIN))), payer.sign(receipt.request_digest)
+        evidence = Evidence(config, signed[0], self.prices, terms, request=request, request_signature=signed[1])
         return Item(receipt, evidence)
+
+    def _channel(self, payer: PrivateKey) -> ChannelConfig:
+        node, token = self.ledger.node, self.ledger.token
+        return ChannelConfig(payer.address, payer.address, node, node, token, 86_400, ZERO_BYTES32)
+
+    def _request(self, channel_id: Bytes32, adapter: Bytes32, max_fee: int) -> InferenceRequest:
+        return InferenceRequest(
+            node=self.ledger.node,
+            channel_id=channel_id,
+            adapter_key=adapter,
+            request_hash=keccak(self.seq.to_bytes(8)),
+            max_fee=max_fee,
+            price_hash=self.prices.value.struct_hash(),
+            nonce=self.seq,
+            deadline=self.clock + 300,
+        )
 
 
 def _updates(ledger: Ledger, items: Sequence[Item], leaves: int, updates: int) -> float:

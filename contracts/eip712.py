@@ -45,7 +45,7 @@ class Struct:
 
     def struct_hash(self) -> Bytes32:
         """hashStruct(s) = keccak256(typeHash ‖ encodeData(s)), EIP-712."""
-        words = [type_hash(type(self))]
+        words: list[bytes] = [type_hash(type(self))]
         words += [encode(getattr(self, name)) for name, encode in _encoders(type(self))]
         return keccak(b"".join(words))
 

@@ -30,6 +30,16 @@ QUORUM_PERCENT = 4
 _ADMIN_ROLE, _DEFAULT_ADMIN_ROLE = 0, bytes(32)
 
 
+_NONCES = {
+    "OpenToken": 0,
+    "AccessManager": 1,
+    "AssetRegistry": 2,
+    "Settlement": 3,
+    "TimelockController": 6,
+    "OpenGovernor": 7,
+    "ServingParameters": 8,
+}
+"""The deployer's nonce of each contract, which fixes its address: its position in `_contracts`."""
 _Step = tuple[str, Callable[[], object]]
 
 
@@ -57,39 +67,9 @@ def deploy(
     Raises ChainUnreachable, WrongChain, TransactionFailed, or DeploymentOutdated if the chain holds other code.
     """
     web3 = connect(rpc_url)
-    deployer, operator, payer = (Transactor(web3, key) for key in dev_accounts()[:3])
-    treasury = deployer.address
-    token, manager, assets, settlement = (_created(treasury, nonce) for nonce in range(4))
-    timelock, governor, serving = (_created(treasury, nonce) for nonce in range(6, 9))
-    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
-    created = {
-        "OpenToken": token,
-        "AccessManager": manager,
-        "AssetRegistry": assets,
-        "Settlement": settlement,
-        "TimelockController": timelock,
-        "OpenGovernor": governor,
-        "ServingParameters": serving,
-    }
-    votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
-    steps: list[_Step] = [
-        ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
-        ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
-        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
-        (
-            "Settlement",
-            lambda: deployer.deploy("Settlement", [manager, (ESCROW, assets, token, treasury, *rules)]),
-        ),
-        ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
-        ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
-        (
-            "TimelockController",
-            lambda: deployer.deploy("TimelockController", [parameters.timelock_s, [], [ZERO_ADDRESS], treasury]),
-        ),
-        ("OpenGovernor", lambda: deployer.deploy("OpenGovernor", [token, timelock, *votes])),
-        ("ServingParameters", lambda: deployer.deploy("ServingParameters", [manager])),
-        *_handover(deployer, manager, timelock, governor),
-    ]
+    deployer = Transactor(web3, dev_accounts()[0])
+    created = {name: _created(deployer.address, nonce) for name, nonce in _NONCES.items()}
+    steps = [*_contracts(deployer, created, parameters), *_handover(deployer, created)]
     for done, (name, step) in enumerate(steps):
         on_progress(name, done / len(steps))
         if deployer.nonce() <= done:
@@ -100,10 +80,34 @@ def deploy(
     return _read(web3, created)
 
 
-def _handover(deployer: Transactor, manager: Address, timelock: Address, governor: Address) -> list[_Step]:
+def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevParameters) -> list[_Step]:
+    """The contracts, and OPEN for the operator and the payer. at: the addresses that the contracts get."""
+    _, operator, payer = dev_accounts()[:3]
+    treasury, token = deployer.address, at["OpenToken"]
+    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
+    votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
+    settled = (ESCROW, at["AssetRegistry"], token, treasury, *rules)
+    return [
+        ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
+        ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
+        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
+        ("Settlement", lambda: deployer.deploy("Settlement", [at["AccessManager"], settled])),
+        ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
+        ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
+        (
+            "TimelockController",
+            lambda: deployer.deploy("TimelockController", [parameters.timelock_s, [], [ZERO_ADDRESS], treasury]),
+        ),
+        ("OpenGovernor", lambda: deployer.deploy("OpenGovernor", [token, at["TimelockController"], *votes])),
+        ("ServingParameters", lambda: deployer.deploy("ServingParameters", [at["AccessManager"]])),
+    ]
+
+
+def _handover(deployer: Transactor, at: dict[str, Address]) -> list[_Step]:
     """Only votes govern afterwards: the governor proposes to the timelock, and the deployer keeps no role."""
+    timelock, governor = at["TimelockController"], at["OpenGovernor"]
     controller = contract(deployer.web3, "TimelockController", timelock)
-    access = contract(deployer.web3, "AccessManager", manager)
+    access = contract(deployer.web3, "AccessManager", at["AccessManager"])
     proposer, canceller = keccak(b"PROPOSER_ROLE"), keccak(b"CANCELLER_ROLE")
     return [
         ("the governor proposes", lambda: deployer.call(controller, "grantRole", proposer, governor)),
