@@ -185,8 +185,8 @@ async def test_what_was_recorded_passes_the_judge(shop: Shop, payer: Payer) -> N
         await record(shop, await shop.admit(ask, f"r{i}"), output_tokens=i + 1)
 
     state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-    page = await shop.database.read(reading(1, 4))
-    for evidenced in page + await shop.database.read(reading(5, 4)):
+    page = await shop.database.read(reading(RECEIVER.vault, 1, 4))
+    for evidenced in page + await shop.database.read(reading(RECEIVER.vault, 5, 4)):
         state = apply(state, evidenced.stored.receipt, evidence_of(evidenced))
 
     assert (state.seq, state.cum_total) == (6, (await shop.channel(payer)).charged)
