@@ -104,7 +104,7 @@ def _file_of(connections: Connections) -> Path | None:
 
 
 def _make_private(file: Path) -> None:
-    """Creates the file of a new database so that only its owner reads it, and takes others' rights away from an old one.
+    """Creates the file so that only its owner reads it, and takes the rights of others away from an existing one.
 
     SQLite gives its two side files the mode of the database.
     """

@@ -33,7 +33,7 @@ class FileGuard:
 
     def __init__(self, path: Path) -> None:
         self._path, self._log = path, path.with_name(path.name + "-wal")
-        self._sizes = {part: 0 for part in (self._path, self._log)}
+        self._sizes = dict.fromkeys((self._path, self._log), 0)
         self._identities = {path: _identity(os.stat(path))}
 
     def committing(self) -> None:

@@ -68,7 +68,8 @@ def vault_of(session: Session) -> Address | None:
 
 def get(session: Session, name: str) -> str | None:
     """A named value; None if it is not stored."""
-    return session.scalar(select(MetaRow.value).where(MetaRow.name == name))  # type: ignore[arg-type]  # a column
+    row = session.get(MetaRow, name)
+    return None if row is None else row.value
 
 
 def put(session: Session, name: str, value: str) -> None:

@@ -14,11 +14,11 @@ from node.store.connections import connect
 from node.store.database import Database
 from node.store.errors import SchemaUnknown
 
-_WORDS = (
-    "channel_id adapter_key price_hash terms_hash shares_hash prompt_commit output_commit".split()
-    + "attribution_version tokens_in tokens_cached tokens_out fee cum_before voucher_max".split()
-    + "started_at finished_at status".split()
-)
+_WORDS = [
+    *("channel_id", "adapter_key", "price_hash", "terms_hash", "shares_hash", "prompt_commit", "output_commit"),
+    *("attribution_version", "tokens_in", "tokens_cached", "tokens_out", "fee", "cum_before", "voucher_max"),
+    *("started_at", "finished_at", "status"),
+]
 OLD_RECEIPT = text(
     f"INSERT INTO receipt (receipt_id, request_id, seq, signature, node, {', '.join(_WORDS)}) "
     f"VALUES (:id, :name, :seq, :id, 'vault', {', '.join([':id'] * 7 + ['0'] * 10)})"
