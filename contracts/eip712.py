@@ -34,7 +34,12 @@ class Field:
     @property
     def bits(self) -> int:
         """The width of a `uintN` field."""
-        return int(self.kind.removeprefix("uint"))
+        return _bits(self.kind)
+
+
+@cache
+def _bits(kind: str) -> int:
+    return int(kind.removeprefix("uint"))
 
 
 class Struct:
