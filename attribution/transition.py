@@ -216,7 +216,6 @@ _CHECKS: tuple[_Check, ...] = (
 )
 
 
-
 @lru_cache(maxsize=4096)
 def _channel_id(config: ChannelConfig, chain_id: int) -> Bytes32:
     return config.channel_id(chain_id)
