@@ -45,7 +45,7 @@ library StateTree {
         return TaggedHash.STATE_LEAF.hash(key, bytes32(value));
     }
 
-    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`.
+    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`. Reverts if there is none.
     /// @param key The key of the leaf.
     /// @param value The value of the leaf; a tree holds no zero values.
     /// @param proof The encoded siblings.
@@ -54,31 +54,31 @@ library StateTree {
         return rootAbove(key, leaf(key, value), proof);
     }
 
-    /// @dev The root of the tree in which the path of `key` passes the siblings of `proof` and ends at a subtree.
+    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`, if there is such a tree.
+    /// @param key The key of the leaf.
+    /// @param value The value of the leaf; a tree holds no zero values.
+    /// @param proof The encoded siblings.
+    /// @return wellFormed Whether the value is not zero and the proof is encoded as specified.
+    /// @return root The root of the tree if it is.
+    function tryRootOf(bytes32 key, uint256 value, bytes calldata proof)
+        internal
+        pure
+        returns (bool wellFormed, bytes32 root)
+    {
+        if (value == 0) return (false, 0);
+        return _climb(key, leaf(key, value), proof);
+    }
+
+    /// @dev The root of the tree in which the path of `key` passes the siblings of `proof` and ends at a subtree. Reverts
+    /// if there is none.
     /// @param key The key.
     /// @param node The hash of the subtree; 0 if it is empty.
     /// @param proof The encoded siblings.
-    /// @return root The root of the tree.
-    function rootAbove(bytes32 key, bytes32 node, bytes calldata proof) internal pure returns (bytes32 root) {
-        if (proof.length < 34) revert IStateTreeErrors.MalformedProof(proof);
-        uint256 depth = uint16(bytes2(proof[:2]));
-        uint256 bitmap = uint256(bytes32(proof[2:34]));
-        if (depth >= 256 || bitmap >> depth != 0) revert IStateTreeErrors.MalformedProof(proof);
-
-        root = node;
-        uint256 offset = 34;
-        for (uint256 level = depth; level > 0;) {
-            --level;
-            bytes32 sibling;
-            if ((bitmap >> level) & 1 == 1) {
-                if (proof.length < offset + 32) revert IStateTreeErrors.MalformedProof(proof);
-                sibling = bytes32(proof[offset:offset + 32]);
-                if (sibling == 0) revert IStateTreeErrors.MalformedProof(proof);
-                offset += 32;
-            }
-            root = parent(key, level, root, sibling);
-        }
-        if (offset != proof.length) revert IStateTreeErrors.MalformedProof(proof);
+    /// @return The root of the tree.
+    function rootAbove(bytes32 key, bytes32 node, bytes calldata proof) internal pure returns (bytes32) {
+        (bool wellFormed, bytes32 root) = _climb(key, node, proof);
+        if (!wellFormed) revert IStateTreeErrors.MalformedProof(proof);
+        return root;
     }
 
     /// @dev The hash of the inner node above a node on the path of `key` and its sibling.
@@ -90,5 +90,47 @@ library StateTree {
     function parent(bytes32 key, uint256 level, bytes32 node, bytes32 sibling) internal pure returns (bytes32) {
         bool right = (uint256(key) >> (255 - level)) & 1 == 1;
         return right ? TaggedHash.STATE_INNER.hash(sibling, node) : TaggedHash.STATE_INNER.hash(node, sibling);
+    }
+
+    function _climb(bytes32 key, bytes32 node, bytes calldata proof)
+        private
+        pure
+        returns (bool wellFormed, bytes32 root)
+    {
+        if (proof.length < 34) return (false, 0);
+        uint256 depth = uint16(bytes2(proof[:2]));
+        uint256 bitmap = uint256(bytes32(proof[2:34]));
+        if (depth >= 256 || bitmap >> depth != 0) return (false, 0);
+
+        root = node;
+        uint8 tag = TaggedHash.STATE_INNER;
+        // In assembly, because every level of every claim pays for it.
+        assembly ("memory-safe") {
+            let cursor := add(proof.offset, 34)
+            let left := add(mload(0x40), 0x01)
+            let right := add(left, 0x20)
+            mstore8(sub(left, 0x01), tag)
+            wellFormed := 1
+            for { let level := depth } level {} {
+                level := sub(level, 1)
+                let sibling := 0
+                if and(shr(level, bitmap), 1) {
+                    sibling := calldataload(cursor) // beyond the end of the proof: refused below
+                    cursor := add(cursor, 0x20)
+                    if iszero(sibling) { wellFormed := 0 }
+                }
+                switch and(shr(sub(255, level), key), 1)
+                case 0 {
+                    mstore(left, root)
+                    mstore(right, sibling)
+                }
+                default {
+                    mstore(left, sibling)
+                    mstore(right, root)
+                }
+                root := keccak256(sub(left, 0x01), 0x41)
+            }
+            wellFormed := and(wellFormed, eq(cursor, add(proof.offset, proof.length)))
+        }
     }
 }
