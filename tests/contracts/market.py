@@ -47,11 +47,11 @@ class Market:
     def __init__(self, seed: int, world: World | None = None) -> None:
         self.draw = random.Random(seed)
         self.world = world or World()
-        self.start = self.world.machine.now
         self.prices: dict[Bytes32, History[PriceList]] = {}
         self.terms: dict[Bytes32, History[Terms]] = {}
         self.datanets = [self._datanet(number) for number in range(16)]
         self.adapters = [self._adapter(number) for number in range(4)]
+        self.start = self.world.machine.now
         self._price_windows(ZERO_BYTES32)
         self._price_windows(self.adapters[0])
         for number, links in enumerate((0, 1, 16)):
