@@ -111,7 +111,7 @@ class Court:
     ) -> UsageReceipt:
         config, fee = self.channel(payer), usage_fee(prices, *tokens)
         channel_id = config.channel_id(CHAIN_ID)
-        before = self.state.tree.get(charged_key(channel_id))
+        before = self.charged(self.state, channel_id)
         return UsageReceipt(
             node=self.ledger.node,
             seq=self.state.seq + 1,
@@ -152,6 +152,10 @@ class Court:
             evidence = replace(evidence, request=request, request_signature=payer.sign(digest))
         item = Item(replace(receipt, request_digest=digest), evidence)
         return replace(item, evidence=self.market.refreshed(item.receipt, evidence))
+
+    def charged(self, state: LedgerState, channel_id: Bytes32) -> int:
+        """What a state charges a channel."""
+        return state.tree.get(charged_key(channel_id))
 
     def channel(self, payer: PrivateKey) -> ChannelConfig:
         """The payer's channel to the vault."""

@@ -106,6 +106,17 @@ class Machine:
     def read(self, contract: Contract, function: str, *args: Any) -> Any:
         return self.send(_READER, contract, function, *args)
 
+    def transact(self, sender: Address, address: Address, data: bytes, wei: int = 0) -> int:
+        """Calls a function with encoded calldata and keeps its effects. Returns the gas. Raises Reverted.
+
+        The gas is that of a whole transaction: with its base cost and its calldata.
+        """
+        try:
+            self._evm.message_call(sender, address, data, value=wei, gas=_GAS)
+        except RuntimeError as error:
+            raise self._reverted(error) from error
+        return int(self._evm.result.gas_used)
+
     def call(self, address: Address, data: bytes) -> bytes:
         """Calls a function that changes nothing, with calldata that is encoded already. Raises Reverted."""
         try:
