@@ -99,7 +99,10 @@ class Court:
         tokens = (draw.choice([0, 1, 4000, 2**32 - 1]), draw.randrange(4000), draw.randrange(1, 2000))
         receipt = self._receipt(payer, adapter, prices, agreed, tokens)
         receipt = replace(receipt, started_at=started, finished_at=finished)
-        return self.signed(payer, receipt, prices, agreed, with_request=draw.random() < 0.6)
+        with_request = draw.random() < 0.6
+        if with_request:  # otherwise the voucher is the payer's consent to exactly this charge
+            receipt = replace(receipt, voucher_max=receipt.voucher_max + draw.choice([0, 1, receipt.fee]))
+        return self.signed(payer, receipt, prices, agreed, with_request=with_request)
 
     def _receipt(
         self,
@@ -129,7 +132,7 @@ class Court:
             tokens_out=tokens[2],
             fee=fee,
             cum_before=before,
-            voucher_max=before + fee + self.draw.choice([0, 1, fee]),
+            voucher_max=before + fee,
             started_at=0,
             finished_at=0,
             status=self.draw.choice([Status.FINISHED, Status.ABORTED]),

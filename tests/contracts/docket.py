@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_abi.abi import encode
-from web3.exceptions import Web3ValidationError
+from eth_abi.exceptions import ValueOutOfBounds
 
 from attribution import merkle
 from attribution.batch import ChainTip, Item, receipt_leaf
@@ -42,6 +42,7 @@ SIGNATURES = {
     "proveOverClaim": (HEADER, CONFIG, "bytes"),
 }
 _SELECTORS = {name: keccak(f"{name}({','.join(types)})".encode())[:4] for name, types in SIGNATURES.items()}
+_POST = keccak(f"post({HEADER})".encode())[:4]
 _NO_HEADER = BatchHeader(
     to_address("0x" + "0" * 40), 0, 0, 0, ZERO_BYTES32, ZERO_BYTES32, ZERO_BYTES32, 0, ZERO_BYTES32, 0
 )
@@ -121,10 +122,11 @@ class Docket:
     def post(self, header: BatchHeader) -> str:
         """Posts a header as its operator; returns the error."""
         try:
-            self.machine.send(self.world.operator.address, self.world.settlement, "post", header.abi_tuple())
+            data = _POST + encode([HEADER], [header.abi_tuple()])
+            self.machine.transact(self.world.operator.address, self.world.settlement.address, data)
         except Reverted as refusal:
             return refusal.reason
-        except Web3ValidationError:
+        except ValueOutOfBounds:
             return "a number does not fit"
         return ""
 

@@ -137,7 +137,8 @@ class Machine:
     def _reverted(self, error: RuntimeError) -> Reverted:
         output = re.search(r"output: 0x([0-9a-f]*)", str(error))
         data = bytes.fromhex(output[1]) if output else b""
-        return Reverted(self._errors.get(data[:4], str(error)), data)
+        unnamed = "Revert" if str(error).startswith("Revert") and not data else str(error)
+        return Reverted(self._errors.get(data[:4], unnamed), data)
 
 
 def _type(item: dict[str, Any]) -> str:

@@ -12,16 +12,18 @@ from tests.contracts.court import Court
 from tests.contracts.docket import Docket, Filing, filing_of
 from tests.contracts.forgeries import corrupted
 from tests.contracts.market import SPAN_S, Market
-from tests.contracts.world import OPEN
+from tests.contracts.world import OPEN, STAKE
 
 
 class Trial:
     """Contracts with one honest header posted, on which batches are tried. Each trial leaves no trace."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, funded: bool = False) -> None:
         self.court = Court(Market(seed, dearest=5 * OPEN))
         self.docket, self.draw = Docket(self.court), self.court.draw
         self.machine, self.world = self.docket.machine, self.court.world
+        if funded:
+            self.world.fund(self.world.vault, STAKE)
         self.machine.warp(SPAN_S)
         genesis = ChainTip.genesis(self.court.state)
         entries = honest(self.court, genesis.state, 4)

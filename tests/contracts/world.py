@@ -54,13 +54,17 @@ class World:
         self.challenges = machine.deploy("Challenges", sender, *arguments)
         assert self.challenges.address == challenges
         self.vault = self.register(self.owner, self.operator)
-        machine.send(self.payer.address, self.token, "approve", self.registry.address, STAKE)
-        machine.send(self.payer.address, self.registry, "stake", self.vault.address, STAKE)
+        self.stake(STAKE)
 
     def register(self, owner: PrivateKey, operator: PrivateKey) -> Contract:
         arguments = (self.token.address, 0, operator.address, "http://node")
         made = self.machine.send(owner.address, self.registry, "register", *arguments)
         return self.machine.at("NodeVault", to_address(made))
+
+    def stake(self, amount: int) -> None:
+        """Bonds stake of the vault, from the payer's OPEN."""
+        self.machine.send(self.payer.address, self.token, "approve", self.registry.address, amount)
+        self.machine.send(self.payer.address, self.registry, "stake", self.vault.address, amount)
 
     def fund(self, vault: Contract, amount: int) -> None:
         """Sends tokens to a vault without a channel, and sweeps it."""
