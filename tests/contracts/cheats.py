@@ -62,6 +62,14 @@ def unchecked(state: LedgerState, item: Item) -> LedgerState | None:
         return None
 
 
+def state_after(filing: Filing) -> LedgerState:
+    """The ledger's state after an honest filing."""
+    last = filing.entries[-1]
+    state = unchecked(last.before, last.item)
+    assert state is not None
+    return state
+
+
 def _filed(scene: Scene, entries: Sequence[Entry]) -> Filing:
     closed_at = max(entry.item.receipt.finished_at for entry in entries)
     return filing_of(scene.tip, entries, min(closed_at, scene.closed_at), scene.last.header)

@@ -135,6 +135,10 @@ class Docket:
         commitment = self.machine.read(self.world.settlement, "commitmentOf", header.node, header.epoch)
         return bool(commitment == keccak(header.struct_hash() + header.state_root))
 
+    def last_epoch(self, node: Address) -> int:
+        """The epoch of the newest header that is alive."""
+        return int(self.machine.read(self.world.settlement, "ledger", node)[0])
+
     # ---- demands -------------------------------------------------------------------------------------------------
 
     def bond(self, kind: int, header: BatchHeader) -> int:

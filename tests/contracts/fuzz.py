@@ -1,4 +1,4 @@
-"""The long runs: `python -m tests.contracts.fuzz KIND COUNT` fuzzes the contracts and writes contracts/test/fuzz/KIND.json.
+"""The long runs: `python -m tests.contracts.fuzz KIND COUNT` writes contracts/test/fuzz/KIND.json.
 
 KIND is `transitions` (the Judge contract against the Python transition), `cheats` (dishonest batches) or `junk` (junk
 against honest batches). A seed fixes everything, so a failure can be repeated.

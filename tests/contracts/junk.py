@@ -7,10 +7,9 @@ from typing import Any
 
 from attribution.split import TREASURY, Payee
 from attribution.state_tree import charged_key
-from attribution.transition import LedgerState
 from attribution.witness import witness_of
 from contracts.crypto import Bytes32, PrivateKey
-from tests.contracts.cheats import Scene, unchecked
+from tests.contracts.cheats import Scene, state_after
 from tests.contracts.court import PAYERS
 from tests.contracts.docket import DAY_S, KIND_LEAF, KIND_PAYEE, SIGNATURES, WALLET_WEI, Filing
 from tests.contracts.forgeries import corrupted
@@ -25,10 +24,7 @@ class Nuisance:
     def __init__(self, trial: Trial, filing: Filing) -> None:
         self.trial, self.docket, self.draw = trial, trial.docket, trial.draw
         self.filing, self.header = filing, filing.header
-        last = filing.entries[-1]
-        after = unchecked(last.before, last.item)
-        assert after is not None
-        self.state: LedgerState = after
+        self.state = state_after(filing)
         self.leaves, self.payees = set[int](), set[Payee]()
         self.refusals = Counter[str]()
 
@@ -81,7 +77,7 @@ class Nuisance:
     # ---- junk ----------------------------------------------------------------------------------------------------
 
     def answer_wrongly(self) -> None:
-        """Evidence with changed bits answers nothing; neither does a witness of another payee."""
+        """Evidence with changed bits answers nothing; neither does a witness of a channel."""
         arguments = self.trial.best_answer(self.filing, self.draw.randrange(len(self.filing.entries)))
         assert arguments is not None
         changed = corrupted(self.draw, arguments[-1])
@@ -90,7 +86,7 @@ class Nuisance:
         if refusal == "":  # a flipped bit may be one that nobody reads
             self.leaves.discard(arguments[2][0])
         self.refusals[refusal] += 1
-        witness = witness_of(self.state.tree, self.draw.getrandbits(255))
+        witness = witness_of(self.state.tree, self.draw.getrandbits(255) | 1 << 255)  # of a channel
         self.refused("showPayee", self.header.abi_tuple(), 2, bytes(32), witness)
 
     def take_back(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attribution.batch import ChainTip, verify
 from attribution.transition import LedgerState
-from tests.contracts.cheats import CHEATS, NEVER, Scene, honest, unchecked
+from tests.contracts.cheats import CHEATS, NEVER, Scene, honest, honest_batch, unchecked, wrong_state
 from tests.contracts.court import Court
 from tests.contracts.docket import Docket, Filing, filing_of
 from tests.contracts.forgeries import corrupted
@@ -32,6 +32,23 @@ class Trial:
         state = verify(genesis, self.first.header, [entry.item for entry in entries]).state
         self.scene = Scene(self.court, ChainTip.after(self.first.header, state), self.first)
         self.court.state = self.scene.tip.state
+
+    def post_honest(self, count: int) -> Filing:
+        """Posts an honest batch of so many receipts."""
+        while len((filing := honest_batch(self.scene)).entries) != count:
+            pass
+        assert self.docket.post(filing.header) == ""
+        return filing
+
+    def post_cheat(self) -> Filing:
+        """Posts a batch whose first leaf nobody can justify."""
+        while True:
+            filing = wrong_state(self.scene)
+            first = filing.entries[0]
+            honest_after = unchecked(first.before, first.item)
+            if honest_after is not None and honest_after.root != first.root_after:
+                assert self.docket.post(filing.header) == ""
+                return filing
 
     # ---- dishonest operators -------------------------------------------------------------------------------------
 
