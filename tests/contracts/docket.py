@@ -41,7 +41,7 @@ SIGNATURES = {
     "proveEquivocation": (HEADER, LEAF, RECEIPT, "bytes"),
     "proveOverClaim": (HEADER, CONFIG, "bytes"),
 }
-_SELECTORS = {name: keccak(f"{name}({','.join(types)})".encode())[:4] for name, types in SIGNATURES.items()}
+SELECTORS = {name: keccak(f"{name}({','.join(types)})".encode())[:4] for name, types in SIGNATURES.items()}
 _POST = keccak(f"post({HEADER})".encode())[:4]
 _NO_HEADER = BatchHeader(
     to_address("0x" + "0" * 40), 0, 0, 0, ZERO_BYTES32, ZERO_BYTES32, ZERO_BYTES32, 0, ZERO_BYTES32, 0
@@ -106,7 +106,7 @@ class Docket:
 
     def send(self, sender: Address, function: str, *values: Any, wei: int = 0) -> None:
         """Calls the challenges and keeps the effects. Raises Reverted."""
-        data = _SELECTORS[function] + encode(SIGNATURES[function], values)
+        data = SELECTORS[function] + encode(SIGNATURES[function], values)
         self.machine.transact(sender, self.world.challenges.address, data, wei)
 
     def refusal(self, sender: Address, function: str, *values: Any, wei: int = 0) -> str:

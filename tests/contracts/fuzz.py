@@ -27,29 +27,29 @@ KINDS: dict[str, tuple[Callable[[int], Counter[str]], int]] = {
 """Each kind: what one seed runs, and how many cases that is."""
 
 
-def run(kind: str, count: int) -> dict[str, object]:
-    """At least `count` cases. AssertionError for the first that ends as it must not; the seed is printed."""
-    one, cases = KINDS[kind]
-    seeds, outcomes, started = -(-count // cases), Counter[str](), time.monotonic()
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        print(f"{kind} seed {seed}, {(seed - FIRST_SEED) * cases} cases done", flush=True)
-        outcomes += one(seed)
-    return {
-        "kind": kind,
-        "cases": seeds * cases,
-        "failures": 0,
-        "seeds": [FIRST_SEED, FIRST_SEED + seeds - 1],
-        "seconds": round(time.monotonic() - started),
-        "outcomes": dict(sorted(outcomes.items())),
-    }
-
-
 def main(kind: str, count: int) -> None:
-    """Runs and writes the results with the commit that they are of."""
+    """At least `count` cases. AssertionError for the first that ends as it must not; the log names its seed.
+
+    The results are written after each seed, with the commit that they are of.
+    """
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    results = {"commit": commit} | run(kind, count)
+    one, cases = KINDS[kind]
+    outcomes, started = Counter[str](), time.monotonic()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{kind}.json").write_text(json.dumps(results, indent=1) + "\n")
+    for done in range(1, -(-count // cases) + 1):
+        seed = FIRST_SEED + done - 1
+        print(f"{kind}: seed {seed}", flush=True)
+        outcomes += one(seed)
+        results = {
+            "commit": commit,
+            "kind": kind,
+            "cases": done * cases,
+            "failures": 0,
+            "seeds": [FIRST_SEED, seed],
+            "seconds": round(time.monotonic() - started),
+            "outcomes": dict(sorted(outcomes.items())),
+        }
+        (RESULTS / f"{kind}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
