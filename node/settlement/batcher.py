@@ -17,6 +17,7 @@ from node.settlement.records import reading
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
+_RECORDS_PER_TURN = 64
 KEPT_FILES = 4
 KEPT_OUTLINES = 32
 """How many built files and outlines are cached. Batches never change, and building one takes seconds that any client
@@ -103,13 +104,17 @@ class Batcher:
             outline = self._outlines.put(epoch, await asyncio.to_thread(_outline, batch))
         index = seq - outline.header.from_seq
         (record,) = await self._database.read(reading(seq, 1))
-        path = merkle.path_of(outline.leaves, index)
+        path = await asyncio.to_thread(merkle.path_of, outline.leaves, index)
         before, after = outline.roots[index : index + 2]
         return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
         records = await self._database.read(reading(from_seq, count))
-        return [record.judged_by(self._registrations) for record in records]
+        items: list[Item] = []
+        for start in range(0, len(records), _RECORDS_PER_TURN):
+            items += [record.judged_by(self._registrations) for record in records[start : start + _RECORDS_PER_TURN]]
+            await asyncio.sleep(0)  # the event loop serves inference meanwhile
+        return items
 
     async def _built(self, prev_epoch: int, items: list[Item]) -> Batch:
         tip = self._book.tip_at(prev_epoch)
