@@ -14,6 +14,7 @@ from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
 from node.settlement.lru_cache import LruCache
 from node.settlement.records import reading
+from node.store import receipts
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
@@ -93,7 +94,9 @@ class Batcher:
         kept = self._files.get(epoch)
         if kept is None:
             batch, items = await self.rebuild(epoch)
-            kept = self._files.put(epoch, await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items).encode()))
+            signatures, operators = await self._signatures(batch.header), self._registrations.operators()
+            content = await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
+            kept = self._files.put(epoch, content)
         return kept
 
     async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
@@ -103,13 +106,18 @@ class Batcher:
             batch, _ = await self.rebuild(epoch)
             outline = self._outlines.put(epoch, await asyncio.to_thread(_outline, batch))
         index = seq - outline.header.from_seq
-        (record,) = await self._database.read(reading(seq, 1))
+        (record,) = await self._database.read(reading(self._book.ledger.node, seq, 1))
         path = await asyncio.to_thread(merkle.path_of, outline.leaves, index)
         before, after = outline.roots[index : index + 2]
         return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
 
+    async def _signatures(self, header: BatchHeader) -> list[bytes]:
+        """This node's signatures over the receipts of a batch."""
+        stored = await self._database.read(lambda session: receipts.numbered(session, header.from_seq, header.count))
+        return [one.signature for one in stored]
+
     async def _items(self, from_seq: int, count: int) -> list[Item]:
-        records = await self._database.read(reading(from_seq, count))
+        records = await self._database.read(reading(self._book.ledger.node, from_seq, count))
         items: list[Item] = []
         for start in range(0, len(records), _RECORDS_PER_TURN):
             items += [record.judged_by(self._registrations) for record in records[start : start + _RECORDS_PER_TURN]]
