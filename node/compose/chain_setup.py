@@ -1,9 +1,9 @@
 """The chain of a paid node: its endpoint, its contracts, and the operator's key."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.crypto import Address, PrivateKey, to_address
 from local_chain.deployment import Deployment
@@ -11,11 +11,12 @@ from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
+from node.compose.chain_watch import ChainWatch
 from node.config import Problem, Settings, SettingsError
 from node.home.deployment_file import deployment_path, read_deployment
 from node.home.dev_accounts import dev_account
 from node.home.keystore import Keystores
-from node.readiness import Progress
+from node.readiness import Probe, Progress
 
 SETTLEMENT_GAS = 300_000
 """About what posting, claiming one channel and sweeping cost together."""
@@ -39,35 +40,45 @@ class OperatorUnfunded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChainSetup:
-    """A chain's JSON-RPC URL, the contracts' addresses, and the operator's key."""
+    """A chain's JSON-RPC URL, the contracts' addresses, the operator's key, and further checks for /readyz."""
 
     rpc_url: str
     deployment: Deployment
     operator: PrivateKey
+    probes: Mapping[str, Probe] = field(default_factory=dict, compare=False)
 
 
 @asynccontextmanager
 async def dev_chain(settings: Settings, progress: Progress) -> AsyncIterator["asyncio.Task[ChainSetup]"]:
     """A local chain, as a task that is done when the chain answers, so that the model can load meanwhile.
 
-    The chain is stopped when the block ends.
+    It is restarted when its process ends, and stopped when the block ends.
     """
-    home = settings.home / "chain"
-    starting = asyncio.create_task(
-        asyncio.to_thread(start_chain, home, settings.chain_engine, settings.chain_port, progress)
-    )
+    starting = asyncio.create_task(_watched_chain(settings, progress))
     try:
         yield asyncio.create_task(_started(starting))
     finally:
         with suppress(LocalChainError):  # the task that waited for the chain raised it
-            await asyncio.to_thread((await starting).stop)
+            watch, watching, _ = await starting
+            watch.stop_soon()
+            await watching
+            await watch.close()
 
 
-async def _started(starting: "asyncio.Task[RunningChain]") -> ChainSetup:
-    chain = await asyncio.shield(starting)
+async def _watched_chain(
+    settings: Settings, progress: Progress
+) -> tuple[ChainWatch, "asyncio.Task[None]", RunningChain]:
+    home, engine = settings.home / "chain", settings.chain_engine
+    chain = await asyncio.to_thread(start_chain, home, engine, settings.chain_port, progress)
+    watch = ChainWatch(chain, lambda port: start_chain(home, engine, port))
+    return watch, asyncio.create_task(watch.run(), name="chain-watch"), chain
+
+
+async def _started(starting: "asyncio.Task[tuple[ChainWatch, asyncio.Task[None], RunningChain]]") -> ChainSetup:
+    watch, _, chain = await asyncio.shield(starting)
     operator = dev_account("operator")
     assert operator is not None, "it is one of the named accounts"
-    return ChainSetup(chain.rpc_url, chain.deployment, operator)
+    return ChainSetup(chain.rpc_url, chain.deployment, operator, {"chain_process": watch.check})
 
 
 async def configured_chain(settings: Settings) -> ChainSetup:

@@ -110,7 +110,8 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         loop = SettlementLoop(settlement, payments, settings.settle_every_s)
         await stack.enter_async_context(loop.running())
         paid = Paid(payments, settlement.registrations, settlement, chain.rpc_url, chain.deployment)
-        probes = {"chain": loop.check, "gas": GasProbe(client, chain.operator.address).check}
+        gas = GasProbe(client, chain.operator.address)
+        probes = {"chain": loop.check, "gas": gas.check, **chain.probes}
         world = World(settings, service, checkout, database, chain.operator.address, paid, parts.labels, probes)
         world.metrics.observe_money(lambda: loop.status)
         yield world
