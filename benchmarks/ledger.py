@@ -44,7 +44,10 @@ def figures(receipts: int, leaves: int, updates: int) -> dict[str, object]:
     items = [client.request() for _ in range(receipts)]
     tip = ChainTip.genesis(LedgerState.genesis(client.ledger))
     build_s, batch = _timed(lambda: build(tip, items))
-    encode_s, raw = _timed(lambda: ReceiptsFile.of(batch, items).encode())
+    operator = PrivateKey(keccak(b"operator key"))
+    signatures = [operator.sign(item.receipt.digest(client.ledger.domain)) for item in items]
+    operators = [Registered(operator.address, 0)]
+    encode_s, raw = _timed(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
     decode_s, _ = _timed(lambda: ReceiptsFile.decode(raw))
     update_s = _updates(client.ledger, items, leaves, updates)
     return {

@@ -113,7 +113,8 @@ class Batcher:
 
     async def _signatures(self, header: BatchHeader) -> list[bytes]:
         """This node's signatures over the receipts of a batch."""
-        stored = await self._database.read(lambda session: receipts.numbered(session, header.from_seq, header.count))
+        node, from_seq, count = header.node, header.from_seq, header.count
+        stored = await self._database.read(lambda session: receipts.numbered(session, node, from_seq, count))
         return [one.signature for one in stored]
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
