@@ -14,6 +14,7 @@ from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
 from node.settlement.lru_cache import LruCache
 from node.settlement.records import reading
+from node.store import receipts
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
@@ -100,7 +101,9 @@ class Batcher:
         kept = self._files.get(epoch)
         if kept is None:
             batch, items = await self.rebuild(epoch)
-            kept = self._files.put(epoch, await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items).encode()))
+            signatures, operators = await self._signatures(batch.header), self._registrations.operators()
+            content = await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
+            kept = self._files.put(epoch, content)
         return kept
 
     async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
@@ -114,6 +117,12 @@ class Batcher:
         path = merkle.path_of(outline.leaves, index)
         before, after = outline.roots[index : index + 2]
         return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
+
+    async def _signatures(self, header: BatchHeader) -> list[bytes]:
+        """This node's signatures over the receipts of a batch."""
+        node, from_seq, count = header.node, header.from_seq, header.count
+        stored = await self._database.read(lambda session: receipts.numbered(session, node, from_seq, count))
+        return [one.signature for one in stored]
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
         records = await self._database.read(reading(self._book.ledger.node, from_seq, count))

@@ -128,5 +128,5 @@ class Book:
         chained = header.prev_header_hash == tip.header_hash and header.prev_state_root == tip.state.root
         if not chained or header.state_root != self._latest.root or header.struct_hash() != stored.header_hash:
             raise LedgerBroken(f"epoch {header.epoch}", "its header does not follow from its receipts")
-        self._tips.append(ChainTip(header.epoch, stored.header_hash, self._latest))
+        self._tips.append(ChainTip.after(header, self._latest))
         self._unbatched.clear()
