@@ -70,7 +70,7 @@ class Payments:
         clock: ClockTolerance | None = None,
     ) -> None:
         self.receiver, self.sales = receiver, sales or Sales()
-        self._clock = clock or ClockTolerance()
+        self._clock = clock or ClockTolerance.of_chain(receiver.chain_id)
         self.channels = Channels(database, receiver, escrow, limit)
         self._database, self._registrations = database, registrations
         self._lookups = Lookups()
