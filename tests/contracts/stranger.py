@@ -1,6 +1,6 @@
 """A verifier of public files that was written from docs/protocol.md alone: it imports nothing of this project.
 
-It needs the standard library, a Keccak-256 (safe-pysha3) and secp256k1 (coincurve). It judges by the windows in the files.
+It needs the standard library, a Keccak-256 (safe-pysha3) and secp256k1 (coincurve). It trusts the files' windows.
 """
 
 import json
