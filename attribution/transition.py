@@ -147,7 +147,7 @@ def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence
 
 def _check_price(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     registered = evidence.price_list
-    _require("T3", _struct_hash(registered.value) == receipt.price_hash, "another price list than the receipt's")
+    _require("T3", registered.value.remembered_hash() == receipt.price_hash, "another price list than the receipt's")
     ours = registered.value.node == receipt.node and registered.value.adapter_key in (receipt.adapter_key, ZERO_BYTES32)
     _require("T3", ours, "the price list is for another node or adapter")
     _require("T3", registered.holds(receipt.started_at), f"the price list did not hold at {receipt.started_at}")
@@ -162,7 +162,7 @@ def _check_terms(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) 
         unbound = evidence.terms_from is None or receipt.started_at < evidence.terms_from
         _require("T3", unbound, "the adapter has terms but the receipt names none")
         return
-    _require("T3", _struct_hash(registered.value) == receipt.terms_hash, "other terms than the receipt's")
+    _require("T3", registered.value.remembered_hash() == receipt.terms_hash, "other terms than the receipt's")
     _require("T3", registered.value.adapter_key == receipt.adapter_key, "the terms are for another adapter")
     _require("T3", registered.holds(receipt.started_at), f"the terms did not hold at {receipt.started_at}")
 
@@ -214,12 +214,6 @@ _CHECKS: tuple[_Check, ...] = (
     _check_times,
     _check_consent,
 )
-
-
-@lru_cache(maxsize=4096)
-def _struct_hash(value: PriceList | Terms) -> Bytes32:
-    """Cached, because many receipts share a price list and terms."""
-    return value.struct_hash()
 
 
 @lru_cache(maxsize=4096)

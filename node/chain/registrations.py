@@ -96,7 +96,7 @@ class ChainRegistrations:
         return next((rotation.operator for rotation in rotations if rotation.valid_from <= at), None)
 
     def operators(self) -> Sequence[Registered[Address]]:
-        """All operator keys of the node with the windows in which their signatures count. The first starts at 0."""
+        """The node's operator keys with the windows in which their signatures count; the first starts at 0."""
         windows = _windows([rotation.valid_from for rotation in self._view.operators])
         return [Registered(one.operator, *window) for one, window in zip(self._view.operators, windows, strict=True)]
 

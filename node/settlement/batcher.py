@@ -105,18 +105,19 @@ class Batcher:
             batch, _ = await self.rebuild(epoch)
             outline = self._outlines.put(epoch, await asyncio.to_thread(_outline, batch))
         index = seq - outline.header.from_seq
-        (record,) = await self._database.read(reading(seq, 1))
+        (record,) = await self._database.read(reading(self._book.ledger.node, seq, 1))
         path = merkle.path_of(outline.leaves, index)
         before, after = outline.roots[index : index + 2]
         return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
 
     async def _signatures(self, header: BatchHeader) -> list[bytes]:
         """This node's signatures over the receipts of a batch."""
-        stored = await self._database.read(lambda session: receipts.numbered(session, header.from_seq, header.count))
+        node, from_seq, count = header.node, header.from_seq, header.count
+        stored = await self._database.read(lambda session: receipts.numbered(session, node, from_seq, count))
         return [one.signature for one in stored]
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
-        records = await self._database.read(reading(from_seq, count))
+        records = await self._database.read(reading(self._book.ledger.node, from_seq, count))
         return [record.judged_by(self._registrations) for record in records]
 
     async def _built(self, prev_epoch: int, items: list[Item]) -> Batch:

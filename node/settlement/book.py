@@ -93,7 +93,7 @@ class Book:
 
     async def _refresh(self) -> None:
         """Reads the receipts that are new since the last call, in chunks, so that the event loop is not blocked."""
-        while records := await self._database.read(reading(self._latest.seq + 1, CHUNK)):
+        while records := await self._database.read(reading(self.ledger.node, self._latest.seq + 1, CHUNK)):
             for record in records:
                 self._count(record)
 

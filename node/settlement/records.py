@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from attribution.batch import Item
 from attribution.transition import Evidence, Registered
-from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32
 from contracts.eip712 import Struct
 from contracts.structs import PriceList, Terms
 from contracts.x402 import ChannelConfig
@@ -55,9 +55,9 @@ class RecordReader:
     _structs: dict[Bytes32, Struct] = field(default_factory=dict)
     _configs: dict[Bytes32, ChannelConfig] = field(default_factory=dict)
 
-    def numbered(self, from_seq: int, limit: int) -> list[Record]:
-        """At most `limit` receipts from number `from_seq` on. Raises LedgerBroken if one is missing."""
-        found = receipts.numbered(self.session, from_seq, limit)
+    def numbered(self, node: Address, from_seq: int, limit: int) -> list[Record]:
+        """At most `limit` receipts of a vault from number `from_seq` on. Raises LedgerBroken if one is missing."""
+        found = receipts.numbered(self.session, node, from_seq, limit)
         for expected, stored in enumerate(found, start=from_seq):
             if stored.receipt.seq != expected:
                 raise LedgerBroken(f"receipt {expected}", "it is missing")
@@ -88,9 +88,9 @@ class RecordReader:
         return self._configs[channel_id]
 
 
-def reading(from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
-    """A query for `Database.read`: at most `limit` records from number `from_seq` on."""
-    return lambda session: RecordReader(session).numbered(from_seq, limit)
+def reading(node: Address, from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
+    """A query for `Database.read`: at most `limit` records of a vault from number `from_seq` on."""
+    return lambda session: RecordReader(session).numbered(node, from_seq, limit)
 
 
 def _window(value: _S, registered: Registered[_S] | None) -> Registered[_S]:

@@ -11,10 +11,12 @@ from node.metering.metering import Metering
 from node.metering.receipts import EvidencedReceipt, Receipts
 from node.payments.admission import Admission
 from node.payments.authentication import VerifiedRequest
+from node.payments.clock import DEV_CHAIN_TOLERANCE_S, ClockTolerance
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.payments.registrations import MemoryEscrow, MemoryRegistrations
 from node.payments.relay_limit import RelayLimit
+from node.sales import Sales
 from node.store.channels import Channel
 from node.store.database import Database
 from serving.types import End, Outcome, Usage
@@ -64,6 +66,7 @@ class Shop:
     payments: Payments
     metering: Metering
     receipts: Receipts
+    sales: Sales
 
     async def channel(self, payer: Payer) -> Channel:
         return await self.payments.channels.get(payer.channel_id)
@@ -104,12 +107,14 @@ class Shop:
 
 def shop_over(database: Database, escrow: MemoryEscrow | None = None) -> Shop:
     escrow = escrow or MemoryEscrow(RECEIVER.chain_id)
-    registrations = MemoryRegistrations()
+    registrations = MemoryRegistrations(now=NOW)
     registrations.register_price(PRICES)
     registrations.register_terms(TERMS)
-    payments = Payments(database, RECEIVER, registrations, escrow, RelayLimit(per_payer=3, in_all=5))
-    metering = Metering(database, RECEIVER, registrations, OPERATOR)
-    return Shop(database, escrow, registrations, payments, metering, Receipts(database))
+    sales, clock = Sales(), ClockTolerance(DEV_CHAIN_TOLERANCE_S)
+    limit = RelayLimit(per_payer=3, in_all=5)
+    payments = Payments(database, RECEIVER, registrations, escrow, limit, sales=sales, clock=clock)
+    metering = Metering(database, RECEIVER, registrations, OPERATOR, sales=sales, clock=clock)
+    return Shop(database, escrow, registrations, payments, metering, Receipts(database), sales)
 
 
 @asynccontextmanager
