@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from contracts.crypto import Bytes32
 from node.chain.errors import ChainError
 from node.payments.errors import PaymentError
 from node.payments.payments import Payments
@@ -19,6 +20,8 @@ from node.store.errors import StoreError
 TICK_S = 1.0
 STATUS_S = 5.0
 STALE_S = 30.0
+LEAVING_S = 30.0
+"""How often a cycle is tried for the same payers who withdraw."""
 _PASSING = (ChainError, SettlementError, StoreError, PaymentError)
 """Errors that may be gone at the next turn. Any other error ends the task, and /readyz reports it."""
 
@@ -34,6 +37,8 @@ class SettlementLoop:
     def __init__(self, settlement: Settlement, payments: Payments, settle_every_s: float) -> None:
         self._settlement, self._payments, self._settle_every_s = settlement, payments, settle_every_s
         self._succeeded_at = self._settled_at = time.monotonic()
+        self._leaving: frozenset[Bytes32] = frozenset()
+        self._left_at = float("-inf")
         self._failure: str | None = None
         self._status_at = float("-inf")
         self.status: SettleStatus | None = None
@@ -71,14 +76,20 @@ class SettlementLoop:
             await asyncio.sleep(TICK_S)
 
     async def turn(self) -> None:
-        """Reads the chain once, and runs a settlement cycle if it is due or a payer begins to withdraw."""
-        leaving = await self._settlement.tick()
+        """Reads the chain once, and runs a settlement cycle if it is due or a payer withdraws."""
+        for channel_id in await self._settlement.tick():
+            await self._payments.channels.refresh(channel_id)
         if time.monotonic() - self._status_at >= STATUS_S:
             self.status, self._status_at = await self._settlement.status(), time.monotonic()
-        for channel_id in leaving:
-            if await self._payments.channels.find(channel_id) is not None:
-                await self._payments.channels.refresh(channel_id)
-        if leaving or time.monotonic() - self._settled_at >= self._settle_every_s:
+        if await self._must_claim() or time.monotonic() - self._settled_at >= self._settle_every_s:
             self._settled_at = time.monotonic()
             report = await self._settlement.cycle.run(int(time.time()))
             _log.info("settlement_considered", waits=report.waits, posted=len(report.posted), swept=report.swept)
+
+    async def _must_claim(self) -> bool:
+        """Whether a payer withdraws what is not claimed yet. The same payers count again only after LEAVING_S."""
+        leaving = await self._settlement.leaving()
+        again = leaving != self._leaving or time.monotonic() - self._left_at >= LEAVING_S
+        if leaving and again:
+            self._leaving, self._left_at = leaving, time.monotonic()
+        return bool(leaving) and again
