@@ -95,8 +95,8 @@ class MemoryChain:
         """The native coin of an account, in wei."""
         return self.coins
 
-    async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        """The return data of a call at the newest block. Raises CallReverted."""
+    async def call(self, call: Call, sender: Address | None = None, at: int | None = None) -> bytes:
+        """No data: the contracts of this chain only emit events."""
         return b""
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:

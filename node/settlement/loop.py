@@ -31,6 +31,8 @@ LONGEST_PAUSE_S = 60.0
 """A task that failed is repeated after 1, 2, 4 … seconds, at most 60."""
 _EXPECTED = (ChainError, SettlementError, StoreError, PaymentError)
 """Errors that need no traceback."""
+LEAVING_S = 30.0
+"""How often a cycle is tried for the same payers who withdraw."""
 
 _log = structlog.get_logger("node.loop")
 
@@ -54,8 +56,9 @@ class SettlementLoop:
         self._clock = clock
         self._followed_at = self._settled_at = self._failing_since = clock()
         self._failures: dict[str, str] = {}
+        self._leaving: frozenset[Bytes32] = frozenset()
+        self._left_at = float("-inf")
         self._status_at = float("-inf")
-        self._leaving: set[Bytes32] = set()
         self._wake = asyncio.Event()
         self.status: SettleStatus | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -87,16 +90,22 @@ class SettlementLoop:
 
     async def turn(self) -> None:
         """Reads the chain once, examines what that means for selling, and asks for a cycle if a payer withdraws."""
-        self._leaving |= await self._settlement.tick()
+        for channel_id in await self._settlement.tick():
+            await self._payments.channels.refresh(channel_id)
         self._examination.clock()
-        for channel_id in tuple(self._leaving):
-            if await self._payments.channels.find(channel_id) is not None:
-                await self._payments.channels.refresh(channel_id)
-                self._wake.set()
-            self._leaving.discard(channel_id)  # only now: a failed refresh is repeated
+        if await self._must_claim():
+            self._wake.set()
         if self._clock() - self._status_at >= STATUS_S:
             await self._examination.all()
             self.status, self._status_at = await self._settlement.status(), self._clock()
+
+    async def _must_claim(self) -> bool:
+        """Whether a payer withdraws what is not claimed yet. The same payers count again only after LEAVING_S."""
+        leaving = await self._settlement.leaving()
+        again = leaving != self._leaving or self._clock() - self._left_at >= LEAVING_S
+        if leaving and again:
+            self._leaving, self._left_at = leaving, self._clock()
+        return bool(leaving) and again
 
     async def settle(self) -> CycleReport:
         """Runs one cycle. A shortfall that is left ends selling until it is covered."""

@@ -76,7 +76,6 @@ class Settlement:
         self.key_use = KeyUse(database, parts.settlement.contract.client, parts.outbox.sender)
         self._treasury: Address | None = None
         self._progress: tuple[int, ChainProgress] | None = None
-        self._seen_withdrawals: frozenset[Bytes32] = frozenset()
 
     @classmethod
     async def open(
@@ -122,15 +121,18 @@ class Settlement:
     async def tick(self) -> frozenset[Bytes32]:
         """Reads new events and advances the outbox; call it about every second.
 
-        Returns the channels whose payers have begun to withdraw since the last call. The caller must read their
-        balances again and should run a cycle.
+        Returns the channels of this node whose stored balances are out of date, until they were read again: a
+        withdrawal or refund happened after the block they were read at, or that block left the chain.
         """
         if await self.follower.poll():
             self.registrations.refresh()
         await self.outbox.advance()
-        withdrawing = frozenset(self.progress.withdrawing)
-        fresh, self._seen_withdrawals = withdrawing - self._seen_withdrawals, withdrawing
-        return fresh
+        read_at, happened_at = await self._database.read(channels.escrow_blocks), self.progress.withdrawals
+        return frozenset(known for known, at in read_at.items() if at == 0 or happened_at.get(known, 0) > at)
+
+    async def leaving(self) -> frozenset[Bytes32]:
+        """The channels whose payers withdraw and that still owe something: a cycle must claim it in time."""
+        return await self._database.read(channels.leaving)
 
     async def close(self) -> None:
         """Cancels what runs. Pending transactions stay in the outbox. Call this before the database closes."""

@@ -70,6 +70,7 @@ class Outgoing:
 
 
 _COLUMNS = tuple(name for name in Outgoing.__slots__ if name != "attempts")
+_NOT_MINED = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
 
 
 def intend(session: Session, *, intent: str, sender: Address, to: Address, call_data: bytes, now: int) -> Outgoing:
@@ -79,8 +80,7 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
         values = {"intent": intent, "sender": sender, "to": to, "call_data": call_data, "state": State.INTENDED}
         session.execute(insert(_T).values(**values, created_at=now, changed_at=now))
     elif found.state is State.FAILED:
-        cleared = dict.fromkeys(("nonce", "gas", "failure", "mined_hash", "block_number", "block_hash"))
-        restart(session, found.transaction_id, now, to=to, call_data=call_data, **cleared)
+        restart(session, found.transaction_id, now, to=to, call_data=call_data)
     made = find(session, intent)
     assert made is not None
     return made
@@ -94,17 +94,25 @@ def cancel(session: Session, intent: str, now: int) -> bool:
 
 
 def restart(session: Session, transaction_id: int, now: int, **values: object) -> Outgoing:
-    """Resets a transaction to its intent. Its nonce is lost, so its attempts can never be mined and are deleted."""
+    """Resets a transaction to its intent: it gets a new nonce, and its old attempts are deleted."""
     session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))
-    return change(session, transaction_id, State.INTENDED, now, **values)
+    cleared = {"nonce": None, "gas": None, **_NOT_MINED}
+    return change(session, transaction_id, State.INTENDED, now, **(cleared | values))
 
 
 def reopen(session: Session, sender: Address, mined: int, now: int) -> None:
     """Marks transactions as broadcast again whose nonces, according to the chain now, are not mined."""
     settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
     forgotten = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
-    values = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
-    session.execute(update(_T).where(forgotten).values(state=State.BROADCAST, changed_at=now, **values))
+    session.execute(update(_T).where(forgotten).values(state=State.BROADCAST, changed_at=now, **_NOT_MINED))
+
+
+def reopen_above(session: Session, block_number: int) -> None:
+    """Marks transactions as broadcast again whose blocks, above `block_number`, left the chain."""
+    mined = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
+    session.execute(
+        update(_T).where(mined & (_T.c.block_number > block_number)).values(state=State.BROADCAST, **_NOT_MINED)
+    )
 
 
 def find(session: Session, intent: str) -> Outgoing | None:
