@@ -108,17 +108,13 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         receiver = await _receiver(client, addresses, settings)
         sales = Sales(lambda: database.unsafe)
         clock = ClockTolerance.of_chain(client.chain_id, settings.clock_tolerance_s)
-        payments = Payments(
-            database, receiver, settlement.registrations, settlement.escrow, sales=sales, clock=clock
-        )
+        payments = Payments(database, receiver, settlement.registrations, settlement.escrow, sales=sales, clock=clock)
         stack.push_async_callback(payments.close)
         await payments.recover()
         await payments.channels.refresh_all()
         signer, registrations = chain.operator, settlement.registrations
         metering = Metering(database, receiver, registrations, signer, sales=sales, clock=clock)
-        checkout = PaidCheckout(
-            payments, metering, registrations, parts.labels, context_tokens=service.context_tokens
-        )
+        checkout = PaidCheckout(payments, metering, registrations, parts.labels, context_tokens=service.context_tokens)
         gas = GasProbe(client, signer.address).check
         examination = Examination(settlement, sales, clock=clock, gas=gas)
         await examination.all()
