@@ -9,7 +9,8 @@ from contracts.crypto import Address, PrivateKey, to_address
 from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
-from node.chain.contracts import Contract
+from node.chain.abi import abi_of
+from node.chain.contracts import Contract, read_many
 from node.chain.rpc import RpcClient
 from node.compose.chain_watch import ChainWatch
 from node.config import Problem, Settings, SettingsError
@@ -20,6 +21,9 @@ from node.readiness import Probe, Progress
 
 SETTLEMENT_GAS = 300_000
 """About what posting, claiming one channel and sweeping cost together."""
+
+VAULTS_SEARCHED = 16
+"""How many indices are searched for vaults of the operator's key; `vault` names one with any index."""
 
 
 class NodeNotRegistered(Exception):
@@ -162,6 +166,12 @@ async def _only_vault(registry: Contract, owner: Address, deployment: Deployment
 
 
 async def _vaults_of(registry: Contract, owner: Address, token: Address) -> list[Address]:
-    """The registered vaults of an owner for a token."""
-    vault = to_address((await registry.read("vaultOf", owner, token))[0])
-    return [vault] if (await registry.read("isNode", vault))[0] else []
+    """The registered vaults of an owner for a token, among the first VAULTS_SEARCHED indices."""
+    indexed = len(abi_of(registry.name).functions["vaultOf"].inputs) == 3
+    keys: list[tuple[object, ...]] = [(owner, token, index) for index in range(VAULTS_SEARCHED)]
+    found = await read_many(
+        registry.client, [(registry, "vaultOf", key) for key in (keys if indexed else [(owner, token)])]
+    )
+    vaults = [to_address(vault) for (vault,) in found]
+    known = await read_many(registry.client, [(registry, "isNode", (vault,)) for vault in vaults])
+    return [vault for vault, (is_node,) in zip(vaults, known, strict=True) if is_node]

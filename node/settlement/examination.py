@@ -14,7 +14,7 @@ from node.settlement.standing import obstacles
 
 FATAL = (LedgerBroken, LedgerConflict, VaultShared)
 """The database is not the ledger that the chain has. Selling on would sign receipts that can never be posted."""
-_CAUSES = ("clock", "operator", "stake", "prices", "key", "gas", "registrations")
+_CAUSES = ("operator", "closed", "stake", "prices", "key", "gas", "registrations")
 
 _log = structlog.get_logger("node.sales")
 
@@ -53,7 +53,7 @@ class Examination:
             found["registrations"] = str(changed)
         if self._gas is not None and not (check := await self._gas()).ok:
             found["gas"] = check.reason + "."
-        self._set(found, tuple(cause for cause in _CAUSES if cause != "clock"))
+        self._set(found, _CAUSES)
         self.clock()
 
     def shortfall(self, amount: int) -> None:

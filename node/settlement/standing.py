@@ -12,7 +12,8 @@ from node.chain.contracts import Contract, read_many
 class Standing:
     """What the contracts have for a node now. Amounts in base units of the vault's token.
 
-    stake_ratio_ppm: the part of all unclaimed money that must be bonded.
+    stake_ratio_ppm: the part of all unclaimed money that must be bonded. died_at: when a header of the vault died or
+    the owner closed it, in unix seconds; 0 while it lives.
     """
 
     owner: Address
@@ -20,6 +21,7 @@ class Standing:
     bonded: int
     claimed: int
     stake_ratio_ppm: int
+    died_at: int = 0
 
     def stake_needed(self, cum_total: int) -> int:
         """The stake without which a header with this total is refused."""
@@ -36,6 +38,11 @@ def obstacles(standing: Standing, signer: Address, cum_total: int, *, has_prices
         found["operator"] = (
             f"the operator key of this vault is {standing.operator} now, and this node signs with {signer}: start it "
             "with the new key (`operator_account`)."
+        )
+    if standing.died_at:
+        found["closed"] = (
+            "this vault was closed, or one of its batches died: it posts what was sold before and sells no more. "
+            "Register another vault, and serve it with `vault` and a database of its own."
         )
     if (needed := standing.stake_needed(cum_total)) > standing.bonded:
         found["stake"] = (
@@ -55,7 +62,10 @@ async def read_standing(node: Address, registry: Contract, settlement: Contract)
         (registry, "stakeOf", (node,)),
         (settlement, "claimedTotal", (node,)),
     ]
-    if "stakeRatioPpm" in abi_of("Settlement").functions:
-        calls.append((settlement, "stakeRatioPpm", ()))
-    (owner,), (operator,), (bonded, *_), (claimed,), *ratio = await read_many(settlement.client, calls)
-    return Standing(to_address(owner), to_address(operator), bonded, claimed, ratio[0][0] if ratio else 0)
+    offered = abi_of("Settlement").functions
+    calls += [(settlement, "stakeRatioPpm", ())] if "stakeRatioPpm" in offered else []
+    calls += [(settlement, "diedAt", (node,))] if "diedAt" in offered else []
+    found = await read_many(settlement.client, calls)
+    (owner,), (operator,), (bonded, *_), (claimed,), *newer = found
+    ratio, died_at = [value for (value,) in newer] or (0, 0)
+    return Standing(to_address(owner), to_address(operator), bonded, claimed, ratio, died_at)

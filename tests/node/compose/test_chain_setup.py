@@ -23,7 +23,9 @@ from node.cli.failures import exit_code_of
 from node.compose.chain_setup import (
     ChainSetup,
     NodeNotRegistered,
+    OperatorReplaced,
     OperatorUnfunded,
+    VaultUnusable,
     configured_chain,
     dev_chain,
     registered_node,
@@ -78,6 +80,35 @@ async def test_an_operator_without_a_node_is_told_to_register(chain: PyevmBacken
         await registered_node(ChainSetup(chain.rpc_url, deployment, STRANGER))
 
     assert exit_code_of(refused.value) == 3
+
+
+async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operator(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    seeded = seed(chain.rpc_url, deployment, base_digest=BASE, adapters=(), datanets=())
+    owner = Transactor(connect(chain.rpc_url), OPERATOR)
+    registry = owner.web3.eth.contract(deployment.node_registry, abi=_abi("NodeRegistry"))
+    old, new = (ChainSetup(chain.rpc_url, deployment, key) for key in (OPERATOR, STRANGER))
+    with pytest.raises(
+        OperatorReplaced, match=f"is {OPERATOR.address}, but this node has the key of {STRANGER.address}"
+    ):
+        await registered_node(new, seeded.node)
+
+    owner.call(registry, "rotateOperator", seeded.node, STRANGER.address)
+    owner.pay(STRANGER.address, 1)  # a block later the new key is in force
+    try:
+        assert await registered_node(new, seeded.node) == seeded.node
+        with pytest.raises(OperatorReplaced, match=STRANGER.address) as refused:
+            await registered_node(old)
+        assert exit_code_of(refused.value) == 3
+    finally:
+        owner.call(registry, "rotateOperator", seeded.node, OPERATOR.address)
+        owner.pay(STRANGER.address, 1)
+
+
+async def test_a_vault_that_is_no_node_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
+    with pytest.raises(VaultUnusable, match="not registered on chain 31337"):
+        await registered_node(ChainSetup(chain.rpc_url, deployment, OPERATOR), STRANGER.address)
 
 
 async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBackend, deployment: Deployment) -> None:
