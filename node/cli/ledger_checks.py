@@ -18,10 +18,11 @@ from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, Failure, UsageFailure, VerificationFailure
 from node.cli.receipt_checks import ReceiptCheck, Sources, examine
-from node.cli.receipt_documents import Card, Given, Proof, read_documents
+from node.cli.receipt_documents import Given, Proof, read_documents
 from node.cli.remote import ask, public_url
 from node.client.receipt import SignedReceipt
 from node.watch.registries import Registries
+from node.watch.source import Card
 
 
 @dataclass(frozen=True, slots=True)
