@@ -1,7 +1,9 @@
 """The errors of `node.chain`.
 
 ChainError
-├── ChainUnavailable, WrongChain, ContractMissing, UnexpectedAnswer
+├── ChainUnavailable
+│   └── ChainInconsistent
+├── WrongChain, ContractMissing, UnexpectedAnswer
 ├── CallRefused, CallReverted, GasTooDear
 └── TransactionRefused
     └── NonceTooLow, Underpriced, InsufficientFunds
@@ -24,6 +26,14 @@ class ChainUnavailable(ChainError):
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
         self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
         super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
+
+
+class ChainInconsistent(ChainUnavailable):
+    """The endpoint's answers do not fit together: it lags behind another one, or is wrong. A retry may succeed."""
+
+    def __init__(self, reason: str, retry_after_s: float = 2) -> None:
+        Exception.__init__(self, f"The chain's endpoint contradicts itself: {reason}. Check --chain-rpc.")
+        self.endpoint, self.reason, self.retry_after_s = "", reason, retry_after_s
 
 
 class WrongChain(ChainError):

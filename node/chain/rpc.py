@@ -128,7 +128,24 @@ class RpcClient:
             "fromBlock": hex(from_block),
             "toBlock": hex(to_block),
         }
-        found = await self._get(lambda rows: [_log(row) for row in rows], "eth_getLogs", wanted)
+        return await self._logs(wanted)
+
+    async def logs_of_block(
+        self, block_hash: Bytes32, addresses: Sequence[Address], topics: Sequence[Bytes32]
+    ) -> list[Log]:
+        """Such events of one block (EIP-234). Raises CallRefused if the endpoint does not have the block."""
+        selected = {"address": list(addresses), "topics": [[_hex(topic) for topic in topics]]}
+        return await self._logs(selected | {"blockHash": _hex(block_hash)})
+
+    async def receipt_logs(self, block_hash: Bytes32) -> list[Log]:
+        """All events of one block, from its receipts. Raises CallRefused if the endpoint does not offer that."""
+        made = await self._get(
+            lambda rows: [_log(log) for row in rows for log in row["logs"]], "eth_getBlockReceipts", _hex(block_hash)
+        )
+        return sorted(made, key=lambda log: log.place)
+
+    async def _logs(self, selected: Mapping[str, Any]) -> list[Log]:
+        found = await self._get(lambda rows: [_log(row) for row in rows], "eth_getLogs", selected)
         return sorted(found, key=lambda log: log.place)
 
     async def _get(self, parse: Callable[[Any], _T], method: str, *params: Any) -> _T:
@@ -181,9 +198,14 @@ def _message(call: Call, sender: Address | None) -> dict[str, str]:
 
 
 def _block(found: Mapping[str, Any]) -> Block:
-    base_fee = found.get("baseFeePerGas")
+    bloom, parent = found.get("logsBloom"), found.get("parentHash")
     return Block(
-        _number(found["number"]), _word(found["hash"]), _number(found["timestamp"]), _number(base_fee or "0x0")
+        number=_number(found["number"]),
+        hash=_word(found["hash"]),
+        timestamp=_number(found["timestamp"]),
+        base_fee=_number(found.get("baseFeePerGas") or "0x0"),
+        bloom=_bytes(bloom) if bloom else None,
+        parent=_word(parent) if parent else None,
     )
 
 
