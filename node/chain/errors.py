@@ -3,7 +3,7 @@
 ChainError
 ├── ChainUnavailable
 │   └── ChainInconsistent
-├── WrongChain, ContractMissing, UnexpectedAnswer
+├── WrongChain, ChainReplaced, ContractMissing, UnexpectedAnswer
 ├── CallRefused, CallReverted, GasTooDear
 └── TransactionRefused
     └── NonceTooLow, Underpriced, InsufficientFunds
@@ -42,6 +42,18 @@ class WrongChain(ChainError):
     def __init__(self, rpc_url: str, expected: int, got: int) -> None:
         self.endpoint, self.expected, self.got = shown_url(rpc_url), expected, got
         super().__init__(f"{self.endpoint} serves chain {got}, but this node is configured for chain {expected}.")
+
+
+class ChainReplaced(ChainError):
+    """The chain begins with another block 0 than the one on which the contracts were deployed."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(
+            f"The chain's block 0 is {got}, but the file of the contracts' addresses names {expected}: the chain was "
+            "wiped or replaced, or the file is of another chain. Point --chain-rpc at the old chain; or deploy the "
+            "contracts on the new chain, set OPENLORA_DEPLOYMENT to their addresses, and use a new home or database."
+        )
+        self.expected, self.got = expected, got
 
 
 class ContractMissing(ChainError):

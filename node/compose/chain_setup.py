@@ -10,15 +10,14 @@ from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
 from node.chain.contracts import Contract
+from node.chain.genesis import check_genesis
 from node.chain.rpc import RpcClient
 from node.config import Problem, Settings, SettingsError
 from node.home.deployment_file import deployment_path, read_deployment
 from node.home.dev_accounts import dev_account
 from node.home.keystore import Keystores
 from node.readiness import Progress
-
-SETTLEMENT_GAS = 300_000
-"""About what posting, claiming one channel and sweeping cost together."""
+from node.settlement.profit_gate import cycle_gas
 
 
 class NodeNotRegistered(Exception):
@@ -96,11 +95,12 @@ async def registered_node(chain: ChainSetup) -> Address:
     """
     client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
     operator, deployment = chain.operator.address, chain.deployment
+    await check_genesis(client, deployment.genesis_hash)
     registry = Contract(client, "NodeRegistry", deployment.node_registry)
     node = to_address((await registry.read("vaultOf", operator, deployment.open_token))[0])
     if not (await registry.read("isNode", node))[0]:
         raise NodeNotRegistered(operator, deployment.chain_id)
-    needed = SETTLEMENT_GAS * ((await client.head()).base_fee + await client.tip_fee())
+    needed = cycle_gas(channels=1) * ((await client.head()).base_fee + await client.tip_fee())
     if (held := await client.funds(operator)) < needed:
         raise OperatorUnfunded(operator, held, needed)
     return node
