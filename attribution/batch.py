@@ -1,7 +1,7 @@
 """Consecutive receipts as one batch: its header, inclusion proofs, and the rule (T8) that chains batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from attribution import merkle
 from attribution.transition import Evidence, InvalidTransition, LedgerState, apply
@@ -25,6 +25,11 @@ class ChainTip:
         """The tip before the first batch; epochs count from 1."""
         return cls(0, ZERO_BYTES32, state)
 
+    @classmethod
+    def after(cls, header: BatchHeader, state: LedgerState) -> "ChainTip":
+        """The tip after a batch that ends in `state`: later receipts finish at or after the header's `closedAt`."""
+        return cls(header.epoch, header.struct_hash(), replace(state, closed_at=header.closed_at))
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -46,7 +51,7 @@ class Batch:
     @property
     def tip(self) -> ChainTip:
         """Where the next batch starts."""
-        return ChainTip(self.header.epoch, self.header.struct_hash(), self.state)
+        return ChainTip.after(self.header, self.state)
 
     def prove(self, index: int) -> tuple[Bytes32, ...]:
         """The siblings that prove receipt `index` of this batch under `receiptsRoot`, bottom-up."""

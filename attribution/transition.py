@@ -6,26 +6,27 @@ T3 Price list and terms are registered and in force, and the fee follows from th
 T4 The channel's charges tile [0, charged) and stay below the voucher.
 T5 The shares are allowed.
 T6 Each payee's EARNED grows by its lines; CHARGED and the total grow by the fee; nothing else changes.
-T7 The times are ordered and the duration is bounded.
+T7 The receipt finished after the last batch closed, and its duration is bounded.
 T8 How receipts chain into a batch: see `attribution.batch`.
 T9 The signed request or voucher behind `requestDigest` consents to the receipt.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 
 from attribution.receipts import Status
 from attribution.split import InvalidSplit, lines
 from attribution.state_tree import StateTree, charged_key, earned_key, state_root
 from contracts.crypto import ZERO_ADDRESS, ZERO_BYTES32, Address, Bytes32, InvalidSignature, recover
-from contracts.eip712 import Domain, Struct
+from contracts.eip712 import Domain
 from contracts.fees import usage_fee
 from contracts.structs import MAX_DURATION_S, REGISTERED_WEIGHTS, InferenceRequest, PriceList, Terms, UsageReceipt
 from contracts.x402 import ChannelConfig, Voucher, x402_domain
 
 Rule = Literal["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"]
-V = TypeVar("V", bound=Struct)
+V = TypeVar("V")
 
 _UINT128_LIMIT = 1 << 128
 
@@ -50,13 +51,18 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """A ledger after receipt `seq`. tree: EARNED per payee, CHARGED per channel. cum_total: Σ fees. In base units."""
+    """A ledger after receipt `seq`. tree: EARNED per payee, CHARGED per channel. cum_total: Σ fees. In base units.
+
+    finished_at: the latest `finishedAt` so far. closed_at: the `closedAt` of the last header, which T7 compares with;
+    receipts of one batch may finish in any order.
+    """
 
     ledger: Ledger
     seq: int
     finished_at: int
     cum_total: int
     tree: StateTree
+    closed_at: int = 0
 
     @classmethod
     def genesis(cls, ledger: Ledger) -> "LedgerState":
@@ -117,7 +123,8 @@ def advance(state: LedgerState, receipt: UsageReceipt, price_list: PriceList, te
     cum_total = state.cum_total + receipt.fee
     _require("T6", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
     tree = state.tree.update({key: state.tree.get(key) + delta for key, delta in deltas.items()})
-    return replace(state, seq=receipt.seq, finished_at=receipt.finished_at, cum_total=cum_total, tree=tree)
+    finished_at = max(state.finished_at, receipt.finished_at)
+    return replace(state, seq=receipt.seq, finished_at=finished_at, cum_total=cum_total, tree=tree)
 
 
 def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
@@ -129,7 +136,7 @@ def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence)
 
 def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     config, ledger = evidence.config, state.ledger
-    named = config.channel_id(ledger.domain.chain_id)
+    named = _channel_id(config, ledger.domain.chain_id)
     _require("T2", named == receipt.channel_id, "the channel's configuration has another channel id")
     ours = config.receiver == config.receiver_authorizer == ledger.node and config.token == ledger.token
     _require("T2", ours, "the channel pays another vault or token")
@@ -140,7 +147,7 @@ def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence
 
 def _check_price(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     registered = evidence.price_list
-    _require("T3", registered.value.struct_hash() == receipt.price_hash, "another price list than the receipt's")
+    _require("T3", registered.value.remembered_hash() == receipt.price_hash, "another price list than the receipt's")
     ours = registered.value.node == receipt.node and registered.value.adapter_key in (receipt.adapter_key, ZERO_BYTES32)
     _require("T3", ours, "the price list is for another node or adapter")
     _require("T3", registered.holds(receipt.started_at), f"the price list did not hold at {receipt.started_at}")
@@ -155,7 +162,7 @@ def _check_terms(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) 
         unbound = evidence.terms_from is None or receipt.started_at < evidence.terms_from
         _require("T3", unbound, "the adapter has terms but the receipt names none")
         return
-    _require("T3", registered.value.struct_hash() == receipt.terms_hash, "other terms than the receipt's")
+    _require("T3", registered.value.remembered_hash() == receipt.terms_hash, "other terms than the receipt's")
     _require("T3", registered.value.adapter_key == receipt.adapter_key, "the terms are for another adapter")
     _require("T3", registered.holds(receipt.started_at), f"the terms did not hold at {receipt.started_at}")
 
@@ -175,8 +182,8 @@ def _check_shares(state: LedgerState, receipt: UsageReceipt, evidence: Evidence)
 
 
 def _check_times(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
-    ordered = state.finished_at <= receipt.finished_at
-    _require("T7", ordered, f"finished at {receipt.finished_at}, before {state.finished_at}")
+    ordered = state.closed_at <= receipt.finished_at
+    _require("T7", ordered, f"finished at {receipt.finished_at}, before the last batch closed at {state.closed_at}")
     duration = receipt.finished_at - receipt.started_at
     _require("T7", 0 <= duration <= state.ledger.max_duration_s, f"took {duration} s")
 
@@ -207,6 +214,11 @@ _CHECKS: tuple[_Check, ...] = (
     _check_times,
     _check_consent,
 )
+
+
+@lru_cache(maxsize=4096)
+def _channel_id(config: ChannelConfig, chain_id: int) -> Bytes32:
+    return config.channel_id(chain_id)
 
 
 def _voucher_digest(state: LedgerState, receipt: UsageReceipt) -> Bytes32:

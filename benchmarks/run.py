@@ -7,10 +7,15 @@ repeat the measurement; `--allow-dirty` measures it nevertheless, for trying som
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import clinic, paid_request, switchbench
+from benchmarks import clinic, ledger, paid_request, switchbench
 from benchmarks.result import DirtyTree, check_clean
 
-MEASUREMENTS = {"paid_request": paid_request.measure, "clinic": clinic.measure, "switchbench": switchbench.measure_all}
+MEASUREMENTS = {
+    "paid_request": paid_request.measure,
+    "ledger": ledger.measure,
+    "clinic": clinic.measure,
+    "switchbench": switchbench.measure_all,
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -17,8 +17,11 @@ const contracts = {
   Multicall3: "src/Multicall3.sol",
   NodeRegistry: "src/NodeRegistry.sol",
   NodeVault: "src/NodeVault.sol",
+  OpenGovernor: "src/governance/OpenGovernor.sol",
   OpenToken: "src/OpenToken.sol",
+  ServingParameters: "src/governance/ServingParameters.sol",
   Settlement: "src/Settlement.sol",
+  TimelockController: "@openzeppelin/contracts/governance/TimelockController.sol",
 };
 
 const settings = {

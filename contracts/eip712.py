@@ -8,13 +8,14 @@ import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
 from contracts.crypto import Address, Bytes32, address_bytes, keccak, to_address, to_bytes32
-from contracts.encoding import to_hex, uint_word
+from contracts.encoding import to_hex
 
 _T = TypeVar("_T")
+_WORD = re.compile(r"0x[0-9a-fA-F]{64}")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")  # 78 digits hold every uint256
 
 
@@ -33,7 +34,12 @@ class Field:
     @property
     def bits(self) -> int:
         """The width of a `uintN` field."""
-        return int(self.kind.removeprefix("uint"))
+        return _bits(self.kind)
+
+
+@cache
+def _bits(kind: str) -> int:
+    return int(kind.removeprefix("uint"))
 
 
 class Struct:
@@ -45,8 +51,12 @@ class Struct:
     def struct_hash(self) -> Bytes32:
         """hashStruct(s) = keccak256(typeHash ‖ encodeData(s)), EIP-712."""
         words: list[bytes] = [type_hash(type(self))]
-        words += [_word(field, getattr(self, field.name)) for field in layout(type(self))]
+        words += [encode(getattr(self, name)) for name, encode in _encoders(type(self))]
         return keccak(b"".join(words))
+
+    def remembered_hash(self) -> Bytes32:
+        """`struct_hash`, computed once for equal values: for what many receipts refer to, such as a price list."""
+        return _remembered_hash(self)
 
     def digest(self, domain: "Domain") -> Bytes32:
         """The 32 bytes that a wallet signs: keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(s)), EIP-712."""
@@ -82,16 +92,15 @@ class Struct:
         """
         if not isinstance(document, dict):
             raise StructError(f"{cls.__name__} must be a JSON object")
-        known = layout(cls)
-        unknown = sorted(set(document) - {field.json_name for field in known})
-        if unknown:
-            raise StructError(f"{cls.__name__} has unknown fields: {', '.join(map(str, unknown))}")
-        made: dict[str, Any] = {}
-        for field in known:
-            if field.json_name not in document:
-                raise StructError(f"{cls.__name__} lacks {field.json_name}")
-            made[field.name] = _from_json(cls, field, document[field.json_name])
-        return cls(**made)
+        parsers = _parsers(cls)
+        if document.keys() != parsers.keys():
+            _name_wrong_fields(cls, document)
+        return cls(*[parse(document[name]) for name, parse in parsers.items()])
+
+
+@lru_cache(maxsize=4096)
+def _remembered_hash(struct: Struct) -> Bytes32:
+    return struct.struct_hash()
 
 
 def _cached(compute: Callable[[type[Struct]], _T]) -> Callable[[type[Struct]], _T]:
@@ -146,18 +155,37 @@ def _snake(name: str) -> str:
     return snake + "_" if keyword.iskeyword(snake) else snake
 
 
-def _word(field: Field, value: Any) -> bytes:
+_Encode = Callable[[Any], bytes]
+
+
+@_cached
+def _encoders(struct: type[Struct]) -> tuple[tuple[str, _Encode], ...]:
+    """For each field its Python name and the function from its value to a word of encodeData."""
+    return tuple((field.name, _encoder(field)) for field in layout(struct))
+
+
+def _encoder(field: Field) -> _Encode:
     if field.kind == "address":
-        return bytes(12) + address_bytes(value)
+        return _address_word
     if field.kind == "bytes32":
-        return to_bytes32(value)
+        return to_bytes32
     if field.kind == "string":
-        return keccak(value.encode())
+        return lambda value: keccak(value.encode())
     if field.kind.endswith("[]"):
-        return keccak(b"".join(item.struct_hash() for item in value))
-    if not 0 <= value < 1 << field.bits:
-        raise StructError(f"{field.json_name} = {value} does not fit {field.kind}")
-    return uint_word(value)
+        return lambda value: keccak(b"".join([item.struct_hash() for item in value]))
+    limit = 1 << field.bits
+
+    def uint(value: int) -> bytes:
+        if not 0 <= value < limit:
+            raise StructError(f"{field.json_name} = {value} does not fit {field.kind}")
+        return value.to_bytes(32)
+
+    return uint
+
+
+@lru_cache(maxsize=4096)
+def _address_word(address: Address) -> bytes:
+    return bytes(12) + address_bytes(address)
 
 
 def _to_json(value: Any) -> Any:
@@ -170,23 +198,54 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _from_json(struct: type[Struct], field: Field, value: object) -> Any:
-    try:
-        if field.kind.endswith("[]"):
-            if not isinstance(value, list):
-                raise StructError("expected a list")
-            return tuple(element_type(struct, field.name).from_json(item) for item in value)
-        if field.kind.startswith("uint"):
-            return parse_uint(value, field.bits)
-        if not isinstance(value, str):
-            raise StructError("expected a string")
-        if field.kind == "address":
-            return to_address(value)
-        if field.kind == "bytes32":
-            return parse_bytes32(value)
-        return value
-    except ValueError as error:
-        raise StructError(f"{struct.__name__}.{field.json_name}: {error}") from error
+_Parse = Callable[[Any], Any]
+
+
+@_cached
+def _parsers(struct: type[Struct]) -> dict[str, _Parse]:
+    """For each field, in order, its JSON name and the function from its JSON value to its value."""
+    return {field.json_name: _named(struct, field, _parser(struct, field)) for field in layout(struct)}
+
+
+def _name_wrong_fields(struct: type[Struct], document: dict[Any, Any]) -> None:
+    names = _parsers(struct).keys()
+    if unknown := sorted(map(str, document.keys() - names)):
+        raise StructError(f"{struct.__name__} has unknown fields: {', '.join(unknown)}")
+    missing = next(name for name in names if name not in document)
+    raise StructError(f"{struct.__name__} lacks {missing}")
+
+
+def _named(struct: type[Struct], field: Field, parse: _Parse) -> _Parse:
+    def named(value: Any) -> Any:
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise StructError(f"{struct.__name__}.{field.json_name}: {error}") from error
+
+    return named
+
+
+def _parser(struct: type[Struct], field: Field) -> _Parse:
+    if field.kind.endswith("[]"):
+        element = element_type(struct, field.name)
+        return lambda value: tuple([element.from_json(item) for item in _a(list, value)])
+    if field.kind.startswith("uint"):
+        bits = field.bits
+        return lambda value: parse_uint(value, bits)
+    if field.kind == "address":
+        return lambda value: to_address(_a(str, value))
+    if field.kind == "bytes32":
+        return lambda value: parse_bytes32(_a(str, value))
+    return lambda value: _a(str, value)
+
+
+def _a(kind: type[_T], value: object) -> _T:
+    if not isinstance(value, kind):
+        raise StructError(f"expected a {_KINDS[kind]}")
+    return value
+
+
+_KINDS: dict[type, str] = {list: "list", str: "string"}
 
 
 def parse_uint(value: object, bits: int) -> int:
@@ -202,7 +261,7 @@ def parse_uint(value: object, bits: int) -> int:
 
 def parse_bytes32(text: str) -> Bytes32:
     """32 bytes from 0x-prefixed hex; StructError otherwise."""
-    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+    if not _WORD.fullmatch(text):
         raise StructError(f"expected 0x and 64 hex digits, got {text[:80]!r}")
     return Bytes32(bytes.fromhex(text[2:]))
 

@@ -4,6 +4,7 @@ Source: the x402 v2 specification, scheme `batch-settlement` on EVM; addresses a
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from contracts.crypto import Address, Bytes32, keccak, to_address
@@ -41,7 +42,12 @@ class ChannelConfig(Struct):
 
     def channel_id(self, chain_id: int) -> Bytes32:
         """The channel's id on one chain."""
-        return self.digest(x402_domain(chain_id))
+        return _channel_id(self, chain_id)
+
+
+@lru_cache(maxsize=4096)
+def _channel_id(config: ChannelConfig, chain_id: int) -> Bytes32:
+    return config.digest(x402_domain(chain_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import rlp  # type: ignore[import-untyped]  # rlp ships no types
 from web3 import Web3
 
 from contracts.artifacts import load
-from contracts.crypto import Address, address_bytes, keccak, to_address
+from contracts.crypto import ZERO_ADDRESS, Address, address_bytes, keccak, to_address
 from contracts.x402 import ESCROW
 from local_chain.accounts import dev_accounts
 from local_chain.deployment import Deployment
@@ -24,6 +24,23 @@ OPEN_SUPPLY = 1_000_000_000 * 10**18
 """The whole supply, in OPEN base units (18 decimals)."""
 OPERATOR_OPEN = 1_000_000 * 10**18
 PAYER_OPEN = 1_000_000 * 10**18
+PROPOSAL_OPEN = OPEN_SUPPLY // 1000
+"""The votes that a proposer needs: a thousandth of the supply."""
+QUORUM_PERCENT = 4
+_ADMIN_ROLE, _DEFAULT_ADMIN_ROLE = 0, bytes(32)
+
+
+_NONCES = {
+    "OpenToken": 0,
+    "AccessManager": 1,
+    "AssetRegistry": 2,
+    "Settlement": 3,
+    "TimelockController": 6,
+    "OpenGovernor": 7,
+    "ServingParameters": 8,
+}
+"""The deployer's nonce of each contract, which fixes its address: its position in `_contracts`."""
+_Step = tuple[str, Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,9 @@ class DevParameters:
     notice_s: int = 60
     unbonding_delay_s: int = 600
     treasury_ppm: int = 100_000
+    voting_delay_s: int = 1
+    voting_period_s: int = 30
+    timelock_s: int = 5
 
 
 def deploy(
@@ -47,46 +67,79 @@ def deploy(
     Raises ChainUnreachable, WrongChain, TransactionFailed, or DeploymentOutdated if the chain holds other code.
     """
     web3 = connect(rpc_url)
-    deployer, operator, payer = (Transactor(web3, key) for key in dev_accounts()[:3])
-    treasury = deployer.address
-    token, manager, assets, settlement = (_created(treasury, nonce) for nonce in range(4))
-    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
-    steps: list[tuple[str, Callable[[], object]]] = [
-        ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
-        ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
-        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
-        (
-            "Settlement",
-            lambda: deployer.deploy("Settlement", [manager, (ESCROW, assets, token, treasury, *rules)]),
-        ),
-        ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
-        ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
-    ]
+    deployer = Transactor(web3, dev_accounts()[0])
+    created = {name: _created(deployer.address, nonce) for name, nonce in _NONCES.items()}
+    steps = [*_contracts(deployer, created, parameters), *_handover(deployer, created)]
     for done, (name, step) in enumerate(steps):
         on_progress(name, done / len(steps))
         if deployer.nonce() <= done:
             step()
+        if name in created:
+            _require_code(web3, name, created[name])
     on_progress("deployed", 1.0)
-    return _read(web3, token, manager, assets, settlement)
+    return _read(web3, created)
 
 
-def _read(web3: Web3, token: Address, manager: Address, assets: Address, settlement: Address) -> Deployment:
-    deployed = {"OpenToken": token, "AccessManager": manager, "AssetRegistry": assets, "Settlement": settlement}
-    for name, address in (deployed | PREDEPLOYED).items():
+def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevParameters) -> list[_Step]:
+    """The contracts, and OPEN for the operator and the payer. at: the addresses that the contracts get."""
+    _, operator, payer = dev_accounts()[:3]
+    treasury, token = deployer.address, at["OpenToken"]
+    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
+    votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
+    settled = (ESCROW, at["AssetRegistry"], token, treasury, *rules)
+    return [
+        ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
+        ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
+        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
+        ("Settlement", lambda: deployer.deploy("Settlement", [at["AccessManager"], settled])),
+        ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
+        ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
+        (
+            "TimelockController",
+            lambda: deployer.deploy("TimelockController", [parameters.timelock_s, [], [ZERO_ADDRESS], treasury]),
+        ),
+        ("OpenGovernor", lambda: deployer.deploy("OpenGovernor", [token, at["TimelockController"], *votes])),
+        ("ServingParameters", lambda: deployer.deploy("ServingParameters", [at["AccessManager"]])),
+    ]
+
+
+def _handover(deployer: Transactor, at: dict[str, Address]) -> list[_Step]:
+    """Only votes govern afterwards: the governor proposes to the timelock, and the deployer keeps no role."""
+    timelock, governor = at["TimelockController"], at["OpenGovernor"]
+    controller = contract(deployer.web3, "TimelockController", timelock)
+    access = contract(deployer.web3, "AccessManager", at["AccessManager"])
+    proposer, canceller = keccak(b"PROPOSER_ROLE"), keccak(b"CANCELLER_ROLE")
+    return [
+        ("the governor proposes", lambda: deployer.call(controller, "grantRole", proposer, governor)),
+        ("the governor cancels", lambda: deployer.call(controller, "grantRole", canceller, governor)),
+        (
+            "the timelock governs itself",
+            lambda: deployer.call(controller, "renounceRole", _DEFAULT_ADMIN_ROLE, deployer.address),
+        ),
+        ("the timelock governs", lambda: deployer.call(access, "grantRole", _ADMIN_ROLE, timelock, 0)),
+        ("the deployer leaves", lambda: deployer.call(access, "renounceRole", _ADMIN_ROLE, deployer.address)),
+    ]
+
+
+def _read(web3: Web3, created: dict[str, Address]) -> Deployment:
+    for name, address in PREDEPLOYED.items():
         _require_code(web3, name, address)
-    registry = to_address(contract(web3, "Settlement", settlement).functions.registry().call())
+    registry = to_address(contract(web3, "Settlement", created["Settlement"]).functions.registry().call())
     _require_code(web3, "NodeRegistry", registry)
     vault = to_address(contract(web3, "NodeRegistry", registry).functions.vaultImplementation().call())
     _require_code(web3, "NodeVault", vault)
     return Deployment(
         chain_id=CHAIN_ID,
         genesis_hash=web3.eth.get_block(0)["hash"].to_0x_hex(),
-        open_token=token,
-        access_manager=manager,
+        open_token=created["OpenToken"],
+        access_manager=created["AccessManager"],
         node_registry=registry,
-        asset_registry=assets,
-        settlement=settlement,
+        asset_registry=created["AssetRegistry"],
+        settlement=created["Settlement"],
         vault_implementation=vault,
+        governor=created["OpenGovernor"],
+        timelock=created["TimelockController"],
+        serving_parameters=created["ServingParameters"],
     )
 
 

@@ -18,6 +18,9 @@ class Deployment:
     asset_registry: Address
     settlement: Address
     vault_implementation: Address
+    governor: Address
+    timelock: Address
+    serving_parameters: Address
 
     def to_json(self) -> dict[str, int | str]:
         """The fields as a JSON object."""

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from node.http_settings import HttpSettings
+from node.ledger_settings import LedgerSettings
 from node.redaction import Redactor, shown_url
 
 PREFIX = "OPENLORA_"
@@ -28,7 +30,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 HomePath = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
 
 
-class Settings(BaseModel):
+class Settings(HttpSettings, LedgerSettings):
     """All settings of the node and of client commands. Errors show a field's description as the fix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -54,7 +56,6 @@ class Settings(BaseModel):
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
     max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
     request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
-    max_body_bytes: ByteSize = Field(ByteSize(2 << 20), gt=0, description="the largest request body, such as 2MiB")
     free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
     drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running requests get to finish, above 0")
     chain_rpc: str | None = Field(

@@ -141,7 +141,7 @@ class BaseModelUnusable(ServingError):
 class StorageFailed(ServingError):
     """The node's own disk is full, or refused a read or a write.
 
-    action: `write`, or `read X in`.   fix: whole sentences.
+    action: `write`, `read`, or `read X in`.   fix: whole sentences.
     """
 
     def __init__(self, action: str, path: Path, reason: str, fix: str) -> None:

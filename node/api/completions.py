@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from node.api.bodies import ChatBody, CompletionBody, parse
 from node.api.completion_shape import Kind, Shape, collect, lines
+from node.api.envelope import CLIENT_CLOSED_REQUEST
 from node.api.inference import ClientGone, admit, unless_gone
 from node.api.logprobs_shape import writer
 from node.api.reading import read_body
@@ -14,7 +15,6 @@ from node.world import TheWorld, World
 from serving.types import TokenEvent
 
 router = APIRouter(tags=["OpenAI"])
-_CLIENT_CLOSED_REQUEST = 499
 
 
 class InferenceStream(StreamingResponse):
@@ -64,4 +64,4 @@ async def _run(world: World, request: Request, kind: Kind, body: ChatBody | Comp
         events, settled = await unless_gone(request, inference, collect(inference))
         return JSONResponse(shape.whole(events, settled), headers=dict(settled.receipt.headers))
     except ClientGone:
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)
+        return Response(status_code=CLIENT_CLOSED_REQUEST)

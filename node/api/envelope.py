@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.payment import PAYMENT_REQUIRED, to_header
@@ -29,6 +30,8 @@ from node.payments.challenge import payment_required
 from node.payments.errors import PaymentRequired
 
 _log = structlog.get_logger("node.http")
+CLIENT_CLOSED_REQUEST = 499
+"""The status that the log shows for a request whose client left before its answer."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -61,6 +64,8 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or CLIENT_CLOSED_REQUEST  # nobody reads an answer; the line below is all there is to say
         except Exception as error:
             _log.error("request_failed", request_id=request_id, path=scope["path"], exc_info=error)
             if status == 0:

@@ -62,6 +62,14 @@ class BodyTooLarge(ApiError):
         self.limit_bytes = limit_bytes
 
 
+class RateLimited(ApiError):
+    """An address has asked for too much expensive work recently. retry_after_s: when more is allowed."""
+
+    def __init__(self, what: str, retry_after_s: float) -> None:
+        super().__init__(f"Too many {what} for one address. Try again in {max(1, round(retry_after_s))} s.")
+        self.retry_after_s = retry_after_s
+
+
 class Unauthorized(ApiError):
     """An operator's route was called without the admin token."""
 
@@ -148,6 +156,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(payment_errors.ChannelRefused, 422, "channel_refused", "The channel does not meet this node's conditions"),
     Fault(payment_errors.DepositFailed, 422, "deposit_failed", "The chain refused the deposit"),
     Fault(payment_errors.RelayLimited, 429, "relay_limited", "Too many deposits recently"),
+    Fault(RateLimited, 429, "rate_limited", "Too much expensive work for one address"),
     Fault(serving_errors.Overloaded, 429, "overloaded", "The node is at capacity"),
     Fault(GenerationFailed, 500, "generation_failed", "The engine failed on this request"),
     Fault(serving_errors.BaseModelUnusable, 500, "base_model_unusable", "The base model cannot be served"),

@@ -1,11 +1,12 @@
 """Encodes calls and decodes results and events of the compiled contracts."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import collapse_if_tuple
 
 from contracts.artifacts import load
@@ -25,6 +26,14 @@ class Function:
     def encode(self, *args: Any) -> bytes:
         """The call data: selector and arguments."""
         return self.selector + encode(self.inputs, args)
+
+    def arguments(self, data: bytes) -> tuple[Any, ...] | None:
+        """The arguments of call data; None unless these are exactly the bytes that `encode` gives for them."""
+        try:
+            arguments = decode(self.inputs, data[4:])
+            return arguments if self.encode(*arguments) == data else None
+        except (DecodingError, EncodingError):
+            return None
 
     def decode(self, returned: bytes) -> tuple[Any, ...]:
         """The returned values. Raises UnexpectedAnswer if the bytes do not decode as the declared types."""
@@ -59,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Abi:
-    """Functions and events by name, errors by selector. Overloaded functions are left out: a name is ambiguous."""
+    """Functions and events by name, errors by selector. An overloaded function has its signature for a name."""
 
     functions: dict[str, Function]
     events: dict[str, Event]
@@ -70,13 +79,15 @@ class Abi:
 def abi_of(contract: str) -> Abi:
     """The ABI of a compiled contract."""
     entries = load(contract).abi
-    functions: dict[str, Function] = {}
-    overloaded: set[str] = set()
-    for entry in (entry for entry in entries if entry["type"] == "function"):
-        overloaded |= {entry["name"]} & set(functions)
-        functions[entry["name"]] = Function(_digest(entry)[:4], _types(entry["inputs"]), _types(entry["outputs"]))
+    defined = [entry for entry in entries if entry["type"] == "function"]
+    count = Counter(entry["name"] for entry in defined)
     return Abi(
-        functions={name: function for name, function in functions.items() if name not in overloaded},
+        functions={
+            entry["name"] if count[entry["name"]] == 1 else _signature(entry): Function(
+                _digest(entry)[:4], _types(entry["inputs"]), _types(entry["outputs"])
+            )
+            for entry in defined
+        },
         events={entry["name"]: _event(entry) for entry in entries if entry["type"] == "event"},
         errors={
             _digest(entry)[:4]: (entry["name"], _types(entry["inputs"]))
@@ -92,7 +103,11 @@ def _event(entry: dict[str, Any]) -> Event:
 
 
 def _digest(entry: dict[str, Any]) -> Bytes32:
-    return keccak(f"{entry['name']}({','.join(_types(entry['inputs']))})".encode())
+    return keccak(_signature(entry).encode())
+
+
+def _signature(entry: dict[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_types(entry['inputs']))})"
 
 
 def _types(parameters: list[dict[str, Any]]) -> tuple[str, ...]:

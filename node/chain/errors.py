@@ -25,7 +25,7 @@ class ChainUnavailable(ChainError):
 
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
         self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
-        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
+        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check that a chain answers there.")
 
 
 class ChainInconsistent(ChainUnavailable):

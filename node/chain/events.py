@@ -11,6 +11,14 @@ from node.chain.client import Log
 
 
 @dataclass(frozen=True, slots=True)
+class NodeRegistered:
+    """NodeRegistry: a node exists, and `operator` signs for it."""
+
+    node: Address
+    operator: Address
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorRotated:
     """NodeRegistry: `operator` signs for the node from `valid_from` (unix seconds)."""
 
@@ -150,7 +158,8 @@ class Refunded:
 
 
 Event = (
-    OperatorRotated
+    NodeRegistered
+    | OperatorRotated
     | PriceListRegistered
     | TermsRegistered
     | AdapterPublished
@@ -212,6 +221,7 @@ def _share_paid(v: Mapping[str, Any]) -> SharePaid:
 _Parser = Callable[[Mapping[str, Any]], Event]
 _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
     "NodeRegistry": {
+        "NodeRegistered": lambda v: NodeRegistered(to_address(v["node"]), to_address(v["operator"])),
         "OperatorRotated": lambda v: OperatorRotated(to_address(v["node"]), to_address(v["operator"]), v["from"]),
         "PriceListRegistered": lambda v: PriceListRegistered(v["priceHash"], PriceList.from_abi(v["list"]), v["from"]),
     },

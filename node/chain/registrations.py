@@ -12,6 +12,7 @@ from node.chain.events import (
     AdapterPublished,
     ChainEvent,
     DatanetPublished,
+    NodeRegistered,
     OperatorRotated,
     PriceListRegistered,
     TermsRegistered,
@@ -48,6 +49,10 @@ class ChainRegistrations:
         """The price list in force for an adapter at `at` (unix seconds): its own, else the node's default."""
         own = _holding(self._view.prices.get(adapter_key, []), at)
         return own or _holding(self._view.prices.get(ZERO_BYTES32, []), at)
+
+    def has_prices(self, at: int) -> bool:
+        """Whether any price list of the node is in force at `at`."""
+        return any(_holding(windows, at) is not None for windows in self._view.prices.values())
 
     def terms_at(self, adapter_key: Bytes32, at: int) -> Registered[Terms] | None:
         """The terms in force for an adapter at `at`; None if there are none."""
@@ -90,9 +95,14 @@ class ChainRegistrations:
         return tuple(window for windows in self._view.terms.values() for window in windows)
 
     def operator_at(self, at: int) -> Address | None:
-        """The operator who signed for the node at `at` (unix seconds); None before the first rotation."""
+        """The operator who signed for the node at `at` (unix seconds); None if the chain names none."""
         rotations = reversed(self._view.operators)
         return next((rotation.operator for rotation in rotations if rotation.valid_from <= at), None)
+
+    def operators(self) -> Sequence[Registered[Address]]:
+        """The node's operator keys with the windows in which their signatures count; the first starts at 0."""
+        windows = _windows([rotation.valid_from for rotation in self._view.operators])
+        return [Registered(one.operator, *window) for one, window in zip(self._view.operators, windows, strict=True)]
 
     def head_time(self) -> int:
         """The timestamp of the newest followed block, in unix seconds."""
@@ -105,7 +115,7 @@ def _holding(windows: Sequence[Registered[_V]], at: int) -> Registered[_V] | Non
 
 def _windows(starts: Sequence[int]) -> list[tuple[int, int | None]]:
     """Each start with the start of its successor, None for the last."""
-    return list(zip(starts, [*starts[1:], None], strict=True))
+    return list(zip(starts, [*starts[1:], None], strict=True)) if starts else []
 
 
 def _view_of(events: Iterable[ChainEvent]) -> _View:
@@ -122,6 +132,8 @@ def _view_of(events: Iterable[ChainEvent]) -> _View:
                 view.adapters.setdefault((event.adapter_digest, event.base_digest), []).append(event)
             case DatanetPublished():
                 view.datanets[event.datanet_id, event.version] = event
+            case NodeRegistered():
+                view.operators.append(OperatorRotated(event.node, event.operator, valid_from=0))
             case OperatorRotated():
                 view.operators.append(event)
             case _:

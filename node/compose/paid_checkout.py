@@ -34,7 +34,11 @@ class PaidCheckout:
     async def authenticate(
         self, call: HttpCall, adapter: AdapterDigest | None, max_new_tokens: int | None, choices: int
     ) -> Caller:
-        """Checks the signatures of a call. A call without payment gets a 402 with the most that it can cost."""
+        """Checks the signatures of a call. A call without payment gets a 402 with the most that it can cost.
+
+        Raises NotReady while the node may not sell.
+        """
+        self._payments.sales.require()
         key = self._registrations.adapter_key_of(adapter)
         now = int(time.time())
         try:

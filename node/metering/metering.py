@@ -19,8 +19,10 @@ from contracts.structs import REGISTERED_WEIGHTS, UsageReceipt
 from node.metering.bill import collectable, fee_of, status_of
 from node.metering.issued import IssuedReceipt
 from node.payments.admission import Admission
+from node.payments.clock import ClockTolerance
 from node.payments.receiver import Receiver
 from node.payments.registrations import Registrations
+from node.sales import Sales
 from node.store import channels, ledger, preimages, receipts, reservations, vouchers
 from node.store.channels import Channel
 from node.store.database import Database
@@ -38,8 +40,18 @@ log = structlog.get_logger()
 class Metering:
     """The receipts of one paid node."""
 
-    def __init__(self, database: Database, receiver: Receiver, registrations: Registrations, signer: Signer) -> None:
+    def __init__(
+        self,
+        database: Database,
+        receiver: Receiver,
+        registrations: Registrations,
+        signer: Signer,
+        *,
+        sales: Sales | None = None,
+        clock: ClockTolerance | None = None,
+    ) -> None:
         self._database, self._receiver, self._registrations, self._signer = database, receiver, registrations, signer
+        self._sales, self._clock = sales or Sales(), clock or ClockTolerance.of_chain(receiver.chain_id)
         self._salts: OrderedDict[str, tuple[Bytes32, Bytes32]] = OrderedDict()
 
     async def record(self, admission: Admission, end: End, *, prompt: bytes, output: bytes, now: int) -> IssuedReceipt:
@@ -82,7 +94,9 @@ class Metering:
             return known, channels.get(session, admission.verified.request.channel_id)
         held = reservations.take(session, admission.request_id)
         head = ledger.head(session, self._receiver.vault)
-        finished_at = max(now, self._registrations.head_time(), admission.started_at, head.last_finished_at)
+        # a time that cannot be trusted dates nothing: the receipt then ends when it began
+        ended_at = self._clock.time(now, self._registrations.head_time()) or admission.started_at
+        finished_at = max(ended_at, admission.started_at, head.last_finished_at)
         receipt = _draft(admission, end, commitments, finished_at)
         fee = self._due(admission, end, held, finished_at)
         channel = channels.charge(session, receipt.channel_id, held=held.amount, fee=fee) if held and fee else None
@@ -117,8 +131,16 @@ class Metering:
         valid = collectable(
             admission.sale, self._registrations, started_at=admission.started_at, finished_at=finished_at
         )
-        if fee and not (covered and valid):
-            log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), covered=covered, valid=valid)
+        stopped = self._sales.stopped  # a ledger that is in conflict gets no further receipt
+        if fee and (stopped is not None or not (covered and valid)):
+            log.warning(
+                "fee_forgone",
+                request_id=admission.request_id,
+                fee=str(fee),
+                covered=covered,
+                valid=valid,
+                stopped=stopped,
+            )
             return 0
         return fee
 

@@ -15,6 +15,7 @@ from node.payments import admission, authentication
 from node.payments.admission import Admission, Sale
 from node.payments.authentication import VerifiedRequest
 from node.payments.channels import Channels
+from node.payments.clock import ClockTolerance
 from node.payments.errors import (
     ChannelUnknown,
     FeeAboveMax,
@@ -28,10 +29,13 @@ from node.payments.lookups import Lookups
 from node.payments.receiver import Receiver
 from node.payments.registrations import Escrow, Registrations
 from node.payments.relay_limit import RelayLimit
+from node.payments.releases import Releases
+from node.sales import Sales
 from node.store import nonces, reservations
 from node.store.channels import Channel
 from node.store.database import Database
 from node.store.reservations import Reservation
+from serving.errors import NotReady
 
 QUOTE_LIFETIME_S = 60
 NONCE_MARGIN_S = 3600
@@ -61,13 +65,17 @@ class Payments:
         registrations: Registrations,
         escrow: Escrow,
         limit: RelayLimit | None = None,
+        *,
+        sales: Sales | None = None,
+        clock: ClockTolerance | None = None,
     ) -> None:
-        self.receiver = receiver
+        self.receiver, self.sales = receiver, sales or Sales()
+        self._clock = clock or ClockTolerance.of_chain(receiver.chain_id)
         self.channels = Channels(database, receiver, escrow, limit)
         self._database, self._registrations = database, registrations
         self._lookups = Lookups()
         self._pruned_at = 0
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._releases = Releases(database)
 
     async def recover(self) -> int:
         """Frees the reservations of requests that a previous process left behind; returns their number."""
@@ -76,9 +84,9 @@ class Payments:
     def quote(self, adapter_key: Bytes32, prompt_tokens: int, max_new_tokens: int, now: int) -> Quote:
         """The bound that a client must sign as `maxFee`, with its price list. `now` in unix seconds.
 
-        PriceUnknown if no price is registered.
+        PriceUnknown if no price is registered, NotReady if the clock is wrong.
         """
-        at = max(now, self._registrations.head_time())
+        at = self._time(now)
         sale = self._sale(adapter_key, at)
         registered = self._registrations.price_list_at(adapter_key, at)
         ends = registered.until if registered is not None and registered.until is not None else now + QUOTE_LIFETIME_S
@@ -121,10 +129,12 @@ class Payments:
     ) -> Admission:
         """Reserves the signed `maxFee` on the channel. Every admission must end in exactly one `record` or `release`.
 
-        `request_id` is chosen by the node and unique. `now` in unix seconds. Raises PaymentInvalid, PriceUnknown,
-        PriceExpired, FeeAboveMax, ChannelUnknown, NonceUsed, VoucherStale, PaymentRequired or ChainError.
+        `request_id` is chosen by the node and unique. `now` in unix seconds. Raises NotReady while the node may not
+        sell, PaymentInvalid, PriceUnknown, PriceExpired, FeeAboveMax, ChannelUnknown, NonceUsed, VoucherStale,
+        PaymentRequired or ChainError.
         """
-        started_at = max(now, self._registrations.head_time())
+        self.sales.require()
+        started_at = self._time(now)
         sale = self._sale(adapter_key, started_at)
         self._check_agreement(verified, sale, highest_fee(sale.price_list, prompt_tokens, max_new_tokens))
         await self.channels.make_current(verified.request.channel_id, now)
@@ -143,12 +153,20 @@ class Payments:
 
     async def release(self, request_id: str) -> None:
         """Frees the reservation of a request that will not be recorded. Does nothing if there is none."""
-        await self._database.write(lambda session: reservations.end(session, request_id))
+        await self._releases.release(request_id)
 
     async def close(self) -> None:
         """Waits for deposits and releases in flight."""
         await self.channels.close()
-        await asyncio.gather(*self._undoing)
+        await self._releases.close()
+
+    def _time(self, now: int) -> int:
+        """The time of a sale. Raises NotReady if the wall clock and the newest block disagree."""
+        head = self._registrations.head_time()
+        at = self._clock.time(now, head)
+        if at is None:
+            raise NotReady(f"This node sells nothing now: {self._clock.problem(now, head)}")
+        return at
 
     def _sale(self, adapter_key: Bytes32, at: int) -> Sale:
         registered = self._registrations.price_list_at(adapter_key, at)
@@ -218,7 +236,5 @@ class Payments:
             return await self._database.write(change)
         except asyncio.CancelledError:
             # the reservation may exist although its caller is gone; the writer runs this release after it
-            undo = asyncio.create_task(self.release(reservation.request_id))
-            self._undoing.add(undo)
-            undo.add_done_callback(self._undoing.discard)
+            self._releases.undo(reservation.request_id)
             raise

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import errno
+import math
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from node.process.connections import Connections
+from node.process.http_connection import BoundedConfig, BoundedConnection
 
 
 class PortInUse(Exception):
@@ -52,16 +56,21 @@ def url_of(bound: socket.socket) -> str:
 class Listener(uvicorn.Server):
     """A uvicorn server on a bound socket that does not handle signals."""
 
-    def __init__(self, app: FastAPI, bound: socket.socket, keep_alive_s: int = 75) -> None:
-        config = uvicorn.Config(
+    def __init__(self, app: ASGIApp, bound: socket.socket, connections: Connections, backlog: int) -> None:
+        """connections: the register that bounds them. backlog: connections that the kernel queues."""
+        config = BoundedConfig(
             app,
+            http=BoundedConnection,
+            ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
-            timeout_keep_alive=keep_alive_s,
+            backlog=backlog,
+            timeout_keep_alive=math.ceil(connections.patience.idle_s),
             timeout_graceful_shutdown=5,
             server_header=False,
         )
+        config.connections = connections
         super().__init__(config)
         self._bound = bound
         self._answers = asyncio.Event()

@@ -17,6 +17,8 @@ import structlog
 from node.config import Settings
 from node.home.lock import owned
 from node.home.run_file import Running, remove_run_file
+from node.process.connections import Connections, Patience
+from node.process.descriptors import allowance, raise_file_limit
 from node.process.listeners import Listener, bind, url_of
 from node.readiness import Progress
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from node.world import World
 
 _log = structlog.get_logger("node.runtime")
+_OPERATOR_CONNECTIONS, _OPERATOR_BACKLOG = 32, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ async def _live(settings: Settings, screen: Screen) -> None:
 @asynccontextmanager
 async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
     """A node that answers requests while the block runs."""
+    allowed = allowance(raise_file_limit(), settings.max_connections)
     async with AsyncExitStack() as stack:
         # bound first: a port in use should be reported before a model loads for minutes
         public = stack.enter_context(contextlib.closing(bind(settings.host, settings.port, "--port")))
@@ -103,8 +107,14 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         world.metrics.observe_engine(world.service.stats, world.service.activity)
         from node.api.app import create_admin_app, create_app
 
-        for app, socket in ((create_admin_app(world), operator), (create_app(world), public)):
-            await stack.enter_async_context(Listener(app, socket).open())
+        patience = _patience(settings)
+        operator_side = Connections(_OPERATOR_CONNECTIONS, patience)
+        public_side = Connections(allowed.connections, patience)
+        for listener in (
+            Listener(create_admin_app(world), operator, operator_side, _OPERATOR_BACKLOG),
+            Listener(create_app(world), public, public_side, allowed.backlog),
+        ):
+            await stack.enter_async_context(listener.open())
         running = Running(
             os.getpid(),
             url_of(public),
@@ -116,6 +126,15 @@ async def listening(settings: Settings, screen: Screen) -> AsyncIterator[Ready]:
         running.write(settings.home)
         stack.callback(remove_run_file, settings.home)
         yield Ready(running, world, process_age_s())
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        head_s=settings.head_timeout_s,
+        body_s=settings.body_timeout_s,
+        write_s=settings.write_timeout_s,
+        idle_s=settings.keep_alive_s,
+    )
 
 
 async def _world(settings: Settings, progress: Progress, stack: AsyncExitStack) -> "World":

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from attribution.batch import Item
 from attribution.transition import Evidence, Registered
-from contracts.crypto import ZERO_BYTES32, Bytes32
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32
 from contracts.eip712 import Struct
 from contracts.structs import PriceList, Terms
 from contracts.x402 import ChannelConfig
@@ -33,7 +33,7 @@ class Record:
     def judged_by(self, registrations: ChainRegistrations) -> Item:
         """The receipt with its evidence. The validity windows are those of the registries now."""
         receipt = self.stored.receipt
-        price_list = registrations.price_list_at(receipt.adapter_key, receipt.started_at)
+        price_list = self._price_window(registrations)
         terms = registrations.terms_at(receipt.adapter_key, receipt.started_at)
         evidence = Evidence(
             config=self.config,
@@ -46,6 +46,17 @@ class Record:
         )
         return Item(receipt, evidence)
 
+    def supported_by(self, registrations: ChainRegistrations) -> bool:
+        """Whether the price list and the terms of the receipt are registered for the time it started at."""
+        price_list = self._price_window(registrations)
+        terms = registrations.terms_at(self.stored.receipt.adapter_key, self.stored.receipt.started_at)
+        same_terms = (terms.value if terms is not None else None) == self.terms
+        return price_list is not None and price_list.value == self.price_list and same_terms
+
+    def _price_window(self, registrations: ChainRegistrations) -> Registered[PriceList] | None:
+        """The node may have sold by its default prices although the adapter has its own: both are in force."""
+        return registrations.price_list_at(self.price_list.adapter_key, self.stored.receipt.started_at)
+
 
 @dataclass(slots=True)
 class RecordReader:
@@ -55,9 +66,9 @@ class RecordReader:
     _structs: dict[Bytes32, Struct] = field(default_factory=dict)
     _configs: dict[Bytes32, ChannelConfig] = field(default_factory=dict)
 
-    def numbered(self, from_seq: int, limit: int) -> list[Record]:
-        """At most `limit` receipts from number `from_seq` on. Raises LedgerBroken if one is missing."""
-        found = receipts.numbered(self.session, from_seq, limit)
+    def numbered(self, node: Address, from_seq: int, limit: int) -> list[Record]:
+        """At most `limit` receipts of a vault from number `from_seq` on. Raises LedgerBroken if one is missing."""
+        found = receipts.numbered(self.session, node, from_seq, limit)
         for expected, stored in enumerate(found, start=from_seq):
             if stored.receipt.seq != expected:
                 raise LedgerBroken(f"receipt {expected}", "it is missing")
@@ -88,9 +99,9 @@ class RecordReader:
         return self._configs[channel_id]
 
 
-def reading(from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
-    """A query for `Database.read`: at most `limit` records from number `from_seq` on."""
-    return lambda session: RecordReader(session).numbered(from_seq, limit)
+def reading(node: Address, from_seq: int, limit: int) -> Callable[[Session], list[Record]]:
+    """A query for `Database.read`: at most `limit` records of a vault from number `from_seq` on."""
+    return lambda session: RecordReader(session).numbered(node, from_seq, limit)
 
 
 def _window(value: _S, registered: Registered[_S] | None) -> Registered[_S]:

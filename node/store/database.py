@@ -1,8 +1,10 @@
 """The node's database: SQLite in WAL mode or PostgreSQL, one writer, many readers."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -12,6 +14,7 @@ from sqlalchemy.orm import Session
 from node.store import meta, schema
 from node.store.connections import READERS, Connections, connect, ping, storage_failure
 from node.store.errors import StorageUnavailable
+from node.store.guards import CommitGuard, FileGuard
 from node.store.meta import ChainPin
 from node.store.writer import Writer
 
@@ -25,6 +28,8 @@ class Database:
         self._connections = connections
         self._writer = Writer(connections.writer)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        if (file := _file_of(connections)) is not None:
+            self.guard(FileGuard(file))
 
     @classmethod
     async def open(cls, url: str, pin: ChainPin | None = None) -> Self:
@@ -46,6 +51,15 @@ class Database:
         """Runs `query(session)` on a snapshot of the committed state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
 
+    def guard(self, guard: CommitGuard) -> None:
+        """Checks every later commit before its callers learn of it."""
+        self._writer.guard(guard)
+
+    @property
+    def unsafe(self) -> str | None:
+        """Why nothing can be written until the node is restarted; None while all is well."""
+        return str(self._writer.unsafe) if self._writer.unsafe is not None else None
+
     async def close(self) -> None:
         """Commits pending writes and closes the database."""
         await asyncio.to_thread(self._close)
@@ -65,9 +79,8 @@ class Database:
 
 def _prepared(url: str, pin: ChainPin | None) -> Connections:
     connections = connect(url)
-    database = connections.writer.url.database
-    if connections.writer.dialect.name == "sqlite" and database is not None:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    if (file := _file_of(connections)) is not None:
+        _make_private(file)
     try:
         ping(connections)
         with connections.writer.begin() as connection:
@@ -82,3 +95,22 @@ def _prepared(url: str, pin: ChainPin | None) -> Connections:
         connections.dispose()
         raise
     return connections
+
+
+def _file_of(connections: Connections) -> Path | None:
+    """The file of a SQLite database; None for PostgreSQL."""
+    url = connections.writer.url
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database is not None else None
+
+
+def _make_private(file: Path) -> None:
+    """Creates the file so that only its owner reads it, and takes the rights of others away from an existing one.
+
+    SQLite gives its two side files the mode of the database.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(OSError):  # SQLite reports a path that cannot be opened
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+        with suppress(OSError):
+            part.chmod(0o600)

@@ -1,6 +1,8 @@
 """The head of each node's ledger: the number of the last receipt, and when it finished."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import CursorResult, bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -60,3 +62,23 @@ def advance(session: Session, node: Address, head: Head) -> None:
         assert head.last_seq == 1, f"receipt {head.last_seq} does not follow"
         values = {"last_seq": head.last_seq, "last_finished_at": head.last_finished_at, "charged": head.charged}
         session.execute(insert(_T), {"node": node, **values})
+    set_advanced(session, {**advanced(session), node: head.last_seq})
+
+
+_ADVANCED = "ledger.advanced"
+
+
+def advanced(session: Session) -> Mapping[Address, int]:
+    """The newest number of each ledger that this session has advanced, for the guards of its commit."""
+    return cast(Mapping[Address, int], session.info.get(_ADVANCED, {}))
+
+
+def set_advanced(session: Session, numbers: Mapping[Address, int]) -> None:
+    """Replaces what `advanced` returns, as after a savepoint was rolled back."""
+    session.info[_ADVANCED] = numbers
+
+
+def every(session: Session) -> dict[Address, Head]:
+    """The heads of all ledgers in this database; a database keeps one."""
+    rows = session.execute(select(_T)).mappings()
+    return {row["node"]: Head(row["last_seq"], row["last_finished_at"], row["charged"]) for row in rows}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, select
+from sqlalchemy import Select, UniqueConstraint, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
@@ -20,6 +20,7 @@ class ReceiptRow(SQLModel, table=True):
     """
 
     __tablename__ = "receipt"
+    __table_args__ = (UniqueConstraint("node", "seq", name="uq_receipt_node_seq"),)
 
     receipt_id: Bytes32 = Field(primary_key=True, sa_type=Word)
     request_id: str = Field(sa_type=Text64, unique=True)
@@ -27,7 +28,7 @@ class ReceiptRow(SQLModel, table=True):
     signature: bytes = Field(sa_type=Blob)
 
     node: Address = Field(sa_type=AccountAddress)
-    seq: int | None = Field(sa_type=Count, unique=True)
+    seq: int | None = Field(sa_type=Count)
     channel_id: Bytes32 = Field(sa_type=Word, index=True)
     request_digest: Bytes32 | None = Field(sa_type=Word, unique=True)
     adapter_key: Bytes32 = Field(sa_type=Word, index=True)
@@ -111,9 +112,10 @@ def of_request(session: Session, request_id: str) -> StoredReceipt | None:
     return None if row is None else _stored(row)
 
 
-def numbered(session: Session, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
-    """At most `limit` receipts with a fee from number `from_seq` on, in order."""
-    return _many(session, select(_T).where(_C.seq >= from_seq).order_by(_C.seq).limit(limit))
+def numbered(session: Session, node: Address, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:
+    """At most `limit` receipts with a fee of one vault, from number `from_seq` on, in order."""
+    mine = (_C.node == node) & (_C.seq >= from_seq)
+    return _many(session, select(_T).where(mine).order_by(_C.seq).limit(limit))
 
 
 def of_channel(session: Session, channel_id: Bytes32, from_seq: int, limit: int) -> tuple[StoredReceipt, ...]:

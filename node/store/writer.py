@@ -12,8 +12,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from node.store import ledger
 from node.store.connections import storage_failure
 from node.store.errors import StoreClosed, StoreError
+from node.store.guards import CommitGuard
 
 GROUP_LIMIT = 256
 
@@ -31,10 +33,12 @@ class _Write(Generic[_T]):
 
     def run(self, session: Session) -> None:
         """Applies the change in a savepoint. Its own error is kept for the caller; a storage error is raised."""
+        advanced = ledger.advanced(session)
         try:
             with session.begin_nested():
                 result = self.change(session)
         except Exception as error:  # its caller gets it
+            ledger.set_advanced(session, advanced)
             if (failure := storage_failure(error)) is not None:
                 raise failure from error
             self.fail(error)
@@ -56,10 +60,16 @@ class _Write(Generic[_T]):
 
 
 class Writer:
-    """Applies changes in the order of submission. Each commit takes all that wait, up to GROUP_LIMIT."""
+    """Applies changes in the order of submission. Each commit takes all that wait, up to GROUP_LIMIT.
+
+    unsafe: why a guard refused a commit; every later change fails with it, and only a restart helps. None while all is
+    well.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._guards: tuple[CommitGuard, ...] = ()
+        self.unsafe: StoreError | None = None
         self._waiting: SimpleQueue[_Write[Any] | None] = SimpleQueue()  # results differ in type
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -77,6 +87,10 @@ class Writer:
         write: _Write[_T] = _Write(change, loop, loop.create_future())
         self._waiting.put(write)
         return await write.future
+
+    def guard(self, guard: CommitGuard) -> None:
+        """Checks every later commit before its callers learn of it."""
+        self._guards += (guard,)
 
     def close(self) -> None:
         """Commits pending changes and ends the thread."""
@@ -110,13 +124,31 @@ class Writer:
 
     def _commit(self, group: "list[_Write[Any]]") -> None:
         """Runs the group in one transaction. If the storage fails, nothing is kept and every caller gets the error."""
+        if not self._guarded(group, lambda guard: guard.committing()):
+            return
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 for write in group:
                     if not write.future.cancelled():
                         write.run(session)
+                advanced = ledger.advanced(session)
         except (DBAPIError, StoreError) as error:
             self._fail(group, storage_failure(error) or error)
+        else:
+            self._guarded(group, lambda guard: guard.committed(advanced))
+
+    def _guarded(self, group: "list[_Write[Any]]", check: Callable[[CommitGuard], None]) -> bool:
+        """Asks the guards. If one refuses, no caller gets a result, and nothing more is written."""
+        try:
+            if self.unsafe is not None:
+                raise self.unsafe
+            for guard in self._guards:
+                check(guard)
+        except StoreError as error:
+            self.unsafe = error
+            self._fail(group, error)
+            return False
+        return True
 
     def _fail(self, group: "list[_Write[Any]]", error: Exception) -> None:
         for write in group:

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from serving.adapters.durable import check_readable
+
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _FLOATS = ("F32", "F16", "BF16")
 _CHUNK_ELEMENTS = 1 << 24
@@ -60,6 +62,7 @@ class BaseWeights:
                     raise BaseWeightsUnreadable(f"{key} in {path.name} is {actual}, not a float tensor {list(shape)}")
                 read: torch.Tensor = stored[rows]
         except (SafetensorError, OSError) as error:
+            check_readable(path)
             raise BaseWeightsUnreadable(f"{path}: {error}") from error
         return read.to(torch.float32)
 
@@ -81,6 +84,8 @@ class BaseWeights:
                     return dict.fromkeys(file.keys(), whole)
             names: dict[str, str] = json.loads(index.read_bytes())["weight_map"]
         except (SafetensorError, OSError, ValueError, KeyError) as error:
+            check_readable(whole)
+            check_readable(index)
             raise BaseWeightsUnreadable(f"{self._folder}: {error}") from error
         return {key: self._folder / name for key, name in names.items()}
 

@@ -46,7 +46,41 @@ def sync_folder(folder: Path) -> None:
 
 
 def storage_failed(path: Path, error: OSError) -> StorageFailed:
-    """The error for a write to `path` that failed, with advice that depends on whether the disk is full."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    hint = "Free some space there and try again." if full else "Check the folder's owner and permissions."
-    return StorageFailed("write", path, error.strerror or str(error), hint)
+    """The error for a write to `path` that failed, with advice that depends on what is used up."""
+    return StorageFailed("write", path, error.strerror or str(error), _advice(error))
+
+
+def read_failed(path: Path, error: OSError) -> StorageFailed:
+    """The error for a file of the node's own disk that cannot be read, which says nothing about its content."""
+    return StorageFailed("read", path, error.strerror or str(error), _advice(error))
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a file of the node's own disk. Raises FileNotFoundError, StorageFailed."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise read_failed(path, error) from error
+
+
+def check_readable(path: Path) -> None:
+    """Raises StorageFailed if `path` is there and this process cannot open it now."""
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, IsADirectoryError):
+        return
+    except OSError as error:
+        raise read_failed(path, error) from error
+
+
+def _advice(error: OSError) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "Free some space there and try again."
+        case errno.EMFILE | errno.ENFILE:
+            return "The node has too many files open: try again, or raise its limit (ulimit -n)."
+        case errno.ENOMEM | errno.EAGAIN:
+            return "The node is short of memory: try again, or give it more."
+    return "Check the folder's owner and permissions."

@@ -8,6 +8,7 @@ import torch
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, BlobKey, Traits, open_blob, write_blob
 from serving.adapters.digests import CONFIG_FILE, TEMPLATE_FILE, WEIGHTS_FILE
+from serving.adapters.durable import read_failed, read_whole
 from serving.adapters.folding import check_tied, fold
 from serving.adapters.layout import Extent, place, views
 from serving.adapters.magnitude import USUAL_OUTPUT_RMS, check_magnitude, output_rms
@@ -28,9 +29,9 @@ def ingest(
 
     An adapter that is stored can be served: its chat template compiles, and its numbers do not overflow. adapter is
     what errors call it. Blocking. Raises AdapterCorrupt, AdapterIncompatible, StorageFailed, and then stores nothing;
-    ChatTemplateFailed if the process that compiles templates does not start.
+    ChatTemplateFailed or NotReady if the process that compiles templates does not start.
     """
-    spec = AdapterSpec.parse((files / CONFIG_FILE).read_bytes(), base, adapter, max_rank=max_rank)
+    spec = AdapterSpec.parse(read_whole(files / CONFIG_FILE), base, adapter, max_rank=max_rank)
     weights = files / WEIGHTS_FILE
     check_layout(weights, spec, adapter)  # before the allocation: a small file must not make us reserve gigabytes
     _check_template(files / TEMPLATE_FILE, adapter)
@@ -50,8 +51,11 @@ def ingest(
             adapter, "lora_B", "all zero, as before training: it would answer as the base does under another name"
         )
     _report_unusual(modules, adapter)
-    write_blob(blobs, key, placements, payload, Traits(spec.invocation, spec.variant))
-    return open_blob(blobs, key)
+    path = write_blob(blobs, key, placements, payload, Traits(spec.invocation, spec.variant))
+    try:
+        return open_blob(blobs, key)
+    except OSError as error:
+        raise read_failed(path, error) from error
 
 
 def _extent(module: ModuleSpec) -> Extent:
@@ -71,7 +75,7 @@ def _extent(module: ModuleSpec) -> Extent:
 def _check_template(path: Path, adapter: str) -> None:
     """Refuses a chat template that no request could be rendered with."""
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path)
     except FileNotFoundError:
         return
     problem = mistaken_content(raw[:START_BYTES])

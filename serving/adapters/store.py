@@ -217,7 +217,7 @@ class AdapterStore:
         return self._files.open(digest, allocate, stages or LoadStages(time.monotonic()))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
-        """The version's chat template, if any; blocking. Raises AdapterCorrupt."""
+        """The version's chat template, if any; blocking. Raises AdapterCorrupt, StorageFailed."""
         return self._files.chat_template(digest)
 
     def failures(self) -> dict[str, Failure]:

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from serving.adapters.digests import WEIGHTS_FILE
+from serving.adapters.durable import check_readable, read_failed
 from serving.adapters.safetensors_header import InvalidHeader, StoredTensor, read_tensors
 from serving.adapters.spec import AdapterSpec, ModuleSpec
 from serving.errors import AdapterCorrupt, AdapterIncompatible
@@ -57,7 +58,8 @@ class ModuleTensors:
 def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
     """Checks the header alone: the tensors are exactly those the config expands to, in shape and dtype.
 
-    Raises AdapterCorrupt if the file is damaged or not safetensors, AdapterIncompatible otherwise.
+    Raises AdapterCorrupt if the file is damaged or not safetensors, StorageFailed if this machine cannot read it, and
+    AdapterIncompatible otherwise.
     """
     required = {key: shape for module in spec.modules for key, shape in _tensors(module).values()}
     allowed = required | {key: shape for module in spec.modules for key, shape in _kept(module)}
@@ -65,8 +67,10 @@ def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
         stored = read_tensors(path, len(allowed))
     except InvalidHeader as problem:
         raise AdapterCorrupt(adapter, WEIGHTS_FILE, str(problem)) from problem
-    except OSError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise AdapterCorrupt(adapter, WEIGHTS_FILE, f"it cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise read_failed(path, error) from error
     _refuse_other_keys(stored.keys(), required.keys(), allowed.keys(), len(spec.modules), adapter)
     for key, shape in allowed.items():
         if key in stored:
@@ -76,7 +80,7 @@ def check_layout(path: Path, spec: AdapterSpec, adapter: str) -> None:
 def read_modules(path: Path, spec: AdapterSpec, adapter: str) -> Iterator[ModuleTensors]:
     """Yields every module's tensors, in the spec's order, from a file that passed `check_layout`.
 
-    Raises AdapterCorrupt, AdapterIncompatible (NaN or infinity).
+    Raises AdapterCorrupt, AdapterIncompatible (NaN or infinity), StorageFailed.
     """
     with _opened(path, adapter) as file:
         present = set(file.keys())
@@ -95,7 +99,10 @@ def _opened(path: Path, adapter: str) -> Iterator[_SafeFile]:
     try:
         with safe_open(str(path), framework="pt") as file:
             yield cast(_SafeFile, file)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        check_readable(path)  # safetensors reports every failure to open a file as "no such file"
+        raise AdapterCorrupt(adapter, WEIGHTS_FILE, f"{error}; fetch or save it again") from error
+    except SafetensorError as error:
         raise AdapterCorrupt(adapter, WEIGHTS_FILE, f"{error}; fetch or save it again") from error
 
 

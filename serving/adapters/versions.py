@@ -14,7 +14,7 @@ import torch
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.blob import AdapterBlob, Allocate, BlobKey, Traits, blob_id, read_blob, read_header
 from serving.adapters.digests import ADAPTER_FILES, TEMPLATE_FILE, adapter_digest
-from serving.adapters.durable import PARTIAL_SUFFIX, storage_failed, sync_folder
+from serving.adapters.durable import PARTIAL_SUFFIX, read_failed, storage_failed, sync_folder
 from serving.adapters.file_id import FileId
 from serving.adapters.index import Ingested
 from serving.adapters.ingest import ingest
@@ -94,6 +94,8 @@ class VersionFiles:
             return blob
         except (FileNotFoundError, AdapterCorrupt) as problem:
             log.warning("adapter_blob_damaged adapter=%s error=%s", digest, problem)
+        except OSError as error:
+            raise read_failed(self._blobs / key.file_name(), error) from error
         with self._ingesting:
             blob = self._ingest_again(digest)
         self._verified[digest] = blob_id(self._blobs, key)
@@ -101,12 +103,15 @@ class VersionFiles:
         return replace(blob, payload=payload, modules=blob.views(payload))
 
     def chat_template(self, digest: AdapterDigest) -> str | None:
-        """The chat template that the version brings; None if it has none. Raises AdapterCorrupt."""
+        """The chat template that the version brings; None if it has none. Raises AdapterCorrupt, StorageFailed."""
+        path = self._versions / digest / TEMPLATE_FILE
         try:
-            return (self._versions / digest / TEMPLATE_FILE).read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise read_failed(path, error) from error
+        except UnicodeDecodeError as error:
             raise AdapterCorrupt(digest, TEMPLATE_FILE, f"not readable as UTF-8 text: {error}") from error
 
     def hold(self, digest: AdapterDigest) -> None:
@@ -153,10 +158,16 @@ class VersionFiles:
         except (FileNotFoundError, AdapterCorrupt):
             blob = self._ingest_again(digest)
             return self._ingested(digest, blob.rank, blob.nbytes, blob.traits)
+        except OSError as error:
+            raise read_failed(self._blobs / self._key(digest).file_name(), error) from error
 
     def _ingest_again(self, digest: AdapterDigest) -> AdapterBlob:
         files = self._versions / digest
-        if not files.is_dir() or adapter_digest(files) != digest:
+        try:
+            intact = files.is_dir() and adapter_digest(files) == digest
+        except OSError as error:
+            raise read_failed(files, error) from error
+        if not intact:
             raise AdapterCorrupt(
                 digest, str(files), "its files are gone or have changed; remove the adapter and add it again"
             )

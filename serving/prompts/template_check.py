@@ -5,7 +5,7 @@ import subprocess
 import sys
 from functools import lru_cache
 
-from serving.errors import ChatTemplateFailed
+from serving.errors import ChatTemplateFailed, NotReady
 from serving.prompts.templates import WORKER
 
 _LIMIT_S = 10.0
@@ -20,7 +20,8 @@ def template_problem(template: str) -> str | None:
 
     A template that only lacks a variable passes: the base model may define it as a special token. It is compiled and
     rendered in a child process with limits on time and memory, as `TemplateRenderer` does, for three short
-    conversations. Blocking, for some seconds. Raises ChatTemplateFailed if the process does not start.
+    conversations. Blocking, for some seconds. Raises ChatTemplateFailed if the process does not work,
+    NotReady if this machine cannot start it now.
     """
     conversations = [[{"role": role, "content": "Hello"} for role in roles] for roles in _CONVERSATIONS]
     jobs = [
@@ -36,7 +37,10 @@ def template_problem(template: str) -> str | None:
             check=False,  # a template may end the process
             timeout=_START_LIMIT_S + _LIMIT_S * len(jobs),
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NotReady(f"The process that checks chat templates does not start now: {reason}.") from error
+    except subprocess.TimeoutExpired as error:
         raise ChatTemplateFailed(f"The process that checks chat templates does not work: {error}") from error
     greeting, *lines = child.stdout.splitlines() or [""]
     if greeting != "ready":

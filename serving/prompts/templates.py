@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from serving.errors import ChatTemplateFailed
+from serving.errors import ChatTemplateFailed, NotReady
 from serving.types import ChatMessage
 
 LIMIT_S = 2.0
@@ -32,7 +32,7 @@ class TemplateRenderer:
     async def render(self, template: str, messages: Sequence[ChatMessage], names: Mapping[str, str]) -> str:
         """The prompt that `template` makes of `messages`, with a generation prompt.
 
-        names: further variables of the template, such as bos_token. Raises ChatTemplateFailed.
+        names: further variables of the template, such as bos_token. Raises ChatTemplateFailed, NotReady.
         """
         job = {
             "template": template,
@@ -42,7 +42,11 @@ class TemplateRenderer:
             "limit_chars": LIMIT_CHARS,
         }
         async with self._lock:
-            child = await self._ready_child()
+            try:
+                child = await self._ready_child()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise NotReady(f"The process that renders chat templates does not start now: {reason}.") from error
             try:
                 answer = json.loads(await asyncio.wait_for(self._ask(child, json.dumps(job)), LIMIT_S))
             except TimeoutError:

@@ -3,8 +3,9 @@
 import random
 from dataclasses import dataclass, field, replace
 
-from attribution.batch import ChainTip, Item
+from attribution.batch import ChainTip, Item, build
 from attribution.receipts import Status
+from attribution.receipts_file import ReceiptsFile
 from attribution.transition import Evidence, Ledger, LedgerState, Registered
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, keccak
 from contracts.encoding import adapter_key
@@ -29,6 +30,8 @@ def word(text: str) -> Bytes32:
 PAYERS = [key(number) for number in range(3)]
 OWNERS = [key(number).address for number in range(10, 13)]
 NODE, TOKEN, SETTLEMENT, OPERATOR = (key(number).address for number in range(20, 24))
+OPERATOR_KEY = key(23)
+OPERATORS = [Registered(OPERATOR, 0)]
 LEDGER = Ledger(NODE, TOKEN, openlora_domain(CHAIN_ID, SETTLEMENT))
 ADAPTERS = [adapter_key(word(f"adapter {i}"), 1, word(f"weights {i}"), word("base")) for i in range(3)]
 
@@ -70,8 +73,12 @@ class HonestNode:
         *,
         signed_request: bool = True,
         registered_terms: Registered[Terms] | None = None,
+        unregistered: Bytes32 = ZERO_BYTES32,
     ) -> Item:
-        """The receipt of one request of `payer`, with the voucher and request that its client signed."""
+        """The receipt of one request of `payer`, with the voucher and request that its client signed.
+
+        unregistered: the key of an adapter without terms.
+        """
         self.seq, self.clock = self.seq + 1, self.clock + 1
         config = channel(payer, self.ledger.node, self.ledger.token)
         channel_id = config.channel_id(self.ledger.domain.chain_id)
@@ -81,7 +88,7 @@ class HonestNode:
         agreed = registered_terms or (Registered(terms(adapter), 0) if adapter is not None else None)
         voucher = Voucher(channel_id, before + 2 * fee if signed_request else before + fee)
         voucher_digest = voucher.digest(x402_domain(self.ledger.domain.chain_id))
-        request = self._request(channel_id, agreed.value.adapter_key if agreed else ZERO_BYTES32, fee + 5)
+        request = self._request(channel_id, agreed.value.adapter_key if agreed else unregistered, fee + 5)
         request_digest = request.digest(self.ledger.domain)
         receipt = UsageReceipt(
             node=self.ledger.node,
@@ -134,3 +141,13 @@ class HonestNode:
             )
             for _ in range(count)
         ]
+
+
+def signatures(items: list[Item], operator: PrivateKey = OPERATOR_KEY, ledger: Ledger = LEDGER) -> list[bytes]:
+    """The node's signature on every receipt."""
+    return [operator.sign(item.receipt.digest(ledger.domain)) for item in items]
+
+
+def published(tip: ChainTip, items: list[Item]) -> ReceiptsFile:
+    """The public file of the batch of `items`."""
+    return ReceiptsFile.of(build(tip, items), items, signatures(items, ledger=tip.state.ledger), OPERATORS)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from attribution import merkle
 from attribution.batch import Batch, ChainTip, Item, build, receipt_leaf, verify
-from attribution.state_tree import StateTree, state_root
+from attribution.state_tree import StateTree, charged_key, state_root
 from attribution.transition import InvalidTransition
 from contracts.crypto import ZERO_BYTES32
 from contracts.encoding import tagged_hash
@@ -38,7 +38,7 @@ def test_cutting_the_receipts_into_batches_elsewhere_ends_in_the_same_state(coun
         tip = build(tip, part).tip
 
     whole = build(node.genesis, items)
-    assert tip.state == whole.state
+    assert tip.state == whole.tip.state
     assert tip.epoch == len(parts)
     assert whole == build(node.genesis, items)
 
@@ -82,6 +82,40 @@ def test_an_honest_header_is_accepted_and_may_close_later(honest: tuple[ChainTip
     assert verify(tip, batch.header, items) == batch
     late = replace(batch.header, closed_at=batch.header.closed_at + 10)
     assert verify(tip, late, items).tip.header_hash == late.struct_hash()
+
+
+def test_a_receipt_from_before_the_last_batch_closed_is_refused(honest: tuple[ChainTip, list[Item], Batch]) -> None:
+    tip, items, _ = honest
+    early = replace(items[0].receipt, finished_at=tip.state.closed_at - 1, started_at=tip.state.closed_at - 2)
+
+    with pytest.raises(InvalidTransition, match="before the last batch closed") as refusal:
+        build(tip, [Item(early, items[0].evidence), *items[1:]])
+
+    assert refusal.value.rule == "T7"
+
+
+def test_a_late_closing_time_binds_the_next_batch(honest: tuple[ChainTip, list[Item], Batch]) -> None:
+    tip, items, batch = honest
+    late = replace(batch.header, closed_at=batch.header.closed_at + 10)
+    node = HonestNode(clock=batch.header.closed_at, seq=8)
+    after = verify(tip, late, items).tip
+    node.charged = {
+        item.receipt.channel_id: after.state.tree.get(charged_key(item.receipt.channel_id)) for item in items
+    }
+
+    with pytest.raises(InvalidTransition, match="before the last batch closed"):
+        build(after, [node.serve(PAYERS[0], 0)])
+
+
+def test_receipts_of_one_batch_may_finish_in_any_order() -> None:
+    node = HonestNode()
+    first, second = node.serve(PAYERS[0], 0), node.serve(PAYERS[1], 0)
+    swapped = [
+        Item(replace(one.receipt, finished_at=other.receipt.finished_at, started_at=10_000), one.evidence)
+        for one, other in ((first, second), (second, first))
+    ]
+
+    assert build(node.genesis, swapped).header.closed_at == second.receipt.finished_at
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(BatchHeader)])

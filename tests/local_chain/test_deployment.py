@@ -5,7 +5,9 @@ import pytest
 from contracts.crypto import to_address
 from local_chain.deployment import Deployment
 
-DEPLOYMENT = Deployment(31337, "0x" + "ab" * 32, *(to_address(f"0x{number:040x}") for number in range(1, 7)))
+DEPLOYMENT = Deployment(
+    31337, "0x" + "ab" * 32, *(to_address(f"0x{number:040x}") for number in range(1, len(Deployment.__slots__) - 1))
+)
 
 
 def test_a_deployment_survives_json() -> None:

@@ -20,6 +20,7 @@ from node.api.errors import (
 from node.chain.errors import ChainError
 from node.dev.starter import BASE_NAME
 from node.payments.errors import PaymentError
+from node.process.http_connection import REFUSALS
 from node.settlement.errors import SettlementError
 from node.store.errors import StoreError
 from serving.errors import Overloaded, ServingError
@@ -33,7 +34,7 @@ def all_subclasses(cls: type[Exception]) -> set[type[Exception]]:
 
 def test_every_code_is_documented_with_status_cause_and_fix() -> None:
     entries = dict(re.findall(r"^## (\w+)\n\n(.+?)(?=^## |\Z)", DOCS.read_text(), re.S | re.M))
-    wanted = {fault.code: fault.status for fault in (*TABLE, INTERNAL)}
+    wanted = {fault.code: fault.status for fault in (*TABLE, INTERNAL, *REFUSALS)}
 
     assert entries.keys() == wanted.keys()
     for code, text in entries.items():

@@ -1,6 +1,8 @@
 """A client that leaves stops the generation, and its receipt bills what was produced."""
 
+import json
 import socket
+import struct
 import time
 from urllib.parse import urlsplit
 
@@ -53,3 +55,45 @@ def test_hanging_up_on_a_plain_answer_aborts_it(node: NodeThread, http: httpx2.C
 
     assert receipt.status == 1
     assert receipt.tokens_out < 500
+
+
+BODY = json.dumps(LONG | {"stream": True}).encode()
+HEAD = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+CHUNKED = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("hard", [False, True], ids=["closing", "resetting"])
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"", 0),
+        (b"POST /v1/comp", 0),
+        (HEAD, 0),
+        (HEAD + BODY[:20], 0),
+        (CHUNKED + b"5\r\nhel", 0),
+        (HEAD + BODY, 0),
+        (HEAD + BODY, 1),
+        (HEAD + BODY, 2000),
+        (HEAD + BODY + HEAD, 1),
+        (HEAD.replace(b"/v1/completions", b"/payments/channels") + BODY[:20], 0),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 20, 1),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", 1),
+    ],
+)
+def test_a_client_that_leaves_at_any_point_leaves_no_traceback(
+    node: NodeThread, http: httpx2.Client, capfd: pytest.CaptureFixture[str], sent: bytes, read: int, hard: bool
+) -> None:
+    with socket.create_connection((urlsplit(node.url).hostname, urlsplit(node.url).port)) as connection:
+        if hard:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(sent)
+        got = 0
+        while got < read:
+            got += len(connection.recv(1000))
+    assert http.get("/healthz").is_success
+    while len(node.world.runs):
+        time.sleep(0.01)
+
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    assert len(errors.splitlines()) <= 1

@@ -47,9 +47,21 @@ def test_an_event_with_other_topics_is_unexpected(topics: int) -> None:
         event.decode(log)
 
 
-def test_a_name_with_two_functions_is_left_out() -> None:
-    """A call by such a name would be ambiguous."""
-    for contract in ("Settlement", "NodeRegistry", "AssetRegistry", "ChannelEscrow", "OpenToken"):
-        names = [function.selector for function in abi_of(contract).functions.values()]
+def test_an_overloaded_function_has_its_signature_for_a_name() -> None:
+    """A call by such a name alone would be ambiguous."""
+    functions = abi_of("OpenGovernor").functions
 
-        assert len(set(names)) == len(names)
+    assert "queue" not in functions
+    assert functions["queue(uint256)"].selector == keccak(b"queue(uint256)")[:4]
+    assert functions["propose"].selector == keccak(b"propose(address[],uint256[],bytes[],string)")[:4]
+
+
+@given(st.integers(0, 2**256 - 1), st.binary(min_size=1, max_size=40))
+def test_arguments_are_read_back_from_exactly_their_own_bytes(amount: int, more: bytes) -> None:
+    transfer = abi_of("OpenToken").functions["transfer"]
+    data = transfer.encode(SOMEBODY, amount)
+
+    assert transfer.arguments(data) == (SOMEBODY.lower(), amount)
+    assert transfer.arguments(data + more) is None
+    assert transfer.arguments(data[:-1]) is None
+    assert transfer.arguments(b"\x00\x00\x00\x00" + data[4:]) is None

@@ -165,3 +165,23 @@ async def test_the_operator_is_the_one_of_the_moment(chain: Registry, database: 
     view = await registrations(database, chain)
 
     assert [view.operator_at(at) for at in (99, 100, 199, 200)] == [None, OTHER, OTHER, NODE]
+
+
+async def test_the_first_operator_is_the_one_that_the_node_was_registered_with(
+    chain: Registry, database: Database
+) -> None:
+    await chain.emit(
+        emit("NodeRegistry", NODES, "NodeRegistered", node=NODE, owner=OTHER, token=OTHER, operator=OTHER, uri="")
+    )
+    await chain.emit(emit("NodeRegistry", NODES, "OperatorRotated", node=NODE, operator=NODE, **{"from": 200}))
+
+    view = await registrations(database, chain)
+
+    assert [(window.value, window.from_, window.until) for window in view.operators()] == [
+        (OTHER, 0, 200),
+        (NODE, 200, None),
+    ]
+
+
+async def test_a_node_that_the_chain_does_not_know_has_no_operators(chain: Registry, database: Database) -> None:
+    assert list((await registrations(database, chain)).operators()) == []

@@ -23,6 +23,7 @@ FEE = 10**15
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     async with open_shop(f"sqlite:///{tmp_path}/node.db") as opened:
+        opened.registrations.now = int(time.time())
         yield opened
 
 

@@ -9,7 +9,7 @@ from contracts.crypto import to_address
 from local_chain.deployment import Deployment
 from node.home.deployment_file import deployment_path, read_deployment, write_deployment
 
-ADDRESSES = [to_address("0x" + f"{number:02x}" * 20) for number in range(1, 7)]
+ADDRESSES = [to_address("0x" + f"{number:02x}" * 20) for number in range(1, len(Deployment.__slots__) - 1)]
 DEPLOYMENT = Deployment(31337, "0x" + "00" * 32, *ADDRESSES)
 
 

@@ -168,7 +168,7 @@ class Books(RuleBasedStateMachine):
     def _judge(self) -> None:
         """Every numbered receipt is a valid transition, from the first to the last: they tile, in order, gap-free."""
         state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-        for evidenced in self.runner.run(self.shop.database.read(reading(1, 10_000))):
+        for evidenced in self.runner.run(self.shop.database.read(reading(RECEIVER.vault, 1, 10_000))):
             state = apply(state, evidenced.stored.receipt, evidence_of(evidenced))
         assert state.cum_total == sum(map(sum, self.fees.values()))
         assert self.runner.run(self.shop.receipts.head(RECEIVER.vault)).last_seq == state.seq

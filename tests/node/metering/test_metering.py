@@ -185,8 +185,8 @@ async def test_what_was_recorded_passes_the_judge(shop: Shop, payer: Payer) -> N
         await record(shop, await shop.admit(ask, f"r{i}"), output_tokens=i + 1)
 
     state = LedgerState.genesis(Ledger(RECEIVER.vault, RECEIVER.token, RECEIVER.domain))
-    page = await shop.database.read(reading(1, 4))
-    for evidenced in page + await shop.database.read(reading(5, 4)):
+    page = await shop.database.read(reading(RECEIVER.vault, 1, 4))
+    for evidenced in page + await shop.database.read(reading(RECEIVER.vault, 5, 4)):
         state = apply(state, evidenced.stored.receipt, evidence_of(evidenced))
 
     assert (state.seq, state.cum_total) == (6, (await shop.channel(payer)).charged)
@@ -260,3 +260,20 @@ async def test_a_shown_receipt_carries_its_id_split_and_salts(shop: Shop, admiss
     assert shown["receipt"] == issued.receipt.to_json()
     assert sum(int(line["amount"]) for line in shown["lines"]) == FEE  # type: ignore[attr-defined]
     assert {"signature", "promptSalt", "outputSalt"} <= set(shown)
+
+
+async def test_a_node_that_was_stopped_signs_no_numbered_receipt(
+    shop: Shop, payer: Payer, admission: Admission
+) -> None:
+    shop.sales.stop("ledger", "another node uses this vault")
+
+    issued = await record(shop, admission)
+
+    assert (issued.receipt.seq, issued.receipt.fee) == (0, 0)
+    assert (await shop.channel(payer)).reserved == 0
+
+
+async def test_a_node_on_hold_bills_what_it_has_admitted(shop: Shop, admission: Admission) -> None:
+    shop.sales.hold("chain", "it does not answer")
+
+    assert (await record(shop, admission)).receipt.fee == FEE

@@ -15,6 +15,7 @@ from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.payments.registrations import MemoryEscrow, MemoryRegistrations
 from node.payments.relay_limit import RelayLimit
+from node.sales import Sales
 from node.store.channels import Channel
 from node.store.database import Database
 from serving.types import End, Outcome, Usage
@@ -64,6 +65,7 @@ class Shop:
     payments: Payments
     metering: Metering
     receipts: Receipts
+    sales: Sales
 
     async def channel(self, payer: Payer) -> Channel:
         return await self.payments.channels.get(payer.channel_id)
@@ -104,12 +106,14 @@ class Shop:
 
 def shop_over(database: Database, escrow: MemoryEscrow | None = None) -> Shop:
     escrow = escrow or MemoryEscrow(RECEIVER.chain_id)
-    registrations = MemoryRegistrations()
+    registrations = MemoryRegistrations(now=NOW)
     registrations.register_price(PRICES)
     registrations.register_terms(TERMS)
-    payments = Payments(database, RECEIVER, registrations, escrow, RelayLimit(per_payer=3, in_all=5))
-    metering = Metering(database, RECEIVER, registrations, OPERATOR)
-    return Shop(database, escrow, registrations, payments, metering, Receipts(database))
+    sales = Sales()
+    limit = RelayLimit(per_payer=3, in_all=5)
+    payments = Payments(database, RECEIVER, registrations, escrow, limit, sales=sales)
+    metering = Metering(database, RECEIVER, registrations, OPERATOR, sales=sales)
+    return Shop(database, escrow, registrations, payments, metering, Receipts(database), sales)
 
 
 @asynccontextmanager

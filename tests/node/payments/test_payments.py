@@ -1,4 +1,9 @@
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,10 +18,22 @@ from node.payments.errors import (
     PriceExpired,
     PriceUnknown,
 )
+from serving.errors import NotReady
 from tests.node.payments.payer import NOW, Payer
 from tests.node.payments.shop import ADAPTER, PRICES, Shop
 
 FEE = 10**15
+
+
+@contextmanager
+def full_disk(file: Path) -> Iterator[None]:
+    """No file of this process may grow beyond the size that `file` has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_a_request_names_the_adapter_it_pays_for(shop: Shop, payer: Payer) -> None:
@@ -111,3 +128,33 @@ def test_the_demand_of_an_unpaid_call_carries_the_price(shop: Shop) -> None:
 
     assert demand.numbers()["required"] == str(usage_fee(PRICES, 10, 0, 10))
     assert isinstance(demand, PaymentRequired)
+
+
+async def test_a_node_that_may_not_sell_reserves_nothing(shop: Shop, payer: Payer) -> None:
+    await shop.funded(payer, 100 * FEE)
+    ask = shop.ask(payer, max_fee=2 * FEE, signed_max=50 * FEE)
+    shop.sales.hold("stake", "bond more")
+
+    with pytest.raises(NotReady, match="bond more"):
+        await shop.admit(ask, "one")
+    held = (await shop.channel(payer)).reserved
+    shop.sales.allow("stake")
+
+    assert held == 0
+    assert (await shop.admit(ask, "one")).reserved == 2 * FEE
+
+
+async def test_a_release_that_the_disk_refuses_is_repeated_until_it_is_done(
+    shop: Shop, payer: Payer, tmp_path: Path
+) -> None:
+    await shop.funded(payer, 100 * FEE)
+    await shop.admit(shop.ask(payer, max_fee=2 * FEE, signed_max=50 * FEE), "one")
+
+    with full_disk(tmp_path / "node.db-wal"):
+        await shop.payments.release("one")
+        during = (await shop.channel(payer)).reserved
+    async with asyncio.timeout(20):
+        while (await shop.channel(payer)).reserved:  # noqa: ASYNC110  # nothing announces the retry
+            await asyncio.sleep(0.05)
+
+    assert during == 2 * FEE

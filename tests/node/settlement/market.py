@@ -94,12 +94,14 @@ class Market:
     payments: Payments
     metering: Metering
     payer: Payer
+    operator: PrivateKey
     served: list[IssuedReceipt] = field(default_factory=list)
     charged_before: int = 0  # in earlier lives of this node
+    lead_s: int = 0  # how far the node's clock is ahead
 
     @property
     def now(self) -> int:
-        return max(int(time.time()), self.settlement.follower.head.timestamp)
+        return max(int(time.time()) + self.lead_s, self.settlement.follower.head.timestamp)
 
     async def serve(self, adapter: str | None = "dermatology", output_tokens: int = 80) -> IssuedReceipt:
         """One paid request, from signature to stored receipt."""
@@ -186,10 +188,10 @@ async def open_market(
     )
     receiver = Receiver(CHAIN_ID, addresses.settlement, addresses.node, addresses.token, "OPEN", "1", 900, 10**6)
     payments = Payments(database, receiver, settlement.registrations, settlement.escrow)
-    metering = Metering(database, receiver, settlement.registrations, operator)
+    metering = Metering(database, receiver, settlement.registrations, operator, sales=payments.sales)
     wallet = Payer(receiver, wallet=payer, session=payer)
     try:
-        yield Market(town, client, database, settlement, payments, metering, wallet)
+        yield Market(town, client, database, settlement, payments, metering, wallet, operator)
     finally:
         await payments.close()
         await settlement.close()

@@ -7,6 +7,7 @@ import pytest
 from attribution import merkle
 from attribution.batch import receipt_leaf
 from attribution.receipts_file import ReceiptsFile
+from attribution.replay import Replay, ledger_of
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.settlement import SettlementPolicy
 from tests.node.settlement.market import Market, Town, fund, new_stall, open_market
@@ -36,6 +37,8 @@ async def test_the_receipts_file_and_a_proof_convince_a_stranger(market: Market)
 
     assert file.header.struct_hash() == market.settlement.progress.posted[1].header_hash
     assert [entry.receipt for entry in file.entries] == [issued.receipt for issued in market.served]
+    assert [entry.signature for entry in file.entries] == [issued.signature for issued in market.served]
+    assert Replay(ledger_of(file)).add(file) == []
     leaf = receipt_leaf(proof.receipt, proof.root_before, proof.root_after)
     assert proof.receipt == market.served[1].receipt
     assert merkle.verify_path(file.header.receipts_root, 3, 1, leaf, proof.path)

@@ -14,14 +14,14 @@ from tests.node.settlement.market import Market
 async def test_records_come_in_order_with_everything_they_name(market: Market) -> None:
     served = [await market.serve(adapter) for adapter in ("dermatology", None)]
 
-    records = await market.database.read(reading(1, 10))
+    records = await market.database.read(reading(market.payer.receiver.vault, 1, 10))
 
     assert [record.stored.receipt for record in records] == [issued.receipt for issued in served]
     assert [record.price_list.struct_hash() for record in records] == [one.receipt.price_hash for one in served]
     assert records[0].terms is not None
     assert records[0].terms.struct_hash() == served[0].receipt.terms_hash
     assert records[1].terms is None
-    assert await market.database.read(reading(2, 1)) == records[1:]
+    assert await market.database.read(reading(market.payer.receiver.vault, 2, 1)) == records[1:]
 
 
 def delete(table: str) -> Callable[[Session], None]:
@@ -34,7 +34,7 @@ async def test_a_value_that_is_missing_breaks_the_ledger(market: Market, table: 
     await market.database.write(delete(table))
 
     with pytest.raises(LedgerBroken, match=missing):
-        await market.database.read(reading(1, 10))
+        await market.database.read(reading(market.payer.receiver.vault, 1, 10))
 
 
 async def test_a_number_that_is_missing_breaks_the_ledger(market: Market) -> None:
@@ -43,4 +43,4 @@ async def test_a_number_that_is_missing_breaks_the_ledger(market: Market) -> Non
     await market.database.write(lambda session: session.execute(text("DELETE FROM receipt WHERE seq = 1")) and None)
 
     with pytest.raises(LedgerBroken, match="receipt 1: it is missing"):
-        await market.database.read(reading(1, 10))
+        await market.database.read(reading(market.payer.receiver.vault, 1, 10))

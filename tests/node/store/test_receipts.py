@@ -102,6 +102,6 @@ async def test_pruning_never_deletes_a_receipt_that_names_a_payer(database: Data
 async def test_numbered_receipts_come_in_the_order_of_their_numbers(database: Database) -> None:
     await add(database, charged(2), charged(1), free(1))
 
-    found = await database.read(lambda session: receipts.numbered(session, 1, 10))
+    found = await database.read(lambda session: receipts.numbered(session, charged(1).receipt.node, 1, 10))
 
     assert [one.receipt.seq for one in found] == [1, 2]

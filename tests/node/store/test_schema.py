@@ -6,12 +6,23 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from node.store import schema
 from node.store.connections import connect
 from node.store.database import Database
 from node.store.errors import SchemaUnknown
+
+_WORDS = [
+    *("channel_id", "adapter_key", "price_hash", "terms_hash", "shares_hash", "prompt_commit", "output_commit"),
+    *("attribution_version", "tokens_in", "tokens_cached", "tokens_out", "fee", "cum_before", "voucher_max"),
+    *("started_at", "finished_at", "status"),
+]
+OLD_RECEIPT = text(
+    f"INSERT INTO receipt (receipt_id, request_id, seq, signature, node, {', '.join(_WORDS)}) "
+    f"VALUES (:id, :name, :seq, :id, 'vault', {', '.join([':id'] * 7 + ['0'] * 10)})"
+)
 
 
 def test_migrations_build_exactly_the_tables(database_url: str) -> None:
@@ -45,6 +56,25 @@ def test_an_upgraded_database_is_left_alone(database_url: str) -> None:
             schema.upgrade(connection)
             assert schema.revision_of(connection) == schema.newest_revision(connection)
     connections.dispose()
+
+
+def test_an_older_database_keeps_its_receipts_and_numbers_them_per_vault(database_url: str) -> None:
+    connections = connect(database_url)
+    with connections.writer.begin() as connection:
+        command.upgrade(schema.config(connection), "0001")
+        for number in (1, 2):
+            connection.execute(OLD_RECEIPT, {"id": bytes([number]) * 32, "name": f"r{number}", "seq": number})
+
+    with connections.writer.begin() as connection:
+        schema.upgrade(connection)
+    with connections.writer.begin() as connection:
+        connection.execute(OLD_RECEIPT, {"id": bytes([3]) * 32, "name": "r3", "seq": None})
+        kept = connection.execute(text("SELECT seq FROM receipt ORDER BY request_id")).scalars().all()
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(OLD_RECEIPT, {"id": bytes([4]) * 32, "name": "r4", "seq": 2})
+
+    connections.dispose()
+    assert kept == [1, 2, None]
 
 
 async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

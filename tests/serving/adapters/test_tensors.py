@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from serving.adapters.base_shape import BaseShape
 from serving.adapters.spec import AdapterSpec
 from serving.adapters.tensors import check_layout, read_modules
-from serving.errors import AdapterCorrupt, AdapterIncompatible
+from serving.errors import AdapterCorrupt, AdapterIncompatible, StorageFailed
 from tests.serving.adapters.biased import saved
 from tests.serving.adapters.tiny import CONFIG, base_shape, write_adapter
+from tests.serving.exhausted import no_descriptors
 
 WEIGHTS = "adapter_model.safetensors"
 SPEC = AdapterSpec.parse(json.dumps(CONFIG).encode(), base_shape(), "test")
@@ -62,3 +63,19 @@ def test_the_field_that_a_surplus_tensor_would_follow_from_is_named(tmp_path: Pa
 
     with pytest.raises(AdapterIncompatible, match="use_dora: 1 tensors belong to no layer that the config changes"):
         check_layout(path, SPEC, "test")
+
+
+def test_a_file_that_this_process_cannot_open_is_not_called_damaged(tmp_path: Path) -> None:
+    path = write_adapter(tmp_path / "x") / WEIGHTS
+
+    for read in (lambda: check_layout(path, SPEC, "test"), lambda: list(read_modules(path, SPEC, "test"))):
+        with no_descriptors(), pytest.raises(StorageFailed, match="Too many open files"):
+            read()
+
+
+def test_a_file_that_is_missing_is_the_adapter_s_fault(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.safetensors"
+
+    for read in (lambda: check_layout(missing, SPEC, "test"), lambda: list(read_modules(missing, SPEC, "test"))):
+        with pytest.raises(AdapterCorrupt):
+            read()

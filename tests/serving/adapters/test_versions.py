@@ -1,5 +1,6 @@
 """The files of versions: published whole, deleted whole, and not while somebody holds them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from serving.adapters.blob import in_memory
 from serving.adapters.digests import TEMPLATE_FILE, adapter_digest
 from serving.adapters.load_stages import LoadStages
 from serving.adapters.versions import VersionFiles
-from serving.errors import AdapterCorrupt, AdapterIncompatible
+from serving.errors import AdapterCorrupt, AdapterIncompatible, StorageFailed
 from serving.types import AdapterDigest
 from tests.serving.adapters.tiny import BASE_DIGEST, base_shape, write_adapter
+from tests.serving.exhausted import no_descriptors
 
 
 @pytest.fixture
@@ -93,3 +95,34 @@ def test_a_start_serves_what_fits_and_says_why_not(files: VersionFiles, home: Pa
 
     assert (fresh, again.size(good), again.size(gone)) == ({}, size, None)
     assert "remove the adapter and add it again" in str(again.problems[gone])
+
+
+def test_too_many_open_files_are_the_node_s_fault_and_not_the_adapter_s(
+    files: VersionFiles, home: Path, tmp_path: Path
+) -> None:
+    digest = published(files, tmp_path / "staged")
+    restarted = VersionFiles(home, base_shape(), BASE_DIGEST, torch.float32)
+    other = write_adapter(tmp_path / "other", seed=1)
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: files.chat_template(digest),
+        lambda: files.open(digest, in_memory, LoadStages(0.0)),
+        lambda: files.publish(other, digest, "x"),
+        lambda: restarted.prepare({digest: None}),
+    )
+
+    for attempt in attempts:
+        with no_descriptors(), pytest.raises(StorageFailed, match=r"Too many open files.*raise its limit"):
+            attempt()
+
+    assert files.chat_template(digest) is None
+    assert files.open(digest, in_memory, LoadStages(0.0)).adapter == digest
+
+
+def test_a_version_whose_folder_cannot_be_read_is_not_called_damaged(
+    files: VersionFiles, home: Path, tmp_path: Path
+) -> None:
+    digest = published(files, tmp_path / "staged")
+    (home / "versions" / digest / TEMPLATE_FILE).symlink_to(home / "versions" / digest / TEMPLATE_FILE)
+
+    with pytest.raises(StorageFailed, match="symbolic links"):
+        files.chat_template(digest)

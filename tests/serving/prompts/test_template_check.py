@@ -2,7 +2,9 @@
 
 import pytest
 
+from serving.errors import NotReady
 from serving.prompts.template_check import template_problem
+from tests.serving.exhausted import no_descriptors
 
 UNUSABLE = {
     "a syntax error": (
@@ -38,3 +40,8 @@ USABLE = {
 @pytest.mark.parametrize("template", USABLE.values(), ids=USABLE.keys())
 def test_a_template_that_works_for_some_conversation_is_taken(template: str) -> None:
     assert template_problem(template) is None
+
+
+def test_a_check_that_cannot_start_for_lack_of_descriptors_is_not_the_template_s_fault() -> None:
+    with no_descriptors(), pytest.raises(NotReady, match="Too many open files"):
+        template_problem("{{ messages }} asked for the first time: results are cached")

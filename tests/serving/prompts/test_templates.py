@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from serving.errors import ChatTemplateFailed
+from serving.errors import ChatTemplateFailed, NotReady
 from serving.prompts.templates import LIMIT_S, TemplateRenderer
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import ChatMessage
+from tests.serving.exhausted import no_descriptors
 from tests.serving.tiny import TEMPLATE, tokenizer
 
 MESSAGES = [ChatMessage("system", "Be brief."), ChatMessage("user", "How is 漢字 pronounced? 'x' <b>")]
@@ -80,3 +81,12 @@ async def test_a_cancelled_render_does_not_answer_the_next_one(renderer: Templat
     slow.cancel()
 
     assert await renderer.render("mine", MESSAGES, {}) == "mine"
+
+
+async def test_a_renderer_that_cannot_start_for_lack_of_descriptors_is_not_the_template_s_fault(
+    renderer: TemplateRenderer,
+) -> None:
+    with no_descriptors(), pytest.raises(NotReady, match="Too many open files"):
+        await renderer.render(TEMPLATE, MESSAGES, {})
+
+    assert await renderer.render("{{ messages[0]['content'] }}", MESSAGES, {}) == "Be brief."

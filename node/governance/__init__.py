@@ -1,0 +1,1 @@
+"""The parameters that OPEN holders vote about, proposals to change them, and what a change would mean."""
