@@ -69,9 +69,17 @@ class Batcher:
         self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
-        """Builds the next batch and stores its header; None if there are no receipts after the last batch."""
-        tip = self._book.tip
-        items = await self._items(tip.state.seq + 1, self._limit)
+        """Builds the next batch and stores its header; None if there are no receipts after the last batch.
+
+        It ends before a receipt that the registrations no longer allow. Raises RegistrationsChanged if that is the
+        first one, LedgerBroken if another rule is broken.
+        """
+        tip, first = self._book.tip, self._book.tip.state.seq + 1
+        await self._book.refresh()
+        changed = self._book.unsupported(self._registrations)
+        if changed is not None and changed.seq == first:
+            raise changed
+        items = await self._items(first, min(self._limit, changed.seq - first) if changed else self._limit)
         if not items:
             return None
         batch = await self._built(tip.epoch, items)

@@ -18,12 +18,14 @@ from local_chain.deployment import Deployment
 from local_chain.embedded import PyevmBackend
 from local_chain.home import ChainHome
 from local_chain.transactor import Transactor, connect
-from node.chain.errors import ChainUnavailable, WrongChain
+from node.chain.errors import ChainReplaced, ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
 from node.compose.chain_setup import (
     ChainSetup,
     NodeNotRegistered,
+    OperatorReplaced,
     OperatorUnfunded,
+    VaultUnusable,
     configured_chain,
     dev_chain,
     registered_node,
@@ -80,6 +82,35 @@ async def test_an_operator_without_a_node_is_told_to_register(chain: PyevmBacken
     assert exit_code_of(refused.value) == 3
 
 
+async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operator(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    seeded = seed(chain.rpc_url, deployment, base_digest=BASE, adapters=(), datanets=())
+    owner = Transactor(connect(chain.rpc_url), OPERATOR)
+    registry = owner.web3.eth.contract(deployment.node_registry, abi=_abi("NodeRegistry"))
+    old, new = (ChainSetup(chain.rpc_url, deployment, key) for key in (OPERATOR, STRANGER))
+    with pytest.raises(
+        OperatorReplaced, match=f"is {OPERATOR.address}, but this node has the key of {STRANGER.address}"
+    ):
+        await registered_node(new, seeded.node)
+
+    owner.call(registry, "rotateOperator", seeded.node, STRANGER.address)
+    owner.pay(STRANGER.address, 1)  # a block later the new key is in force
+    try:
+        assert await registered_node(new, seeded.node) == seeded.node
+        with pytest.raises(OperatorReplaced, match=STRANGER.address) as refused:
+            await registered_node(old)
+        assert exit_code_of(refused.value) == 3
+    finally:
+        owner.call(registry, "rotateOperator", seeded.node, OPERATOR.address)
+        owner.pay(STRANGER.address, 1)
+
+
+async def test_a_vault_that_is_no_node_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
+    with pytest.raises(VaultUnusable, match="not registered on chain 31337"):
+        await registered_node(ChainSetup(chain.rpc_url, deployment, OPERATOR), STRANGER.address)
+
+
 async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBackend, deployment: Deployment) -> None:
     poor = PrivateKey(keccak(b"poor"))
     web3 = connect(chain.rpc_url)
@@ -130,6 +161,17 @@ async def test_a_chain_that_does_not_answer_is_named(deployment: Deployment) -> 
 async def test_another_chain_than_the_configured_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
     with pytest.raises(WrongChain, match="31337") as refused:
         await registered_node(ChainSetup(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
+
+    assert exit_code_of(refused.value) == 4
+
+
+async def test_a_chain_that_was_wiped_since_the_deployment_is_refused(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    old = replace(deployment, genesis_hash="0x" + "ab" * 32)
+
+    with pytest.raises(ChainReplaced, match="wiped or replaced") as refused:
+        await registered_node(ChainSetup(chain.rpc_url, old, OPERATOR))
 
     assert exit_code_of(refused.value) == 4
 
