@@ -38,7 +38,7 @@ def earnings(
     address = _address(shared, account)
     url, query = public_url(shared, node), f"?{_QUERY[by]}" if by else ""
     if csv:
-        shared.write(fetch(url, f"/contributors/{address}/export.csv{query}").text)
+        shared.write(fetch(url, f"/contributors/{address}/export.csv{query}").decode())
         return
     found = ask(url, "GET", f"/contributors/{address}/earnings{query}")
     if shared.as_json:

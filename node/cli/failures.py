@@ -91,6 +91,7 @@ _EXIT_CODE_OF_CLASS = {
     "node.process.listeners.PortInUse": 3,
     "node.process.listeners.AddressUnusable": 3,
     "node.process.descriptors.TooFewDescriptors": 3,
+    "node.process.exhaustion.MachineExhausted": 3,
     "node.compose.chain_setup.NodeNotRegistered": 3,
     "node.compose.chain_setup.VaultUnusable": 3,
     "node.compose.chain_setup.VaultAmbiguous": 3,

@@ -11,6 +11,7 @@ from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
+from node.compose.chain_policy import settlement_policy
 from node.compose.chain_setup import ChainSetup, configured_chain, registered_node
 from node.compose.engine import running_service
 from node.compose.paid_checkout import PaidCheckout
@@ -103,6 +104,7 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
             base_digest=Bytes32(bytes.fromhex(service.base_digest)),
             datanets=DatanetFiles.of_home(settings.home),
             clock=lambda: int(time.time()),
+            policy=settlement_policy(settings, client.chain_id),
         )
         stack.push_async_callback(settlement.close)
         receiver = await _receiver(client, addresses, settings)

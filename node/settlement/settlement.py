@@ -9,6 +9,7 @@ from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
 from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
+from node.chain.finality import Finality
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
@@ -42,7 +43,7 @@ class ContractAddresses:
     asset_registry: Address
     first_block: int = 0
 
-    def watch(self, confirmations: int) -> WatchedContracts:
+    def watch(self, finality: Finality) -> WatchedContracts:
         """What the follower reads: all four contracts, and this node's events."""
         contracts = {
             self.node_registry: "NodeRegistry",
@@ -50,14 +51,14 @@ class ContractAddresses:
             self.settlement: "Settlement",
             ESCROW: "ChannelEscrow",
         }
-        return WatchedContracts(contracts, self.node, self.first_block, confirmations)
+        return WatchedContracts(contracts, self.node, self.first_block, finality)
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementPolicy:
-    """confirmations: blocks above an event before the node relies on it. batch_limit: receipts in a batch."""
+    """finality: how far the newest blocks are trusted. batch_limit: receipts in a batch."""
 
-    confirmations: int = 0
+    finality: Finality = field(default_factory=Finality)
     batch_limit: int = BATCH_LIMIT
     outbox: OutboxPolicy = field(default_factory=OutboxPolicy)
     cycle: CyclePolicy = field(default_factory=CyclePolicy)
@@ -95,7 +96,7 @@ class Settlement:
         ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
         sending = Outbox(database, client, signer, clock, policy.outbox)
         await sending.reconcile()
-        follower = await ChainFollower.open(database, client, addresses.watch(policy.confirmations))
+        follower = await ChainFollower.open(database, client, addresses.watch(policy.finality), clock)
         registrations = ChainRegistrations(follower, addresses.node, base_digest)
         book = await Book.open(database, ledger)
         escrow, vault = EscrowContract(client), VaultContract(client, addresses.node)

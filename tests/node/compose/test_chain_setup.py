@@ -18,7 +18,7 @@ from local_chain.deployment import Deployment
 from local_chain.embedded import PyevmBackend
 from local_chain.home import ChainHome
 from local_chain.transactor import Transactor, connect
-from node.chain.errors import ChainUnavailable, WrongChain
+from node.chain.errors import ChainReplaced, ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
 from node.compose.chain_setup import (
     ChainSetup,
@@ -161,6 +161,17 @@ async def test_a_chain_that_does_not_answer_is_named(deployment: Deployment) -> 
 async def test_another_chain_than_the_configured_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
     with pytest.raises(WrongChain, match="31337") as refused:
         await registered_node(ChainSetup(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
+
+    assert exit_code_of(refused.value) == 4
+
+
+async def test_a_chain_that_was_wiped_since_the_deployment_is_refused(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    old = replace(deployment, genesis_hash="0x" + "ab" * 32)
+
+    with pytest.raises(ChainReplaced, match="wiped or replaced") as refused:
+        await registered_node(ChainSetup(chain.rpc_url, old, OPERATOR))
 
     assert exit_code_of(refused.value) == 4
 
