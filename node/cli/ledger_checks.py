@@ -47,6 +47,14 @@ def examine_id(context: Context, receipt_id: str, node: str | None) -> list[Rece
     return asyncio.run(work())
 
 
+def batch_of(context: Context, receipt_id: str, node: str | None) -> int | None:
+    """The epoch of the posted batch that holds a receipt; None if it is in none yet."""
+    url = public_url(context, node)
+    signed = SignedReceipt.parse(ask(url, "GET", f"/receipts/{receipt_id}"))
+    proof = _proof(url, signed) if signed.receipt.seq else None
+    return proof.header.epoch if proof else None
+
+
 def examine_files(context: Context, paths: Sequence[Path], start: Start) -> list[ReceiptCheck]:
     """All checks of the given files. The chain is asked only if a chain is configured, by --chain-rpc or a setting."""
     given = read_documents(paths)

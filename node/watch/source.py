@@ -156,6 +156,12 @@ class MirrorFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @classmethod
+    def at(cls, path: Path) -> "MirrorFolder":
+        """The folder of the only node that is mirrored in `path`, or `path` itself if it is a node's folder."""
+        found = [card.parent for card in path.glob("0x*/node.json")]
+        return cls(found[0] if len(found) == 1 else path)
+
     def card(self) -> Card:
         """As in `NodeSource`."""
         return Card.parse(self._json(self.card_path))

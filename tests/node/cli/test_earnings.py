@@ -1,5 +1,7 @@
 """`earnings` and `claim` against a node without payment."""
 
+from pathlib import Path
+
 import pytest
 
 from local_chain.accounts import dev_accounts

@@ -10,25 +10,14 @@ from node.settlement.direct_sending import send_calls
 from node.watch.mirror import mirror
 from node.watch.mirrored_claims import mirrored_claims
 from node.watch.registries import Registries
-from node.watch.source import Card, MirrorFolder, SourceMalformed, SourceUnavailable
+from node.watch.source import MirrorFolder, SourceMalformed, SourceUnavailable
 from tests.node.settlement.market import Market
+from tests.node.watch.publishing import published
 
 
 async def mirrored(market: Market, folder: Path) -> MirrorFolder:
-    """A mirror of the node's public files, made from a folder with the same content."""
-    source = MirrorFolder(folder / "served")
-    source.datanets.mkdir(parents=True)
-    receiver = market.payer.receiver
-    card = Card(receiver.domain, receiver.vault, market.payer.wallet.address)
-    source.card_path.write_text(json.dumps(card.to_json()))
-    for batch in market.settlement.book.batches:
-        epoch = batch.header.epoch
-        source.batch_path(epoch).write_bytes(await market.settlement.batcher.receipts_file(epoch))
-    for datanet in market.town.seeded.datanets:
-        rows = [{"address": one.address, "weight": str(one.weight)} for one in datanet.contributors.members]
-        listed = {"datanetId": "0x" + datanet.datanet_id.hex(), "version": datanet.version, "contributors": rows}
-        (source.datanets / f"{datanet.datanet_id.hex()}-{datanet.version}.json").write_text(json.dumps(listed))
-    return MirrorFolder(mirror(source, folder / "copy").folder)
+    """A mirror of the node's public files."""
+    return MirrorFolder(mirror(await published(market, folder / "served"), folder / "copy").folder)
 
 
 async def activate(market: Market) -> None:
