@@ -106,6 +106,11 @@ class Cycle:
         self._running = asyncio.ensure_future(self._run(now, force=force, dry_run=dry_run, wait_s=wait_s))
         return await asyncio.shield(self._running)
 
+    @property
+    def gate(self) -> ProfitGate:
+        """When a cycle is worth its gas."""
+        return self._policy.gate
+
     async def close(self) -> None:
         """Cancels the running cycle, if any. The next cycle completes it."""
         if self._running is not None and not self._running.done():

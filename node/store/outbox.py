@@ -144,6 +144,13 @@ def unfinished(session: Session, sender: Address) -> tuple[Outgoing, ...]:
     return tuple(sorted(found, key=lambda sent: (sent.nonce is None, sent.nonce or 0, sent.transaction_id)))
 
 
+def recent(session: Session, sender: Address, limit: int) -> tuple[Outgoing, ...]:
+    """The transactions that are open or were changed last, newest first; every open one, and `limit` in all others."""
+    newest = select(_T.c.transaction_id).where(_T.c.sender == sender).order_by(_T.c.changed_at.desc()).limit(limit)
+    chosen = (_T.c.sender == sender) & (_T.c.state.in_(OPEN_STATES) | _T.c.transaction_id.in_(newest))
+    return tuple(sorted(_many(session, chosen), key=lambda sent: (sent.changed_at, sent.transaction_id), reverse=True))
+
+
 def latest(session: Session, sender: Address, prefix: str) -> Outgoing | None:
     """The newest transaction whose intent starts with `prefix`."""
     found = _many(session, (_T.c.sender == sender) & _T.c.intent.startswith(prefix, autoescape=True))
