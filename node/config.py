@@ -54,8 +54,6 @@ class Settings(HttpSettings, LedgerSettings):
     kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
     adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="device memory for adapters, such as 256MiB")
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
-    max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
-    request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
     drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running requests get to finish, above 0")
     chain_rpc: str | None = Field(
