@@ -12,7 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import account, adapter, chain, chat, earnings, gov, node_state, pay, receipts, settings, settle, start
+from node.cli import (
+    account,
+    adapter,
+    backup,
+    chain,
+    chat,
+    earnings,
+    gov,
+    node_state,
+    pay,
+    receipts,
+    settings,
+    settle,
+    start,
+)
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
@@ -39,6 +53,7 @@ app.command()(earnings.claim)
 app.add_typer(account.app, name="account")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(chain.app, name="chain")
+app.add_typer(backup.app, name="backup")
 app.add_typer(gov.app, name="gov")
 for _plugin in entry_points(group="openlora.commands"):
     app.add_typer(_plugin.load(), name=_plugin.name)
