@@ -30,6 +30,8 @@ from node.settlement.datanets import DatanetFiles
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.settlement import ContractAddresses, Settlement, SettlementPolicy
 from node.store.database import Database
+from node.store.ledger_opening import open_ledger
+from node.store.meta import ChainPin
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, PATH, Payer
 from tests.node.payments.shop import ended
@@ -172,7 +174,11 @@ async def open_market(
     """The node over `home`; the same home again is the same node after a restart."""
     client = client or await TroubledClient.connect(town.chain.rpc_url, CHAIN_ID)
     addresses, operator, payer = stall.addresses, stall.operator, stall.payer
-    database = await Database.open(f"sqlite:///{home}/node.db")
+    deployment = town.chain.deployment
+    genesis = Bytes32(bytes.fromhex(deployment.genesis_hash.removeprefix("0x")))
+    pin = ChainPin(CHAIN_ID, genesis, deployment.settlement)
+    database = await Database.open(f"sqlite:///{home}/node.db", pin)
+    await open_ledger(database, home, addresses.node)
     files = DatanetFiles(home / "datanets")
     for datanet in town.seeded.datanets:
         files.add(datanet.datanet_id, datanet.version, datanet.contributors)
