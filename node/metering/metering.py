@@ -135,7 +135,7 @@ class Metering:
         if fee and (stopped is not None or not (covered and valid)):
             log.warning(
                 "fee_forgone",
-                request_id=admission.request_id,
+                generation_id=admission.request_id,
                 fee=str(fee),
                 covered=covered,
                 valid=valid,
@@ -161,7 +161,7 @@ def _uncharged(session: Session, admission: Admission, held: Reservation | None,
     if held is not None:
         channels.unreserve(session, channel_id, held.amount)
     if fee:  # the payer withdrew before the node could claim, which is the operator's risk
-        log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), escrowed=False)
+        log.warning("fee_forgone", generation_id=admission.request_id, fee=str(fee), escrowed=False)
     return channels.get(session, channel_id)
 
 
