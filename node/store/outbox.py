@@ -110,7 +110,8 @@ def restart(session: Session, transaction_id: int, now: int, **values: object) -
 
 def _lost(sender: Address, mined: int) -> ColumnElement[bool]:
     settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
-    return (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+    lost: ColumnElement[bool] = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+    return lost
 
 
 def has_lost(session: Session, sender: Address, mined: int) -> bool:
