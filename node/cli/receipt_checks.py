@@ -9,6 +9,7 @@ from attribution.merkle import verify_path
 from attribution.split import InvalidSplit, Payee, lines
 from contracts.crypto import Address, to_address
 from contracts.eip712 import Domain, parse_bytes32
+from contracts.encoding import header_commitment
 from contracts.fees import usage_fee
 from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageReceipt, openlora_domain
 from local_chain.deployment import Deployment
@@ -55,10 +56,10 @@ class Chain:
         registry = Contract(self.client, "AssetRegistry", self.deployment.asset_registry)
         return Terms.from_abi((await registry.read("terms", terms_hash))[0])
 
-    async def header_hash(self, node: Address, epoch: int) -> bytes:
-        """The hash of the header that was posted for an epoch; zeros if none was."""
+    async def commitment(self, node: Address, epoch: int) -> bytes:
+        """The commitment to the header that was posted for an epoch; zeros if none was or it died."""
         settlement = Contract(self.client, "Settlement", self.deployment.settlement)
-        return bytes((await settlement.read("headerHash", node, epoch))[0])
+        return bytes((await settlement.read("commitmentOf", node, epoch))[0])
 
 
 def examine(context: Context, receipt_id: str, node: str | None) -> list[ReceiptCheck]:
@@ -134,7 +135,8 @@ async def _batch(url: str, signed: SignedReceipt, chain: Chain) -> ReceiptCheck:
         header.receipts_root, header.count, int(str(proof["index"])), leaf, path
     ):
         return ReceiptCheck("batch", "WRONG", "the proof does not lead from this receipt to the header's receiptsRoot")
-    if await chain.header_hash(header.node, header.epoch) != header.struct_hash():
+    expected = header_commitment(header.struct_hash(), header.state_root)
+    if await chain.commitment(header.node, header.epoch) != expected:
         return ReceiptCheck("batch", "WRONG", f"the chain holds another header for epoch {header.epoch}")
     return ReceiptCheck("batch", "ok", f"leaf {proof['index']} of epoch {header.epoch}, {proof['status']} on the chain")
 

@@ -97,7 +97,7 @@ async def registered_node(chain: ChainSetup) -> Address:
     client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
     operator, deployment = chain.operator.address, chain.deployment
     registry = Contract(client, "NodeRegistry", deployment.node_registry)
-    node = to_address((await registry.read("vaultOf", operator, deployment.open_token))[0])
+    node = to_address((await registry.read("vaultOf", operator, deployment.open_token, 0))[0])
     if not (await registry.read("isNode", node))[0]:
         raise NodeNotRegistered(operator, deployment.chain_id)
     needed = SETTLEMENT_GAS * ((await client.head()).base_fee + await client.tip_fee())
