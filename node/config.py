@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
 from node.http_settings import HttpSettings
+from node.ledger_settings import LedgerSettings
 from node.redaction import Redactor, shown_url
 
 PREFIX = "OPENLORA_"
@@ -29,7 +30,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 HomePath = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
 
 
-class Settings(HttpSettings):
+class Settings(HttpSettings, LedgerSettings):
     """All settings of the node and of client commands. Errors show a field's description as the fix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -49,9 +50,7 @@ class Settings(HttpSettings):
     admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     dtype: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto, bf16 or fp32")
-    max_model_len: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="the longest context in tokens, above 0"
-    )
+    max_model_len: int | None = Field(None, gt=0, description="the longest context in tokens, above 0")
     kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
     adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="device memory for adapters, such as 256MiB")
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
@@ -65,6 +64,8 @@ class Settings(HttpSettings):
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
+    confirmations: int | None = Field(None, ge=0, le=10_000, description="blocks, 0 to 10000; unset: by chain")
+    max_gas_price_gwei: float = Field(500.0, gt=0, description="the most that the node pays per gas, in gwei, above 0")
     settle_every_s: float = Field(600.0, gt=0, description="seconds between settlement cycles, above 0")
     withdraw_delay_s: int = Field(
         86_400, ge=900, le=2_592_000, description="the least withdraw delay of a channel, from 900 to 2592000 seconds"

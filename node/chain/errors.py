@@ -1,8 +1,10 @@
 """The errors of `node.chain`.
 
 ChainError
-├── ChainUnavailable, WrongChain, ContractMissing, UnexpectedAnswer
-├── CallRefused, CallReverted
+├── ChainUnavailable
+│   └── ChainInconsistent
+├── WrongChain, ChainReplaced, ContractMissing, UnexpectedAnswer
+├── CallRefused, CallReverted, GasTooDear
 └── TransactionRefused
     └── NonceTooLow, Underpriced, InsufficientFunds
 """
@@ -23,7 +25,15 @@ class ChainUnavailable(ChainError):
 
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
         self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
-        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
+        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check that a chain answers there.")
+
+
+class ChainInconsistent(ChainUnavailable):
+    """The endpoint's answers do not fit together: it lags behind another one, or is wrong. A retry may succeed."""
+
+    def __init__(self, reason: str, retry_after_s: float = 2) -> None:
+        Exception.__init__(self, f"The chain's endpoint contradicts itself: {reason}. Check --chain-rpc.")
+        self.endpoint, self.reason, self.retry_after_s = "", reason, retry_after_s
 
 
 class WrongChain(ChainError):
@@ -32,6 +42,18 @@ class WrongChain(ChainError):
     def __init__(self, rpc_url: str, expected: int, got: int) -> None:
         self.endpoint, self.expected, self.got = shown_url(rpc_url), expected, got
         super().__init__(f"{self.endpoint} serves chain {got}, but this node is configured for chain {expected}.")
+
+
+class ChainReplaced(ChainError):
+    """The chain begins with another block 0 than the one on which the contracts were deployed."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(
+            f"The chain's block 0 is {got}, but the file of the contracts' addresses names {expected}: the chain was "
+            "wiped or replaced, or the file is of another chain. Point --chain-rpc at the old chain; or deploy the "
+            "contracts on the new chain, set OPENLORA_DEPLOYMENT to their addresses, and use a new home or database."
+        )
+        self.expected, self.got = expected, got
 
 
 class ContractMissing(ChainError):
@@ -60,6 +82,17 @@ class CallReverted(ChainError):
     def __init__(self, reason: str, data: bytes) -> None:
         super().__init__(f"The contract refused: {reason}")
         self.reason, self.data = reason, data
+
+
+class GasTooDear(ChainError):
+    """Gas costs more than the operator pays. Both prices in wei per gas."""
+
+    def __init__(self, price: int, cap: int) -> None:
+        super().__init__(
+            f"Gas costs {price / 10**9:.9g} gwei now, and this node pays less than {cap / 10**9:.9g} gwei "
+            "(max_gas_price_gwei). It waits until gas is cheaper."
+        )
+        self.price, self.cap = price, cap
 
 
 class TransactionRefused(ChainError):

@@ -12,7 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import account, adapter, chain, chat, earnings, gov, node_state, pay, receipts, settings, settle, start
+from node.cli import (
+    account,
+    adapter,
+    audit,
+    chain,
+    chat,
+    earnings,
+    gov,
+    node_state,
+    pay,
+    receipts,
+    settings,
+    settle,
+    start,
+)
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
@@ -34,6 +48,8 @@ app.command()(chat.chat)
 app.add_typer(pay.app, name="pay")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(settle.app, name="settle")
+app.add_typer(audit.app, name="audit")
+app.command()(audit.watch)
 app.command()(earnings.earnings)
 app.command()(earnings.claim)
 app.add_typer(account.app, name="account")

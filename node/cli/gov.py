@@ -115,7 +115,7 @@ def _run(
     import asyncio
 
     from node.cli.chain_connection import connect
-    from node.cli.gov_receipts import last_entries
+    from node.cli.gov_receipts import last_items
     from node.cli.signers import signer
     from node.governance.parameters import InvalidChange
     from node.governance.session import GovernanceSession
@@ -127,7 +127,7 @@ def _run(
                 client,
                 deployment,
                 key=lambda: signer(shared, shared.settings(account=account).account),
-                last_entries=lambda: last_entries(shared, node),
+                last_items=lambda: last_items(shared, node),
             )
         )
 

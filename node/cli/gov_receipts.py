@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, cast
 from node.cli.context import Context
 
 if TYPE_CHECKING:
-    from attribution.receipts_file import Entry
+    from attribution.batch import Item
 
 
-def last_entries(context: Context, node: str | None) -> "tuple[Entry, ...]":
+def last_items(context: Context, node: str | None) -> "tuple[Item, ...]":
     """The receipts of a node's newest batch; none if it has no batch. Raises ConfigurationFailure if no node answers.
 
     The file is checked against its own root.
@@ -22,6 +22,7 @@ def last_entries(context: Context, node: str | None) -> "tuple[Entry, ...]":
     if not batches:
         return ()
     try:
-        return ReceiptsFile.decode(fetch(url, f"/batches/{batches[0]['epoch']}/receipts").content).entries
+        file = ReceiptsFile.decode(fetch(url, f"/batches/{batches[0]['epoch']}/receipts"))
     except InvalidReceiptsFile as error:
         raise VerificationFailure(f"The receipts file of {url} {error}.", "ask another node with --node") from error
+    return tuple(entry.item for entry in file.entries)

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from attribution.receipts_file import Entry
+from attribution.batch import Item
 from attribution.split import TREASURY, Payee, PayeeKind, lines
+from contracts.structs import PriceList
 
 Role = str
 
@@ -22,25 +23,26 @@ class Effect:
     after: dict[Role, int]
 
 
-def effect_of_treasury_ppm(entries: Sequence[Entry], ppm: int) -> Effect:
+def effect_of_treasury_ppm(items: Sequence[Item], ppm: int) -> Effect:
     """The split of these receipts' fees with another part for the treasury. Raises `InvalidSplit` if the parts
     exceed the fee.
     """
     before, after = Counter[Role](), Counter[Role]()
-    for entry in entries:
-        changed = replace(entry.price_list, treasury_ppm=ppm)
-        for total, prices in ((before, entry.price_list), (after, changed)):
-            for payee, amount in lines(entry.receipt.fee, prices, entry.terms).items():
-                total[_role(payee, entry)] += amount
+    for item in items:
+        present, terms = item.evidence.price_list.value, item.evidence.terms
+        changed = replace(present, treasury_ppm=ppm)
+        for total, prices in ((before, present), (after, changed)):
+            for payee, amount in lines(item.receipt.fee, prices, terms.value if terms else None).items():
+                total[_role(payee, present)] += amount
     assert before.total() == after.total(), "a split changed a fee"
     roles = [role for role in ("treasury", "adapter owners", "Datanets", "operators") if before[role] or after[role]]
-    return Effect(len(entries), {role: before[role] for role in roles}, {role: after[role] for role in roles})
+    return Effect(len(items), {role: before[role] for role in roles}, {role: after[role] for role in roles})
 
 
-def _role(payee: Payee, entry: Entry) -> Role:
+def _role(payee: Payee, prices: PriceList) -> Role:
     """An account that is owner and operator counts as the operator, whose line is the rest of the fee."""
     if payee == TREASURY:
         return "treasury"
     if payee.kind == PayeeKind.DATANET:
         return "Datanets"
-    return "operators" if payee.address == entry.price_list.operator_payee else "adapter owners"
+    return "operators" if payee.address == prices.operator_payee else "adapter owners"

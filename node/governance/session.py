@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from attribution.receipts_file import Entry
+from attribution.batch import Item
 from contracts.crypto import Address, PrivateKey
 from local_chain.deployment import Deployment
 from node.chain.client import Call, ChainClient
@@ -21,14 +21,14 @@ _SUPPORT = {"for": Support.FOR, "against": Support.AGAINST, "abstain": Support.A
 class GovernanceSession:
     """One person's access to governance.
 
-    key: unlocks the account, only when something is sent.   last_entries: a node's last receipts, for simulations.
+    key: unlocks the account, only when something is sent.   last_items: a node's last receipts, for simulations.
     Every verb raises ChainError; those that send raise TransactionFailed and TransactionPending too.
     """
 
     client: ChainClient
     deployment: Deployment
     key: Callable[[], PrivateKey]
-    last_entries: Callable[[], Sequence[Entry]]
+    last_items: Callable[[], Sequence[Item]]
 
     @property
     def governor(self) -> GovernorReader:
@@ -136,12 +136,12 @@ class GovernanceSession:
             return document
         document |= {"now": await self.governor.present(parameter), "rule": parameter.rule}
         if parameter.name == "treasury-ppm":
-            document["effect"] = _treasury_effect(self.last_entries(), int(change.arguments[0]))
+            document["effect"] = _treasury_effect(self.last_items(), int(change.arguments[0]))
         return document
 
 
-def _treasury_effect(entries: Sequence[Entry], ppm: int) -> Document:
-    effect = effect_of_treasury_ppm(entries, ppm)
+def _treasury_effect(items: Sequence[Item], ppm: int) -> Document:
+    effect = effect_of_treasury_ppm(items, ppm)
     return {
         "receipts": effect.receipts,
         "before": {role: str(amount) for role, amount in effect.before.items()},

@@ -51,7 +51,7 @@ class Metering:
         clock: ClockTolerance | None = None,
     ) -> None:
         self._database, self._receiver, self._registrations, self._signer = database, receiver, registrations, signer
-        self._sales, self._clock = sales or Sales(), clock or ClockTolerance()
+        self._sales, self._clock = sales or Sales(), clock or ClockTolerance.of_chain(receiver.chain_id)
         self._salts: OrderedDict[str, tuple[Bytes32, Bytes32]] = OrderedDict()
 
     async def record(self, admission: Admission, end: End, *, prompt: bytes, output: bytes, now: int) -> IssuedReceipt:
@@ -135,7 +135,7 @@ class Metering:
         if fee and (stopped is not None or not (covered and valid)):
             log.warning(
                 "fee_forgone",
-                request_id=admission.request_id,
+                generation_id=admission.request_id,
                 fee=str(fee),
                 covered=covered,
                 valid=valid,
@@ -161,7 +161,7 @@ def _uncharged(session: Session, admission: Admission, held: Reservation | None,
     if held is not None:
         channels.unreserve(session, channel_id, held.amount)
     if fee:  # the payer withdrew before the node could claim, which is the operator's risk
-        log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), escrowed=False)
+        log.warning("fee_forgone", generation_id=admission.request_id, fee=str(fee), escrowed=False)
     return channels.get(session, channel_id)
 
 

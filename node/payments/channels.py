@@ -21,6 +21,8 @@ from node.store.channels import Channel
 from node.store.database import Database
 
 PAGE = 100
+SIMULATIONS = 8
+"""How many deposits are simulated at once: keys without funds cost strangers nothing."""
 
 
 def channel_json(channel: Channel) -> dict[str, object]:
@@ -55,6 +57,9 @@ class Channels:
         self._database, self._receiver, self._escrow = database, receiver, escrow
         self._limit = limit or RelayLimit()
         self._relays: dict[Bytes32, asyncio.Task[Opened]] = {}
+        self._simulating = asyncio.Semaphore(SIMULATIONS)
+        self._current_until: dict[Bytes32, int] = {}
+        self._readings: dict[Bytes32, asyncio.Task[None]] = {}
 
     async def open(self, document: object, now: int) -> Opened:
         """Relays an x402 deposit that opens or tops up a channel, and returns once it is mined.
@@ -67,7 +72,6 @@ class Channels:
         nonce = deposit.authorization(self._receiver.chain_id).nonce
         relay = self._relays.get(nonce)
         if relay is None:
-            self._limit.take(deposit.voucher.config.payer, now)
             relay = asyncio.create_task(self._relay(deposit, nonce, now))
             self._relays[nonce] = relay
             relay.add_done_callback(lambda done: self._forget(nonce, done))
@@ -115,6 +119,21 @@ class Channels:
         held = await self._escrow.balance(channel_id)
         return await self._database.write(lambda session: _set_escrowed(session, channel_id, held))
 
+    async def make_current(self, channel_id: Bytes32, now: int) -> None:
+        """Reads a known channel again if its last reading is older than half its withdraw delay. `now` in unix seconds.
+
+        Money leaves a channel only a whole delay after its payer has asked for it, and the escrow shows that at once.
+        So a channel read within the last half delay can pay, even if this node missed the event. Raises ChainError.
+        """
+        if now < self._current_until.get(channel_id, 0):
+            return
+        reading = self._readings.get(channel_id)
+        if reading is None:
+            reading = asyncio.create_task(self._make_current(channel_id, now))
+            self._readings[channel_id] = reading
+            reading.add_done_callback(lambda _: self._readings.pop(channel_id, None))
+        await asyncio.shield(reading)
+
     async def refresh_all(self) -> int:
         """Updates every channel from the escrow, as after a restart; returns their number."""
         known = await self._database.read(channels.every)
@@ -123,12 +142,20 @@ class Channels:
         return len(known)
 
     async def close(self) -> None:
-        """Waits for deposits in flight."""
-        await asyncio.gather(*self._relays.values(), return_exceptions=True)
+        """Waits for deposits and readings in flight."""
+        await asyncio.gather(*self._relays.values(), *self._readings.values(), return_exceptions=True)
+
+    async def _make_current(self, channel_id: Bytes32, now: int) -> None:
+        if await self.find(channel_id) is not None:
+            channel = await self.refresh(channel_id)
+            self._current_until[channel_id] = now + channel.config.withdraw_delay // 2
 
     async def _relay(self, deposit: SignedDeposit, nonce: Bytes32, now: int) -> Opened:
-        signed = deposit.voucher
-        transaction = await self._escrow.relay_deposit(signed.config, deposit.amount, deposit.collector_data(), nonce)
+        signed, asked = deposit.voucher, (deposit.amount, deposit.collector_data(), nonce)
+        async with self._simulating:
+            await self._escrow.check_deposit(signed.config, *asked)
+        self._limit.take(signed.config.payer, now)  # after the check: only a deposit that costs gas counts
+        transaction = await self._escrow.relay_deposit(signed.config, *asked)
         channel = await self.discover(signed.config, now)
         channel = await self._database.write(lambda session: _keep_voucher(session, channel.channel_id, signed))
         return Opened(channel, transaction)

@@ -75,7 +75,11 @@ class ClaimPlan:
 
 def claims_of(entitlements: Entitlements, book: Book, progress: ChainProgress) -> ClaimPlan:
     """The claims of all entitlements that earned more under the newest active epoch than was paid."""
-    tip = book.tip_at(progress.active_epoch)
+    return claims_under(entitlements, book.tip_at(progress.active_epoch), progress)
+
+
+def claims_under(entitlements: Entitlements, tip: ChainTip, progress: ChainProgress) -> ClaimPlan:
+    """The claims under one active epoch, from whatever copy of the ledger `tip` was rebuilt."""
     entries = []
     for entitlement in entitlements.entries:
         earned = tip.state.tree.get(earned_key(entitlement.payee))

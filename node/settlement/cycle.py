@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from contracts.crypto import Bytes32
 from node.chain.client import Call
-from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
 from node.chain.follower import ChainFollower
 from node.chain.registrations import ChainRegistrations
 from node.settlement.batcher import Batcher
@@ -82,6 +82,7 @@ class Parts:
     escrow: EscrowContract
     vault: VaultContract
     token: TokenContract
+    registry: RegistryContract
 
 
 class Cycle:
@@ -105,6 +106,11 @@ class Cycle:
             await asyncio.wait([self._running])
         self._running = asyncio.ensure_future(self._run(now, force=force, dry_run=dry_run, wait_s=wait_s))
         return await asyncio.shield(self._running)
+
+    @property
+    def gate(self) -> ProfitGate:
+        """When a cycle is worth its gas."""
+        return self._policy.gate
 
     async def close(self) -> None:
         """Cancels the running cycle, if any. The next cycle completes it."""

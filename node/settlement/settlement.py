@@ -8,7 +8,8 @@ from contracts.crypto import Address, Bytes32
 from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
-from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
+from node.chain.finality import Finality
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
@@ -21,11 +22,18 @@ from node.settlement.cycle import Cycle, CyclePolicy, Parts
 from node.settlement.datanets import DatanetFiles
 from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
 from node.settlement.entitlements import Entitlements, entitlements_of
+from node.settlement.errors import VaultShared
 from node.settlement.escrow import ChainEscrow
+from node.settlement.key_use import KeyUse
 from node.settlement.outbox import Outbox, OutboxPolicy
+from node.settlement.settle_report import deadlines_json, transaction_json, value_json
+from node.settlement.standing import Standing, read_standing
 from node.settlement.status import SettleStatus, status_of
 from node.store import channels, outbox
 from node.store.database import Database
+
+RECENT = 20
+"""How many finished transactions a report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class ContractAddresses:
     asset_registry: Address
     first_block: int = 0
 
-    def watch(self, confirmations: int) -> WatchedContracts:
+    def watch(self, finality: Finality) -> WatchedContracts:
         """What the follower reads: all four contracts, and this node's events."""
         contracts = {
             self.node_registry: "NodeRegistry",
@@ -47,14 +55,14 @@ class ContractAddresses:
             self.settlement: "Settlement",
             ESCROW: "ChannelEscrow",
         }
-        return WatchedContracts(contracts, self.node, self.first_block, confirmations)
+        return WatchedContracts(contracts, self.node, self.first_block, finality)
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementPolicy:
-    """confirmations: blocks above an event before the node relies on it. batch_limit: receipts in a batch."""
+    """finality: how far the newest blocks are trusted. batch_limit: receipts in a batch."""
 
-    confirmations: int = 0
+    finality: Finality = field(default_factory=Finality)
     batch_limit: int = BATCH_LIMIT
     outbox: OutboxPolicy = field(default_factory=OutboxPolicy)
     cycle: CyclePolicy = field(default_factory=CyclePolicy)
@@ -70,9 +78,9 @@ class Settlement:
         self.follower, self.registrations, self.outbox = parts.follower, parts.registrations, parts.outbox
         self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
         self._parts, self._database = parts, database
+        self.key_use = KeyUse(database, parts.settlement.contract.client, parts.outbox.sender)
         self._treasury: Address | None = None
         self._progress: tuple[int, ChainProgress] | None = None
-        self._seen_withdrawals: frozenset[Bytes32] = frozenset()
 
     @classmethod
     async def open(
@@ -92,7 +100,7 @@ class Settlement:
         ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
         sending = Outbox(database, client, signer, clock, policy.outbox)
         await sending.reconcile()
-        follower = await ChainFollower.open(database, client, addresses.watch(policy.confirmations))
+        follower = await ChainFollower.open(database, client, addresses.watch(policy.finality), clock)
         registrations = ChainRegistrations(follower, addresses.node, base_digest)
         book = await Book.open(database, ledger)
         escrow, vault = EscrowContract(client), VaultContract(client, addresses.node)
@@ -107,30 +115,53 @@ class Settlement:
             escrow=escrow,
             vault=vault,
             token=TokenContract(client, addresses.token),
+            registry=RegistryContract(client, addresses.node_registry),
         )
         made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
         made._treasury = await parts.settlement.treasury()
         await made.cycle.catch_up()
+        await made.key_use.accept()
         return made
 
     async def tick(self) -> frozenset[Bytes32]:
         """Reads new events and advances the outbox; call it about every second.
 
-        Returns the channels whose payers have begun to withdraw since the last call. The caller must read their
-        balances again and should run a cycle.
+        Returns the channels of this node whose stored balances are out of date, until they were read again: a
+        withdrawal or refund happened after the block they were read at, or that block left the chain.
         """
         if await self.follower.poll():
             self.registrations.refresh()
         await self.outbox.advance()
-        withdrawing = frozenset(self.progress.withdrawing)
-        fresh, self._seen_withdrawals = withdrawing - self._seen_withdrawals, withdrawing
-        return fresh
+        read_at, happened_at = await self._database.read(channels.escrow_blocks), self.progress.withdrawals
+        return frozenset(known for known, at in read_at.items() if at == 0 or happened_at.get(known, 0) > at)
+
+    async def leaving(self) -> frozenset[Bytes32]:
+        """The channels whose payers withdraw and that still owe something: a cycle must claim it in time."""
+        return await self._database.read(channels.leaving)
 
     async def close(self) -> None:
         """Cancels what runs. Pending transactions stay in the outbox. Call this before the database closes."""
         await self.cycle.close()
         for running in (self.outbox.advance, self.follower.poll, self.book.refresh):
             await running.close()
+
+    async def check_conflict(self) -> None:
+        """Raises LedgerConflict or VaultShared if the chain shows that another ledger of this vault exists."""
+        self.progress.check_against(self.book)
+        for channel in await self._database.read(channels.every):
+            if channel.total_claimed > channel.charged:
+                node = self.book.ledger.node
+                raise VaultShared(node, channel.channel_id, channel.total_claimed, channel.charged)
+
+    async def standing(self) -> Standing:
+        """The node's operator key and stake as the contracts have them now."""
+        parts = self._parts
+        return await read_standing(self.book.ledger.node, parts.registry.contract, parts.settlement.contract)
+
+    @property
+    def chain_id(self) -> int:
+        """The id of the chain that this node settles on."""
+        return self._parts.settlement.contract.client.chain_id
 
     @property
     def progress(self) -> ChainProgress:
@@ -147,6 +178,18 @@ class Settlement:
         last_post = await self._database.read(lambda session: outbox.latest(session, sender, "post:"))
         last_claim = await self._database.read(lambda session: outbox.latest(session, sender, "claim:"))
         return status_of(self.book, self.progress, known, await self.outbox.unfinished(), (last_post, last_claim))
+
+    async def report(self) -> dict[str, object]:
+        """The status as a JSON object, with recent transactions, value beside gas, and payers who withdraw."""
+        status, sender = await self.status(), self.outbox.sender
+        known = await self._database.read(channels.every)
+        sent = await self._database.read(lambda session: outbox.recent(session, sender, RECENT))
+        base_fee, gate = self.follower.head.base_fee, self.cycle.gate
+        return status.to_json() | {
+            "transactions": [transaction_json(transaction) for transaction in sent],
+            "value": value_json(known, base_fee, gate, self.book.unbatched.oldest_at),
+            "deadlines": deadlines_json(known, self.progress.finalize_after),
+        }
 
     async def earnings(
         self,

@@ -4,24 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.batch import build
-from attribution.receipts_file import Entry, ReceiptsFile
+from attribution.batch import Item
 from attribution.split import InvalidSplit
 from node.governance.effects import effect_of_treasury_ppm
 from tests.attribution.ledgers import PAYERS, HonestNode
 
 
-def entries(seed: int, count: int = 8) -> tuple[Entry, ...]:
-    node = HonestNode()
-    items = node.serve_many(count, seed)
-    return ReceiptsFile.of(build(node.genesis, items), items).entries
+def items(seed: int, count: int = 8) -> list[Item]:
+    return HonestNode().serve_many(count, seed)
 
 
 @given(st.integers(0, 200_000), st.integers(0, 20))
 def test_a_change_moves_money_between_treasury_and_operators_and_none_is_lost(ppm: int, seed: int) -> None:
-    found = effect_of_treasury_ppm(entries(seed), ppm)
+    found = effect_of_treasury_ppm(items(seed), ppm)
 
-    fees = sum(entry.receipt.fee for entry in entries(seed))
+    fees = sum(item.receipt.fee for item in items(seed))
     assert sum(found.before.values()) == sum(found.after.values()) == fees
     assert found.before.get("adapter owners") == found.after.get("adapter owners")
     assert found.before.get("Datanets") == found.after.get("Datanets")
@@ -29,19 +26,17 @@ def test_a_change_moves_money_between_treasury_and_operators_and_none_is_lost(pp
 
 
 def test_the_present_part_changes_nothing() -> None:
-    found = effect_of_treasury_ppm(entries(1), 100_000)
+    found = effect_of_treasury_ppm(items(1), 100_000)
 
     assert found.before == found.after
     assert found.receipts == 8
 
 
 def test_a_part_that_leaves_nothing_for_the_operator_is_no_split() -> None:
-    node = HonestNode()
-    items = [node.serve(PAYERS[0], 0)]  # royalty and data part take 70 %
-    file = ReceiptsFile.of(build(node.genesis, items), items)
+    served = [HonestNode().serve(PAYERS[0], 0)]  # royalty and data part take 70 %
 
     with pytest.raises(InvalidSplit):
-        effect_of_treasury_ppm(file.entries, 300_001)
+        effect_of_treasury_ppm(served, 300_001)
 
 
 def test_a_node_without_receipts_shows_no_amounts() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from attribution.receipts_file import Entry
+from attribution.batch import Item
 from contracts.crypto import PrivateKey
 from local_chain.accounts import dev_accounts
 from local_chain.launcher import RunningChain, start_chain
@@ -36,8 +36,8 @@ class Person:
 
     async def _do(self, verb: str, *words: object, **options: object) -> Document:
         client = await RpcClient.connect(self._chain.rpc_url, self._chain.deployment.chain_id)
-        entries: tuple[Entry, ...] = ()
-        session = GovernanceSession(client, self._chain.deployment, key=lambda: self._key, last_entries=lambda: entries)
+        items: tuple[Item, ...] = ()
+        session = GovernanceSession(client, self._chain.deployment, key=lambda: self._key, last_items=lambda: items)
         return await getattr(session, verb)(*words, **options)
 
 
