@@ -11,6 +11,7 @@ from node.chain.events import (
     BatchPosted,
     ChainEvent,
     Credited,
+    HeaderDied,
     PayeePaid,
     Refunded,
     SharePaid,
@@ -72,6 +73,8 @@ class ChainProgress:
                 self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, followed.log)
             case BatchActivated():
                 self.active_epoch = max(self.active_epoch, event.epoch)
+            case HeaderDied():
+                self.posted = {epoch: posted for epoch, posted in self.posted.items() if epoch < event.epoch}
             case Credited():
                 self.credited = event.total
             case PayeePaid():
