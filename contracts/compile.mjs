@@ -14,6 +14,7 @@ const contracts = {
   AssetRegistry: "src/AssetRegistry.sol",
   ChannelEscrow: "src/ChannelEscrow.sol",
   ERC3009DepositCollector: "src/ERC3009DepositCollector.sol",
+  Judge: "src/Judge.sol",
   Multicall3: "src/Multicall3.sol",
   NodeRegistry: "src/NodeRegistry.sol",
   NodeVault: "src/NodeVault.sol",

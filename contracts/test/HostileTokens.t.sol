@@ -33,8 +33,9 @@ contract HostileTokensTest is World {
     }
 
     function test_AFeeOnTransferTokenIsCreditedByWhatArrives() public {
-        FeeToken token = new FeeToken(payer, 1_000);
+        FeeToken token = new FeeToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         vm.prank(payer);
         token.transfer(address(node), 1_000); // 990 arrive
         node.sweep(); // of which 9 are kept: 981
@@ -46,8 +47,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ABlockedPayeeDoesNotHoldUpTheOthers() public {
-        BlockingToken token = new BlockingToken(payer, 1_000);
+        BlockingToken token = new BlockingToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         fund(vault, 100);
         Trees.Leaf[] memory leaves = two(150, 50);
@@ -73,8 +75,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ABlockedContributorLosesNothing() public {
-        BlockingToken token = new BlockingToken(payer, 1_000);
+        BlockingToken token = new BlockingToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         bytes32 datanetId = assets.createDatanet("skin", "");
         assets.publishDatanetVersion(datanetId, "content", Trees.contributorLeaf(alice, 1), 1, 1);
@@ -83,7 +86,9 @@ contract HostileTokensTest is World {
         leaves[0] = earned(DATANET, payee, 150);
         postActive(node, leaves, 200);
         bytes memory proof = Trees.stateProof(leaves, 0);
-        ShareClaim memory entry = ShareClaim(address(node), 1, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0));
+        ShareClaim memory entry = ShareClaim(
+            address(node), 1, tips[address(node)][1].headerHash, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0)
+        );
         token.setReverts(alice, true);
         vm.expectEmit();
         emit ISettlement.ClaimSkipped(address(node), payee, 1, ISettlement.TransferFailed.selector);
@@ -97,8 +102,9 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotBeClaimedTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         Trees.Leaf[] memory leaves = two(150, 50);
         postActive(node, leaves, 200);
@@ -113,9 +119,11 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotBeCreditedTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         NodeVault twin = registerNode(alice, address(token), operator);
+        bond(twin, 2_000, payer);
         vm.startPrank(payer);
         token.transfer(address(node), 100);
         token.transfer(address(twin), 100);
@@ -132,7 +140,7 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotDepositTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         AllowanceCollector taker = new AllowanceCollector();
         IChannelEscrow.ChannelConfig memory config = channelOf(bob);
         config.token = address(token);
@@ -148,7 +156,7 @@ contract HostileTokensTest is World {
     }
 
     function test_AFeeOnTransferTokenIsNoDeposit() public {
-        FeeToken token = new FeeToken(payer, 1_000);
+        FeeToken token = new FeeToken(payer, 10_000);
         AllowanceCollector taker = new AllowanceCollector();
         IChannelEscrow.ChannelConfig memory config = channelOf(bob);
         config.token = address(token);
@@ -162,8 +170,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ATokenThatLiesHarmsOnlyItsOwnNodes() public {
-        LyingToken token = new LyingToken(payer, 1_000);
+        LyingToken token = new LyingToken(payer, 10_000);
         NodeVault liar = registerNode(bob, address(token), operator);
+        bond(liar, 2_000, payer);
         fund(vault, 100);
         vm.prank(payer);
         token.transfer(address(liar), 1);

@@ -101,11 +101,11 @@ contract SettlementMoves is World {
     }
 
     function postBatch(uint256 which, uint128 growth, uint128 forAlice, uint128 forBob) external {
-        (uint64 last,,,,, uint128 total,,) = settlement.ledger(address(nodes[which % 2]));
+        (uint64 last,,,, uint128 total,,) = settlement.ledger(address(nodes[which % 2]));
         Trees.Leaf[] storage leaves = trees[which % 2][last + 1];
         leaves.push(earned(alice, bound(forAlice, 1, 3_000 ether)));
         leaves.push(earned(bob, bound(forBob, 1, 3_000 ether)));
-        post(nodes[which % 2], leaves, total + uint128(bound(growth, 0, 1_000 ether)));
+        post(nodes[which % 2], leaves, total + uint128(bound(growth, 1, 1_000 ether)));
     }
 
     function wait(uint256 time) external {
@@ -117,7 +117,7 @@ contract SettlementMoves is World {
     }
 
     function claimAny(uint256 which, uint64 epoch, bool first) external {
-        (uint64 last,,,,,,,) = settlement.ledger(address(nodes[which % 2]));
+        (uint64 last,,,,,,) = settlement.ledger(address(nodes[which % 2]));
         if (last == 0) return;
         epoch = uint64(bound(epoch, 1, last));
         uint256 index = first ? 0 : 1;
@@ -139,7 +139,7 @@ contract SettlementMoves is World {
         address node = address(nodes[which]);
         credited = settlement.credited(node);
         claimed = settlement.claimedTotal(node);
-        (lastEpoch, activeEpoch, nextSeq,,,, active,) = settlement.ledger(node);
+        (lastEpoch, activeEpoch, nextSeq,,, active,) = settlement.ledger(node);
     }
 
     function held() external view returns (uint256) {

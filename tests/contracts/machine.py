@@ -18,6 +18,7 @@ from contracts.crypto import Address, keccak, to_address
 CHAIN_ID = 31337
 START = 1_800_000_000
 _GAS = 30_000_000
+_READER = to_address("0x" + "99" * 20)
 
 
 class Reverted(Exception):
@@ -88,7 +89,14 @@ class Machine:
         return values[0] if len(values) == 1 else values
 
     def read(self, contract: Contract, function: str, *args: Any) -> Any:
-        return self.send(to_address("0x" + "99" * 20), contract, function, *args)
+        return self.send(_READER, contract, function, *args)
+
+    def call(self, address: Address, data: bytes) -> bytes:
+        """Calls a function that changes nothing, with calldata that is encoded already. Raises Reverted."""
+        try:
+            return bytes(self._evm.message_call(_READER, address, data, gas=_GAS))
+        except RuntimeError as error:
+            raise self._reverted(error) from error
 
     @contextmanager
     def discarding(self) -> Iterator[None]:

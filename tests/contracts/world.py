@@ -128,6 +128,12 @@ class World:
         self.machine.send(self.admin.address, self.assets, "publishDatanetVersion", *arguments)
         return Bytes32(datanet_id)
 
+    def publish_adapter(self, owner: Address, number: int) -> Bytes32:
+        """Publishes version 1 of a new adapter and returns its key."""
+        machine, digest = self.machine, keccak(b"weights %d" % number)
+        adapter_id = machine.send(owner, self.assets, "createAdapter", Bytes32(uint_word(number)), "")
+        return Bytes32(machine.send(owner, self.assets, "publishAdapterVersion", adapter_id, digest, keccak(b"base")))
+
 
 def address_word(address: Address) -> Bytes32:
     return Bytes32(bytes(12) + address_bytes(address))
