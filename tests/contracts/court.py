@@ -14,7 +14,7 @@ from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak
 from contracts.eip712 import abi_type
 from contracts.fees import usage_fee
 from contracts.structs import InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
-from contracts.x402 import ESCROW, ChannelConfig, Voucher, x402_domain
+from contracts.x402 import ChannelConfig, Voucher, x402_domain
 from tests.contracts.machine import CHAIN_ID, Reverted
 from tests.contracts.market import SPAN_S, Market
 from tests.contracts.world import key
@@ -45,8 +45,6 @@ class Court:
         self.market, self.draw = market, market.draw
         self.domain = openlora_domain(CHAIN_ID, world.settlement.address)
         self.ledger = Ledger(world.vault.address, world.token.address, self.domain)
-        arguments = (world.registry.address, world.assets.address, ESCROW)
-        self.judge = world.machine.deploy("Judge", world.admin.address, *arguments)
         self.state = replace(LedgerState.genesis(self.ledger), finished_at=market.start)
 
     # ---- the two judgements --------------------------------------------------------------------------------------
@@ -65,14 +63,14 @@ class Court:
         context = (*ledger, place.seq, place.root_before, place.root_after, *times)
         data = _SELECTOR + encode(_TYPES, [context, receipt.abi_tuple(), evidence])
         try:
-            self.world.machine.call(self.judge.address, data)
+            self.world.machine.call(self.world.judge.address, data)
         except Reverted as refusal:
             return refusal.reason
         return ""
 
     def place(self, state: LedgerState, root_after: Bytes32) -> Place:
         """The place after `state`, of a batch that starts there."""
-        return Place(state.seq + 1, state.root, root_after, state.finished_at)
+        return Place(state.seq + 1, state.root, root_after, state.closed_at)
 
     def compare(self, item: Item) -> str:
         """Judges a receipt after the court's state twice; AssertionError if the answers differ. Returns the fault."""
@@ -113,7 +111,7 @@ class Court:
     ) -> UsageReceipt:
         config, fee = self.channel(payer), usage_fee(prices, *tokens)
         channel_id = config.channel_id(CHAIN_ID)
-        before = self.state.tree.get(charged_key(channel_id))
+        before = self.charged(self.state, channel_id)
         return UsageReceipt(
             node=self.ledger.node,
             seq=self.state.seq + 1,
@@ -154,6 +152,10 @@ class Court:
             evidence = replace(evidence, request=request, request_signature=payer.sign(digest))
         item = Item(replace(receipt, request_digest=digest), evidence)
         return replace(item, evidence=self.market.refreshed(item.receipt, evidence))
+
+    def charged(self, state: LedgerState, channel_id: Bytes32) -> int:
+        """What a state charges a channel."""
+        return state.tree.get(charged_key(channel_id))
 
     def channel(self, payer: PrivateKey) -> ChannelConfig:
         """The payer's channel to the vault."""

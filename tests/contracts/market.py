@@ -44,14 +44,14 @@ class History(Generic[V]):
 class Market:
     """A world whose node has price lists, and adapters with terms: none, few or many Datanets, several windows."""
 
-    def __init__(self, seed: int, world: World | None = None) -> None:
+    def __init__(self, seed: int, *, dearest: int = 2**96 - 1) -> None:
         self.draw = random.Random(seed)
-        self.world = world or World()
-        self.start = self.world.machine.now
+        self.world, self.dearest = World(), dearest
         self.prices: dict[Bytes32, History[PriceList]] = {}
         self.terms: dict[Bytes32, History[Terms]] = {}
         self.datanets = [self._datanet(number) for number in range(16)]
         self.adapters = [self._adapter(number) for number in range(4)]
+        self.start = self.world.machine.now
         self._price_windows(ZERO_BYTES32)
         self._price_windows(self.adapters[0])
         for number, links in enumerate((0, 1, 16)):
@@ -101,7 +101,7 @@ class Market:
             history.windows.append((start, value))
 
     def _price_list(self, adapter: Bytes32) -> PriceList:
-        most = self.draw.choice([3 * OPEN, 10, 2**96 - 1])
+        most = self.draw.choice([3 * OPEN, 10, self.dearest])
         prices = [self.draw.choice([0, self.draw.randrange(most)]) for _ in range(3)]
         least = self.draw.choice([1, 10**13, self.draw.randrange(1, 10**18)])
         payee = self.world.owner.address if adapter == ZERO_BYTES32 else key("operator payee").address
