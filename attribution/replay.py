@@ -48,15 +48,14 @@ class Replay:
         findings = list(_unchained(self.ledger, self.tip, file))
         if findings:
             return findings
-        state: LedgerState | None = self.tip.state
+        state = self.tip.state
         for index, entry in enumerate(file.entries):
             place = Place(file.header.epoch, index, entry.receipt.seq)
-            assert state is not None
-            state = _judge(state, file, entry, place, findings)
+            after = _judge(state, file, entry, place, findings)
             findings += self._double_billing(entry.receipt, place)
-            if state is None:
+            if after is None:
                 return findings
-        assert state is not None
+            state = after
         findings += _wrong_end(file, state)
         if state.root == file.header.state_root:
             self.tips.append(ChainTip.after(file.header, state))
@@ -125,8 +124,8 @@ def _judge(
         after = apply(state, receipt, evidence)
     except InvalidTransition as broken:
         findings.append(Finding(Fault.UNJUSTIFIED_LEAF, place.epoch, broken.detail, broken.rule, place))
-        after = _recovered(state, entry)
-        return after if after is not None and after.root == entry.root else None
+        recovered = _recovered(state, entry)
+        return recovered if recovered is not None and recovered.root == entry.root else None
     if after.root != entry.root:
         detail = f"the state root after it is given as {to_hex(entry.root)}, the receipt makes it {to_hex(after.root)}"
         findings.append(Finding(Fault.UNJUSTIFIED_LEAF, place.epoch, detail, "T6", place))

@@ -13,6 +13,7 @@ from typing import TypeVar
 from attribution.batch import ChainTip, Item, build
 from attribution.receipts import Status
 from attribution.receipts_file import ReceiptsFile
+from attribution.replay import Replay
 from attribution.state_tree import StateTree
 from attribution.transition import Evidence, Ledger, LedgerState, Registered, advance
 from benchmarks.result import write
@@ -48,7 +49,9 @@ def figures(receipts: int, leaves: int, updates: int) -> dict[str, object]:
     signatures = [operator.sign(item.receipt.digest(client.ledger.domain)) for item in items]
     operators = [Registered(operator.address, 0)]
     encode_s, raw = _timed(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
-    decode_s, _ = _timed(lambda: ReceiptsFile.decode(raw))
+    decode_s, file = _timed(lambda: ReceiptsFile.decode(raw))
+    replay_s, findings = _timed(lambda: Replay(client.ledger).add(file))
+    assert not findings, "an honest file must pass"
     update_s = _updates(client.ledger, items, leaves, updates)
     return {
         "receipts": receipts,
@@ -59,6 +62,7 @@ def figures(receipts: int, leaves: int, updates: int) -> dict[str, object]:
         "file_s": round(encode_s, 3),
         "file_bytes_per_receipt": len(raw) // receipts,
         "read_file_s": round(decode_s, 3),
+        "verified_per_s": round(receipts / (decode_s + replay_s)),
         "state_leaves": leaves,
         "updates_per_s": round(updates / update_s),
     }

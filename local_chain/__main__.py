@@ -31,6 +31,7 @@ def main() -> int:
     """Runs the command line. Returns 0 after an orderly stop, 4 if the chain could not start or ended by itself."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     arguments = _parser().parse_args()
+    os.umask(0o077)  # also for the files that SQLite and anvil create
     stop = threading.Event()
     _stop_on_signals(stop)
     home = ChainHome(arguments.home)

@@ -59,10 +59,23 @@ class ChainHome:
                 file.close()
                 raise HomeInUse.by(self.path, f"process {self.lock_holder() or 'unknown'}")
             time.sleep(0.01)
+        self._make_private()
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         return file
+
+    def open_log(self) -> IO[str]:
+        """The log of the chain's process, to append to."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return open(self.path / LOG_NAME, "a", opener=_private)
+
+    def _make_private(self) -> None:
+        """Only this user may read the chain's files, also those of older versions of this program."""
+        self.path.chmod(0o700)
+        for path in self.path.iterdir():
+            if path.is_file() and not path.is_symlink():
+                path.chmod(0o600)
 
     @contextmanager
     def deploying(self) -> Iterator[None]:
@@ -84,13 +97,14 @@ class ChainHome:
             return not _try_lock(file, fcntl.LOCK_SH)
 
     def _lock_file(self, name: str = _LOCK_NAME) -> IO[str]:
-        self.path.mkdir(parents=True, exist_ok=True)
-        return (self.path / name).open("a+")
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return open(self.path / name, "a+", opener=_private)
 
     def announce(self, run: ChainRun) -> None:
         """Records the running chain. Readers see the old record or the new one, never a part."""
         draft = self.path / f"{_RUN_NAME}.new"
-        draft.write_text(json.dumps(asdict(run), indent=2) + "\n")
+        with open(draft, "w", opener=_private) as file:
+            file.write(json.dumps(asdict(run), indent=2) + "\n")
         draft.replace(self.path / _RUN_NAME)
 
     def withdraw(self) -> None:
@@ -113,6 +127,11 @@ class ChainHome:
             for file in removed:
                 file.unlink()
         return removed
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only this user may read. To be used as `opener`."""
+    return os.open(path, flags, 0o600)
 
 
 def _try_lock(file: IO[str], kind: int) -> bool:

@@ -136,7 +136,7 @@ def _kill_orphan(chain: ChainHome) -> None:
 
 def _spawn(chain: ChainHome, engine: Engine, port: int) -> tuple[subprocess.Popen[str], ChainRun]:
     command = [sys.executable, "-m", "local_chain", "--engine", engine, "--home", str(chain.path), "--port", str(port)]
-    with (chain.path / LOG_NAME).open("a") as log:
+    with chain.open_log() as log:
         process = subprocess.Popen(
             [*command, "--until-stdin-closes"],
             stdin=subprocess.PIPE,

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
 from node.http_settings import HttpSettings
+from node.ledger_settings import LedgerSettings
 from node.redaction import Redactor, shown_url
 
 PREFIX = "OPENLORA_"
@@ -29,7 +30,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 HomePath = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
 
 
-class Settings(HttpSettings):
+class Settings(HttpSettings, LedgerSettings):
     """All settings of the node and of client commands. Errors show a field's description as the fix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -1,6 +1,6 @@
 """Whether the node may sell. While it may not, paid requests get 503 `not_ready` before anything is reserved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node.readiness import Check
 from serving.errors import NotReady
@@ -13,11 +13,16 @@ class Sales:
     is on hold ends by itself. The event loop's thread changes them; any thread may read.
     """
 
-    def __init__(self, *sources: Callable[[], str | None]) -> None:
-        """sources: are asked before every sale, and return the reason of a stop that they know of."""
-        self._sources = sources
+    def __init__(self, *stops: Callable[[], str | None]) -> None:
+        """stops: are asked before every sale, and return the reason of a stop that they know of."""
+        self._stops = stops
+        self._holds: tuple[Callable[[], str | None], ...] = ()
         self._stopped: dict[str, str] = {}
         self._held: dict[str, str] = {}
+
+    def watch(self, hold: Callable[[], str | None]) -> None:
+        """Asks `hold` before every sale as well; while it returns a reason, nothing is sold."""
+        self._holds += (hold,)
 
     def stop(self, cause: str, reason: str) -> bool:
         """Ends selling until the node is restarted. Returns whether the cause is new."""
@@ -40,14 +45,12 @@ class Sales:
     @property
     def stopped(self) -> str | None:
         """Why nothing may be sold or signed until a restart; None if there is no such reason."""
-        if self._stopped:
-            return next(iter(self._stopped.values()))
-        return next((reason for source in self._sources if (reason := source()) is not None), None)
+        return next(self._stop_reasons(), None)
 
     @property
     def problem(self) -> str | None:
         """Why nothing may be sold now; None if the node sells."""
-        return self.stopped or next(iter(self._held.values()), None)
+        return next(self._reasons(), None)
 
     def require(self) -> None:
         """Raises NotReady if nothing may be sold now."""
@@ -56,6 +59,14 @@ class Sales:
 
     async def check(self) -> Check:
         """Whether the node sells, for /readyz: every reason why not."""
-        reasons = [*self._stopped.values(), *self._held.values()]
-        reasons += [reason for source in self._sources if (reason := source()) is not None]
-        return Check(not reasons, " ".join(reasons) or "sells")
+        reasons = " ".join(self._reasons())
+        return Check(not reasons, reasons or "sells")
+
+    def _stop_reasons(self) -> Iterator[str]:
+        yield from self._stopped.values()
+        yield from (reason for ask in self._stops if (reason := ask()) is not None)
+
+    def _reasons(self) -> Iterator[str]:
+        yield from self._stop_reasons()
+        yield from self._held.values()
+        yield from (reason for ask in self._holds if (reason := ask()) is not None)

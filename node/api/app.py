@@ -19,6 +19,7 @@ from node.api import (
     vllm_adapters,
 )
 from node.api.body_memory import BodyMemory, BoundedBodies
+from node.api.rebuilds import Rebuilds
 from node.version import VERSION
 from node.world import World
 
@@ -58,6 +59,7 @@ def _app(world: World, title: str) -> FastAPI:
     # FastAPI's documentation pages load scripts from a CDN; ours, in health.py, loads nothing from other hosts
     app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None)
     app.state.world = world
+    app.state.rebuilds = Rebuilds(world.settings.max_batch_builds)
     app.add_middleware(BoundedBodies, memory=BodyMemory(world.settings.max_bodies_bytes))
     envelope.install(app, world.metrics)
     return app

@@ -1,10 +1,12 @@
 """Batches, receipts files and proofs: what an auditor needs to check this node without trusting it."""
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from node.api.errors import NotFound
+from node.api.paced_file import PacedFile
 from node.api.paid_part import paid_part
 from node.api.parameters import bytes32_parameter
+from node.api.rebuilds import TheRebuilds, address_of
 from node.settlement.settlement import Settlement
 from node.store.batches import StoredBatch
 from node.world import TheWorld
@@ -32,17 +34,18 @@ async def get_batch(epoch: int, world: TheWorld) -> dict[str, object]:
 
 
 @router.get("/batches/{epoch}/receipts")
-async def receipts_file(epoch: int, world: TheWorld) -> Response:
+async def receipts_file(epoch: int, world: TheWorld, rebuilds: TheRebuilds, request: Request) -> Response:
     """The batch's receipts file in its canonical encoding. It is valid if and only if it rebuilds `receiptsRoot`."""
     settlement = paid_part(world, "batches").settlement
-    _batch(settlement, epoch)
-    name = f'attachment; filename="batch-{epoch}.receipts"'
-    content = await settlement.batcher.receipts_file(epoch)
-    return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": name})
+    batch = _batch(settlement, epoch)
+    content = await rebuilds.file(
+        batch.header_hash, address_of(request), lambda: settlement.batcher.receipts_file(epoch)
+    )
+    return PacedFile(content, f"batch-{epoch}.receipts")
 
 
 @router.get("/receipts/{receipt_id}/proof")
-async def receipt_proof(receipt_id: str, world: TheWorld) -> dict[str, object]:
+async def receipt_proof(receipt_id: str, world: TheWorld, rebuilds: TheRebuilds, request: Request) -> dict[str, object]:
     """The Merkle proof that a receipt is part of a posted batch."""
     settlement = paid_part(world, "proofs").settlement
     stored = await world.receipts.by_id(bytes32_parameter(receipt_id, "id"))
@@ -50,7 +53,10 @@ async def receipt_proof(receipt_id: str, world: TheWorld) -> dict[str, object]:
     epoch = settlement.book.epoch_of(seq) if seq else None
     if epoch is None or epoch > settlement.progress.last_epoch:
         raise NotFound(f"proof for receipt {receipt_id}: it is in no posted batch yet")
-    proof = await settlement.batcher.receipt_proof(epoch, seq)
+    batch = _batch(settlement, epoch)
+    proof = await rebuilds.proof(
+        batch.header_hash, address_of(request), lambda: settlement.batcher.receipt_proof(epoch, seq)
+    )
     return proof.to_json() | _posting(settlement, epoch)
 
 

@@ -41,6 +41,16 @@ async def list_versions(datanet_id: str, world: TheWorld) -> dict[str, object]:
     return {"data": [_summary(world, version) for version in versions]}
 
 
+@router.get("/{datanet_id}/versions/{version}")
+async def get_version(datanet_id: str, version: int, world: TheWorld) -> dict[str, object]:
+    """One version of a Datanet, with its contributors and their weights. Old versions stay, because they still earn."""
+    paid = paid_part(world, "Datanets")
+    found = [each for each in _versions(paid, bytes32_parameter(datanet_id, "id")) if each.version == version]
+    if not found:
+        raise NotFound(f"version {version} of Datanet {datanet_id}")
+    return _summary(world, found[0]) | {"contributors": _contributors(world, paid, found[0])}
+
+
 def _versions(paid: Paid, datanet_id: Bytes32) -> list[DatanetPublished]:
     versions = [version for version in paid.registrations.datanets() if version.datanet_id == datanet_id]
     if not versions:

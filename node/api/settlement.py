@@ -26,8 +26,12 @@ async def now(world: TheWorld, dry_run: bool = False, wait_s: float = Query(0, g
 
 @router.post("/retry")
 async def retry(world: TheWorld) -> dict[str, object]:
-    """Check every pending transaction again, and re-send those that the chain has dropped."""
+    """Check every pending transaction again, and re-send those that the chain has dropped.
+
+    Transactions that another program sent with the operator's key are taken as the operator's own.
+    """
     settlement = paid_part(world, "settlement").settlement
+    await settlement.key_use.accept()
     await settlement.outbox.reconcile()
     await settlement.tick()
     return (await settlement.status()).to_json()

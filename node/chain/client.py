@@ -80,8 +80,8 @@ class ChainClient(Protocol):
         """The native coin of an account, in wei."""
         ...
 
-    async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        """The return data of a call at the newest block. Raises CallReverted."""
+    async def call(self, call: Call, sender: Address | None = None, at: int | None = None) -> bytes:
+        """The return data of a call on the state after block `at`, or after the newest block. Raises CallReverted."""
         ...
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:

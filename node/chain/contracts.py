@@ -26,24 +26,24 @@ class Contract:
         """A call of `function`."""
         return Call(self.address, abi_of(self.name).functions[function].encode(*args))
 
-    async def read(self, function: str, *args: Any) -> tuple[Any, ...]:
-        """The values that `function` returns at the newest block. Raises ContractMissing if there is no code."""
-        returned = await self.client.call(self.to_call(function, *args))
+    async def read(self, function: str, *args: Any, at: int | None = None) -> tuple[Any, ...]:
+        """The values that `function` returns after block `at`, or after the newest block. Raises ContractMissing."""
+        returned = await self.client.call(self.to_call(function, *args), at=at)
         if not returned and not await self.client.code(self.address):
             raise ContractMissing(self.name, self.address)
         return abi_of(self.name).functions[function].decode(returned)
 
 
 async def read_many(
-    client: ChainClient, calls: Sequence[tuple[Contract, str, tuple[Any, ...]]]
+    client: ChainClient, calls: Sequence[tuple[Contract, str, tuple[Any, ...]]], at: int | None = None
 ) -> list[tuple[Any, ...]]:
-    """The results of many reads, through Multicall3. Each 100 reads see the same block."""
+    """The results of many reads after block `at`, through Multicall3. Without `at`, each 100 see the same block."""
     multicall = Contract(client, "Multicall3", MULTICALL3)
     made: list[tuple[Any, ...]] = []
     for start in range(0, len(calls), MULTICALL_LIMIT):
         part = calls[start : start + MULTICALL_LIMIT]
         messages = [(contract.address, contract.to_call(name, *args).data) for contract, name, args in part]
-        (results,) = await multicall.read("tryAggregate", True, messages)
+        (results,) = await multicall.read("tryAggregate", True, messages, at=at)
         functions = (abi_of(contract.name).functions[name] for contract, name, _ in part)
         made += [function.decode(returned) for function, (_, returned) in zip(functions, results, strict=True)]
     return made
@@ -185,12 +185,13 @@ class EscrowContract:
         self.contract = Contract(client, "ChannelEscrow", ESCROW)
 
     async def channel(self, channel_id: Bytes32) -> tuple[ChannelView, int]:
-        """A channel's state and the number of the block it was read at."""
-        multicall = Contract(self.contract.client, "Multicall3", MULTICALL3)
-        (number,), *found = await read_many(
-            self.contract.client, [(multicall, "getBlockNumber", ()), *self._reads(channel_id)]
-        )
-        return ChannelView(*found[0], *found[1]), int(number)
+        """A channel's state and the number of the block it was read at.
+
+        The block is named, because an endpoint behind a load balancer may lag behind the one that gave the head.
+        """
+        number = (await self.contract.client.head()).number
+        found = await read_many(self.contract.client, self._reads(channel_id), at=number)
+        return ChannelView(*found[0], *found[1]), number
 
     async def channels(self, channel_ids: Sequence[Bytes32]) -> list[ChannelView]:
         """The state of each channel."""

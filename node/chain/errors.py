@@ -2,7 +2,7 @@
 
 ChainError
 ├── ChainUnavailable, WrongChain, ContractMissing, UnexpectedAnswer
-├── CallRefused, CallReverted
+├── CallRefused, CallReverted, GasTooDear
 └── TransactionRefused
     └── NonceTooLow, Underpriced, InsufficientFunds
 """
@@ -23,7 +23,7 @@ class ChainUnavailable(ChainError):
 
     def __init__(self, rpc_url: str, reason: str, retry_after_s: float = 2) -> None:
         self.endpoint, self.reason, self.retry_after_s = shown_url(rpc_url), reason, retry_after_s
-        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check --chain-rpc and that it runs.")
+        super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check that a chain answers there.")
 
 
 class WrongChain(ChainError):
@@ -60,6 +60,17 @@ class CallReverted(ChainError):
     def __init__(self, reason: str, data: bytes) -> None:
         super().__init__(f"The contract refused: {reason}")
         self.reason, self.data = reason, data
+
+
+class GasTooDear(ChainError):
+    """Gas costs more than the operator pays. Both prices in wei per gas."""
+
+    def __init__(self, price: int, cap: int) -> None:
+        super().__init__(
+            f"Gas costs {price / 10**9:.9g} gwei now, and this node pays less than {cap / 10**9:.9g} gwei "
+            "(max_gas_price_gwei). It waits until gas is cheaper."
+        )
+        self.price, self.cap = price, cap
 
 
 class TransactionRefused(ChainError):

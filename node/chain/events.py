@@ -141,6 +141,22 @@ class WithdrawInitiated:
     finalize_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class WithdrawFinalized:
+    """ChannelEscrow: a payer's withdrawal was paid out. amount: base units, 0 if the receiver had claimed it all."""
+
+    channel_id: Bytes32
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """ChannelEscrow: the receiver returned `amount` base units to the payer, which lowers a pending withdrawal."""
+
+    channel_id: Bytes32
+    amount: int
+
+
 Event = (
     NodeRegistered
     | OperatorRotated
@@ -155,6 +171,8 @@ Event = (
     | SharePaid
     | TreasuryChanged
     | WithdrawInitiated
+    | WithdrawFinalized
+    | Refunded
 )
 
 
@@ -222,6 +240,8 @@ _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
     },
     "ChannelEscrow": {
         "WithdrawInitiated": lambda v: WithdrawInitiated(v["channelId"], v["amount"], v["finalizeAfter"]),
+        "WithdrawFinalized": lambda v: WithdrawFinalized(v["channelId"], v["amount"]),
+        "Refunded": lambda v: Refunded(v["channelId"], v["amount"]),
     },
 }
 

@@ -11,6 +11,7 @@ from node.chain.single_flight import SingleFlight
 from node.store import chain_events
 from node.store.chain_events import Checkpoint, StoredEvent
 from node.store.database import Database
+from node.store.reorganisation import roll_back
 
 BLOCK_RANGE = 2_000
 
@@ -114,7 +115,7 @@ class ChainFollower:
             return False
         self._checkpoints = self._checkpoints[depth:]
         kept = self._position()
-        await self._database.write(lambda session: chain_events.roll_back(session, kept))
+        await self._database.write(lambda session: roll_back(session, kept))
         self._events = [event for event in self._events if event.log.block_number <= kept]
         self.changes += 1
         return True

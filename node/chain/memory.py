@@ -32,12 +32,15 @@ class _Sent:
 class MemoryChain:
     """Blocks, pending transactions and contracts. automine: every transaction gets a block at once.
 
-    coins: the balance of every account, in wei. now: the next block's timestamp, in unix seconds.
+    coins: the balance of every account, in wei. base_fee, tip: of the next block, in wei per gas. now: the next block's
+    timestamp, in unix seconds.
     """
 
     chain_id: int = 31337
     automine: bool = True
     coins: int = 10**18
+    base_fee: int = BASE_FEE
+    tip: int = 1
     now: int = 1_700_000_000
     contracts: dict[Address, FakeContract] = field(default_factory=dict)
     waiting: dict[Bytes32, _Sent] = field(default_factory=dict)
@@ -52,12 +55,12 @@ class MemoryChain:
     def mine(self) -> Block:
         """Mines a block with every pending transaction whose nonce is next."""
         number = len(self._blocks)
-        block = Block(number, keccak(b"block %d fork %d" % (number, self._forks)), self.now, BASE_FEE)
+        block = Block(number, keccak(b"block %d fork %d" % (number, self._forks)), self.now, self.base_fee)
         self._blocks.append(block)
         self._mined.append({})
         log_index = 0
         for sent in sorted(self.waiting.values(), key=lambda sent: sent.nonce):
-            if sent.nonce == self._count(sent.sender):
+            if sent.nonce == self._count(sent.sender) and sent.max_fee >= self.base_fee:
                 self._mined[-1][sent.hash] = self._execute(sent, block, log_index)
                 log_index += len(self._mined[-1][sent.hash].logs)
         self.waiting = {h: sent for h, sent in self.waiting.items() if sent.nonce >= self._count(sent.sender)}
@@ -95,8 +98,8 @@ class MemoryChain:
         """The native coin of an account, in wei."""
         return self.coins
 
-    async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        """The return data of a call at the newest block. Raises CallReverted."""
+    async def call(self, call: Call, sender: Address | None = None, at: int | None = None) -> bytes:
+        """No data: the contracts of this chain only emit events."""
         return b""
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
@@ -106,7 +109,7 @@ class MemoryChain:
 
     async def tip_fee(self) -> int:
         """A priority fee that is accepted soon, in wei per gas."""
-        return 1
+        return self.tip
 
     async def nonce(self, address: Address) -> int:
         """The number of mined transactions of an account."""
@@ -154,7 +157,9 @@ class MemoryChain:
 
     def _execute(self, sent: _Sent, block: Block, log_index: int) -> Inclusion:
         self.executed.append(sent)
-        plain = Inclusion(sent.hash, block.number, block.hash, succeeded=True, gas_used=GAS, gas_price=BASE_FEE + 1)
+        plain = Inclusion(
+            sent.hash, block.number, block.hash, succeeded=True, gas_used=GAS, gas_price=block.base_fee + 1
+        )
         try:
             emitted = self._run(sent.sender, sent.call)
         except CallReverted:

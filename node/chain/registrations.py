@@ -50,6 +50,10 @@ class ChainRegistrations:
         own = _holding(self._view.prices.get(adapter_key, []), at)
         return own or _holding(self._view.prices.get(ZERO_BYTES32, []), at)
 
+    def has_prices(self, at: int) -> bool:
+        """Whether any price list of the node is in force at `at`."""
+        return any(_holding(windows, at) is not None for windows in self._view.prices.values())
+
     def terms_at(self, adapter_key: Bytes32, at: int) -> Registered[Terms] | None:
         """The terms in force for an adapter at `at`; None if there are none."""
         return _holding(self._view.terms.get(adapter_key, []), at)

@@ -80,9 +80,9 @@ class RpcClient:
         """The native coin of an account, in wei."""
         return await self._get(_number, "eth_getBalance", address, "latest")
 
-    async def call(self, call: Call, sender: Address | None = None) -> bytes:
-        """The return data of a call at the newest block. Raises CallReverted."""
-        return await self._get(_bytes, "eth_call", _message(call, sender), "latest")
+    async def call(self, call: Call, sender: Address | None = None, at: int | None = None) -> bytes:
+        """The return data of a call on the state after block `at`, or after the newest block. Raises CallReverted."""
+        return await self._get(_bytes, "eth_call", _message(call, sender), "latest" if at is None else hex(at))
 
     async def estimate_gas(self, call: Call, sender: Address) -> int:
         """The gas that a transaction needs. Raises CallReverted if it would fail."""

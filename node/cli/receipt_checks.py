@@ -1,25 +1,20 @@
-"""The checks of `receipts verify`. Each uses the chain if it is configured, else what the node says about itself."""
+"""The checks of a single receipt. Each names its source: the chain, a file, or what the node says about itself."""
 
-import asyncio
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
-from attribution.batch import receipt_leaf
-from attribution.merkle import verify_path
+from attribution.receipts import MalformedReceipt, check_form
+from attribution.receipts_file import Entry, ReceiptsFile
 from attribution.split import InvalidSplit, Payee, lines
-from contracts.crypto import Address, to_address
-from contracts.eip712 import Domain, parse_bytes32
+from contracts.crypto import Address
+from contracts.eip712 import Domain
+from contracts.encoding import BASE_KEY, to_hex
 from contracts.fees import usage_fee
-from contracts.structs import NO_CHAIN, BatchHeader, PriceList, Terms, UsageReceipt, openlora_domain
-from local_chain.deployment import Deployment
-from node.chain.contracts import Contract
-from node.chain.rpc import RpcClient
-from node.cli.chain_connection import connect
-from node.cli.context import Context
-from node.cli.failures import ConfigurationFailure, Failure
-from node.cli.remote import Json, ask, public_url
+from contracts.structs import NO_CHAIN, PriceList, Terms, openlora_domain
+from node.cli.receipt_documents import Card, Proof
 from node.client.errors import ReceiptRefused
 from node.client.receipt import SignedReceipt, verify_signed
+from node.watch.registries import Registries
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,65 +27,50 @@ class ReceiptCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """The registries and Settlement on the chain, read through the caller's own connection."""
+class Sources:
+    """What a receipt can be checked with. file: the batch that holds it. proof: its place in a batch."""
 
-    client: RpcClient
-    deployment: Deployment
-
-    async def operator_at(self, node: Address, at: int) -> Address:
-        """The address that signed for `node` at a unix time."""
-        registry = Contract(self.client, "NodeRegistry", self.deployment.node_registry)
-        return to_address((await registry.read("operatorAt", node, at))[0])
-
-    async def price_list(self, price_hash: bytes) -> PriceList:
-        """The registered price list with this hash."""
-        registry = Contract(self.client, "NodeRegistry", self.deployment.node_registry)
-        return PriceList.from_abi((await registry.read("priceList", price_hash))[0])
-
-    async def terms(self, terms_hash: bytes) -> Terms | None:
-        """The registered terms with this hash; None for the zero hash, which means no terms."""
-        if not any(terms_hash):
-            return None
-        registry = Contract(self.client, "AssetRegistry", self.deployment.asset_registry)
-        return Terms.from_abi((await registry.read("terms", terms_hash))[0])
-
-    async def header_hash(self, node: Address, epoch: int) -> bytes:
-        """The hash of the header that was posted for an epoch; zeros if none was."""
-        settlement = Contract(self.client, "Settlement", self.deployment.settlement)
-        return bytes((await settlement.read("headerHash", node, epoch))[0])
+    registries: Registries | None = None
+    file: ReceiptsFile | None = None
+    proof: Proof | None = None
+    card: Card | None = None
 
 
-def examine(context: Context, receipt_id: str, node: str | None) -> list[ReceiptCheck]:
-    """All checks of one receipt. Raises ConfigurationFailure or UsageFailure if the receipt cannot be fetched."""
-    url = public_url(context, node)
-    signed = SignedReceipt.parse(ask(url, "GET", f"/receipts/{receipt_id}"))
-    me = ask(url, "GET", "/nodes/me")
-    return asyncio.run(_examine(context, url, signed, me))
+async def examine(signed: SignedReceipt, sources: Sources) -> list[ReceiptCheck]:
+    """All checks of one receipt, in the order of what they need."""
+    checks = [await _signature(signed, sources), _form(signed)]
+    if signed.receipt.seq == 0:
+        return [*checks, ReceiptCheck("price and split", "ok", "nothing was charged")]
+    return [*checks, await _split(signed, sources), await _batch(signed, sources)]
 
 
-async def _examine(context: Context, url: str, signed: SignedReceipt, me: Json) -> list[ReceiptCheck]:
-    if me["mode"] == "free":
-        return [
-            _signature(
-                signed, NO_CHAIN, to_address(str(me["operator"])), "a node without a chain, as the node itself says"
-            )
-        ]
-    chain = await _chain(context)
-    if chain is None:
-        domain = openlora_domain(int(str(me["chainId"])), to_address(str(me["settlement"])))
-        known = _signature(signed, domain, to_address(str(me["operator"])), "the operator, as the node itself says")
-        return [known, _skipped("price and split"), _skipped("batch")]
-    receipt = signed.receipt
-    operator = await chain.operator_at(receipt.node, receipt.finished_at)
-    domain = openlora_domain(chain.client.chain_id, chain.deployment.settlement)
-    signature = _signature(signed, domain, operator, "the operator registered on the chain")
-    if receipt.seq == 0:
-        return [signature, ReceiptCheck("price and split", "ok", "nothing was charged")]
-    return [signature, await _split(signed, chain), await _batch(url, signed, chain)]
+def _form(signed: SignedReceipt) -> ReceiptCheck:
+    try:
+        check_form(signed.receipt)
+    except MalformedReceipt as error:
+        return ReceiptCheck("form", "WRONG", f"it {error}")
+    return ReceiptCheck("form", "ok", "status, number and amounts fit together")
 
 
-def _signature(signed: SignedReceipt, domain: Domain, operator: Address, who: str) -> ReceiptCheck:
+async def _signature(signed: SignedReceipt, sources: Sources) -> ReceiptCheck:
+    receipt, file, card = signed.receipt, sources.file, sources.card
+    if sources.registries is not None:
+        operator: Address | None = await sources.registries.operator_at(receipt.node, receipt.finished_at)
+        domain = openlora_domain(sources.registries.client.chain_id, sources.registries.deployment.settlement)
+        if card is not None and card.domain == NO_CHAIN and receipt.seq == 0:
+            return _signed_by(signed, NO_CHAIN, card.operator, "a node without a chain, as the node itself says")
+        return _signed_by(signed, domain, operator, "the operator registered on the chain")
+    if file is not None and file.operators:
+        return _signed_by(signed, file.domain, file.operator_at(receipt.finished_at), "the operator by the batch file")
+    if card is not None:
+        who = "a node without a chain" if card.domain == NO_CHAIN else "the operator"
+        return _signed_by(signed, card.domain, card.operator, f"{who}, as the node itself says")
+    return _skipped("signature", "save GET /nodes/me of the node, or give its batch file")
+
+
+def _signed_by(signed: SignedReceipt, domain: Domain, operator: Address | None, who: str) -> ReceiptCheck:
+    if operator is None:
+        return ReceiptCheck("signature", "WRONG", f"no operator is named at {signed.receipt.finished_at}")
     try:
         verify_signed(signed, domain, operator, signed.receipt.node)
     except ReceiptRefused as error:
@@ -98,53 +78,82 @@ def _signature(signed: SignedReceipt, domain: Domain, operator: Address, who: st
     return ReceiptCheck("signature", "ok", f"by {operator}, {who}")
 
 
-async def _split(signed: SignedReceipt, chain: Chain) -> ReceiptCheck:
-    """Computes fee and lines again from the registered price list and terms."""
-    receipt = signed.receipt
-    price_list, terms = await chain.price_list(receipt.price_hash), await chain.terms(receipt.terms_hash)
+async def _split(signed: SignedReceipt, sources: Sources) -> ReceiptCheck:
+    """Computes fee and lines again from the price list and terms that were in force at `startedAt`."""
+    found = await _agreed(signed, sources)
+    if isinstance(found, ReceiptCheck):
+        return found
+    receipt, (price_list, terms, source) = signed.receipt, found
     due = usage_fee(price_list, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
     if receipt.fee != due:
-        return ReceiptCheck(
-            "price and split", "WRONG", f"the fee is {receipt.fee}, the registered prices make it {due}"
-        )
+        return _wrong(f"the fee is {receipt.fee}, the registered prices make it {due}")
     try:
         expected = lines(receipt.fee, price_list, terms)
     except InvalidSplit as error:
-        return ReceiptCheck("price and split", "WRONG", str(error))
+        return _wrong(str(error))
     issued = {Payee(line.payee_kind, line.id): line.amount for line in signed.lines}
     if issued != expected:
-        return ReceiptCheck("price and split", "WRONG", "the lines differ from what the registered terms give")
-    return ReceiptCheck("price and split", "ok", f"{receipt.fee} base units to {len(expected)} payees, as registered")
+        return _wrong("the lines differ from what the registered terms give")
+    detail = f"{receipt.fee} base units to {len(expected)} payees, as {source}"
+    return ReceiptCheck("price and split", "ok", detail)
 
 
-async def _batch(url: str, signed: SignedReceipt, chain: Chain) -> ReceiptCheck:
-    """Checks that the receipt is a leaf of the batch whose header is on the chain."""
-    try:
-        proof = ask(url, "GET", f"/receipts/0x{signed.id.hex()}/proof")
-    except Failure as error:
-        if error.code == "not_found":
-            return ReceiptCheck("batch", "skipped", "the receipt is in no posted batch yet")
-        raise
-    header = BatchHeader.from_json(proof["header"])
-    receipt = UsageReceipt.from_json(proof["receipt"])
-    before, after = parse_bytes32(str(proof["stateRootBefore"])), parse_bytes32(str(proof["stateRootAfter"]))
-    path = [parse_bytes32(sibling) for sibling in cast(list[str], proof["path"])]
-    leaf = receipt_leaf(receipt, before, after)
-    if receipt != signed.receipt or not verify_path(
-        header.receipts_root, header.count, int(str(proof["index"])), leaf, path
-    ):
-        return ReceiptCheck("batch", "WRONG", "the proof does not lead from this receipt to the header's receiptsRoot")
-    if await chain.header_hash(header.node, header.epoch) != header.struct_hash():
+async def _agreed(signed: SignedReceipt, sources: Sources) -> tuple[PriceList, Terms | None, str] | ReceiptCheck:
+    """The price list and terms of the receipt with their source; a failed check if others were in force (T3)."""
+    receipt, chain = signed.receipt, sources.registries
+    if chain is None:
+        entry = _entry(signed, sources.file)
+        if entry is None:
+            return _skipped("price and split", "set OPENLORA_CHAIN_RPC and OPENLORA_DEPLOYMENT, or give its batch file")
+        terms = entry.evidence.terms
+        return entry.evidence.price_list.value, terms.value if terms else None, "the batch file says"
+    price_list, at = await chain.price_list(receipt.price_hash), receipt.started_at
+    if price_list.node != receipt.node or price_list.adapter_key not in (receipt.adapter_key, BASE_KEY):
+        return _wrong(f"its price list is of node {price_list.node} and adapter {to_hex(price_list.adapter_key)}")
+    in_force = await chain.price_hash_at(receipt.node, price_list.adapter_key, at)
+    if in_force != receipt.price_hash:
+        return _wrong(f"the price list in force at {at} is {to_hex(in_force)}, not {to_hex(receipt.price_hash)}")
+    terms_hash = await chain.terms_hash_at(receipt.adapter_key, at)
+    if terms_hash != receipt.terms_hash:
+        return _wrong(f"the terms in force at {at} are {to_hex(terms_hash)}, not {to_hex(receipt.terms_hash)}")
+    return price_list, await chain.terms(terms_hash), "registered"
+
+
+async def _batch(signed: SignedReceipt, sources: Sources) -> ReceiptCheck:
+    """Checks that the receipt is a leaf of a batch of its own vault, and that the chain holds that batch's header."""
+    receipt, file, proof = signed.receipt, sources.file, sources.proof
+    if file is not None:
+        entry = _entry(signed, file)
+        if entry is None or entry.receipt != receipt:
+            posted = f", which has {to_hex(entry.receipt.struct_hash())} as number {receipt.seq}" if entry else ""
+            return ReceiptCheck("batch", "WRONG", f"it is not in the batch file{posted}")
+        header, index = file.header, receipt.seq - file.header.from_seq
+    elif proof is not None:
+        wrong = proof.wrong(receipt)
+        if wrong is not None:
+            return ReceiptCheck("batch", "WRONG", wrong)
+        header, index = proof.header, proof.index
+    else:
+        return ReceiptCheck("batch", "skipped", "the receipt is in no posted batch yet, or no proof was given")
+    leaf = f"leaf {index} of epoch {header.epoch}"
+    if sources.registries is None:
+        return ReceiptCheck("batch", "ok", f"{leaf}; no chain was asked for header {to_hex(header.struct_hash())}")
+    if not await sources.registries.is_posted(header):
         return ReceiptCheck("batch", "WRONG", f"the chain holds another header for epoch {header.epoch}")
-    return ReceiptCheck("batch", "ok", f"leaf {proof['index']} of epoch {header.epoch}, {proof['status']} on the chain")
+    return ReceiptCheck("batch", "ok", f"{leaf}, which is posted")
 
 
-async def _chain(context: Context) -> Chain | None:
-    try:
-        return Chain(*await connect(context))
-    except ConfigurationFailure:
+def _entry(signed: SignedReceipt, file: ReceiptsFile | None) -> Entry | None:
+    """The entry of the file with the number of the receipt; None if its batch has no such number."""
+    if file is None or file.header.node != signed.receipt.node:
         return None
+    index = signed.receipt.seq - file.header.from_seq
+    return file.entries[index] if 0 <= index < len(file.entries) else None
 
 
-def _skipped(name: str) -> ReceiptCheck:
-    return ReceiptCheck(name, "skipped", "no chain is configured: set OPENLORA_CHAIN_RPC and OPENLORA_DEPLOYMENT")
+def _wrong(detail: str) -> ReceiptCheck:
+    return ReceiptCheck("price and split", "WRONG", detail)
+
+
+def _skipped(name: str, fix: str) -> ReceiptCheck:
+    return ReceiptCheck(name, "skipped", f"nothing to check it with: {fix}")

@@ -1,5 +1,7 @@
 """`receipts`: list a node's receipts, and verify one without trusting the node."""
 
+import re
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -14,6 +16,7 @@ app = typer.Typer(help="List, show, verify and export receipts.", no_args_is_hel
 Payer = Annotated[
     str | None, typer.Option("--account", help="List only this payer's receipts: an account name or an address.")
 ]
+_RECEIPT_ID = re.compile(r"0x[0-9a-fA-F]{64}")
 ReceiptId = Annotated[str, typer.Argument(metavar="ID", help="The receipt's id: 0x and 64 hex digits.")]
 
 
@@ -56,12 +59,40 @@ def show(context: typer.Context, receipt_id: ReceiptId, node: NodeUrl = None) ->
 
 
 @app.command()
-def verify(context: typer.Context, receipt_id: ReceiptId, node: NodeUrl = None) -> None:
-    """Verify a receipt: its signature, its price and split against the chain's registries, and its place in a batch."""
-    from node.cli.receipt_checks import examine
+def verify(
+    context: typer.Context,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID | FILE…", help="A receipt's id; or batch files, a receipt, its proof, a node's card."
+        ),
+    ],
+    *,
+    node: NodeUrl = None,
+    chain_rpc: Annotated[
+        str | None, typer.Option(metavar="URL", help="Compare files with this chain too.", show_default=False)
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--from", metavar="CHECKPOINT", help="Start from this state, not from epoch 1.")
+    ] = None,
+    write_checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the state after the last file.")
+    ] = None,
+) -> None:
+    """Verify receipts without trusting a node.
+
+    With an ID: its signature, its price and split against the chain's registries, and its place in a batch. With FILES,
+    and without a network: every rule of every receipt, from epoch 1 on.
+    """
+    from node.cli.ledger_checks import Start, examine_files, examine_id
 
     shared = context_of(context)
-    checks = examine(shared, receipt_id, node)
+    if chain_rpc is not None:
+        shared.flags["chain_rpc"] = chain_rpc
+    if len(what) == 1 and _RECEIPT_ID.fullmatch(what[0]):
+        checks = examine_id(shared, what[0], node)
+    else:
+        checks = examine_files(shared, [Path(one) for one in what], Start(checkpoint, write_checkpoint))
     if shared.as_json:
         shared.emit([{"check": check.name, "verdict": check.verdict, "detail": check.detail} for check in checks])
     else:
@@ -69,7 +100,7 @@ def verify(context: typer.Context, receipt_id: ReceiptId, node: NodeUrl = None) 
             shared.console.print(f"{check.verdict:<8} {check.name}: {check.detail}")
     failed = [check.name for check in checks if check.verdict == "WRONG"]
     if failed:
-        raise VerificationFailure(f"The receipt is wrong: {', '.join(failed)}.", "do not pay this node again")
+        raise VerificationFailure(f"The receipts are wrong: {', '.join(failed)}.", "do not pay this node again")
 
 
 @app.command()

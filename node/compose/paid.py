@@ -22,14 +22,19 @@ from node.dev.seed import Seeded, seed
 from node.home.deployment_file import write_deployment
 from node.metering.metering import Metering
 from node.metering.payee_labels import Labels
+from node.payments.clock import ClockTolerance
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.readiness import Progress
+from node.sales import Sales
 from node.settlement.datanets import DatanetFiles
+from node.settlement.examination import Examination
 from node.settlement.gas_probe import GasProbe
 from node.settlement.loop import SettlementLoop
 from node.settlement.settlement import ContractAddresses, Settlement
+from node.store import meta
 from node.store.database import Database
+from node.store.ledger_opening import open_ledger
 from node.store.meta import ChainPin
 from node.world import Paid, World
 from serving.service import Service
@@ -47,6 +52,7 @@ async def dev_world(
         database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
         seeded = await asyncio.to_thread(_seed, chain, service, progress)
+        await open_ledger(database, settings.home, seeded.node)
         datanets = DatanetFiles.of_home(settings.home)
         for datanet in seeded.datanets:
             datanets.add(datanet.datanet_id, datanet.version, datanet.contributors)
@@ -60,9 +66,10 @@ async def registered_world(settings: Settings, progress: Progress) -> AsyncItera
     """The world of `start --chain-rpc`: an existing chain on which this node is already registered."""
     async with AsyncExitStack() as stack:
         chain = await configured_chain(settings)
-        node = await registered_node(chain)
         database = await Database.open(settings.database_url, _pin(chain))
         stack.push_async_callback(database.close)
+        node = await registered_node(chain, settings.vault_address or await database.read(meta.vault_of))
+        await open_ledger(database, settings.home, node)
         service = await stack.enter_async_context(running_service(settings, progress))
         labels = Labels({Payee.of_address(chain.operator.address): "operator"})
         parts = _Parts(settings, chain, node, service, database, labels)
@@ -99,19 +106,23 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         )
         stack.push_async_callback(settlement.close)
         receiver = await _receiver(client, addresses, settings)
-        payments = Payments(database, receiver, settlement.registrations, settlement.escrow)
+        sales = Sales(lambda: database.unsafe)
+        clock = ClockTolerance.of_chain(client.chain_id, settings.clock_tolerance_s)
+        payments = Payments(database, receiver, settlement.registrations, settlement.escrow, sales=sales, clock=clock)
         stack.push_async_callback(payments.close)
         await payments.recover()
         await payments.channels.refresh_all()
-        metering = Metering(database, receiver, settlement.registrations, chain.operator)
-        checkout = PaidCheckout(
-            payments, metering, settlement.registrations, parts.labels, context_tokens=service.context_tokens
-        )
-        loop = SettlementLoop(settlement, payments, settings.settle_every_s)
+        signer, registrations = chain.operator, settlement.registrations
+        metering = Metering(database, receiver, registrations, signer, sales=sales, clock=clock)
+        checkout = PaidCheckout(payments, metering, registrations, parts.labels, context_tokens=service.context_tokens)
+        gas = GasProbe(client, signer.address).check
+        examination = Examination(settlement, sales, clock=clock, gas=gas)
+        await examination.all()
+        loop = SettlementLoop(settlement, payments, settings.settle_every_s, examination)
         await stack.enter_async_context(loop.running())
-        paid = Paid(payments, settlement.registrations, settlement, chain.rpc_url, chain.deployment)
-        probes = {"chain": loop.check, "gas": GasProbe(client, chain.operator.address).check}
-        world = World(settings, service, checkout, database, chain.operator.address, paid, parts.labels, probes)
+        paid = Paid(payments, registrations, settlement, chain.rpc_url, chain.deployment)
+        probes = {"chain": loop.check, "gas": gas, "selling": sales.check, **chain.probes}
+        world = World(settings, service, checkout, database, signer.address, paid, parts.labels, probes)
         world.metrics.observe_money(lambda: loop.status)
         yield world
 

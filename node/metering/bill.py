@@ -29,7 +29,7 @@ def collectable(sale: Sale, registrations: Registrations, *, started_at: int, fi
     Times in unix seconds. The node follows the registries with a small delay, so a first price list or first terms may
     turn out to have been in force when a request was admitted. Such a request is not billed: no valid receipt exists.
     """
-    price_list = registrations.price_list_at(sale.adapter_key, started_at)
+    price_list = registrations.price_list_at(sale.price_list.adapter_key, started_at)
     terms = registrations.terms_at(sale.adapter_key, started_at)
     return (
         finished_at - started_at <= MAX_DURATION_S

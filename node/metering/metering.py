@@ -51,7 +51,7 @@ class Metering:
         clock: ClockTolerance | None = None,
     ) -> None:
         self._database, self._receiver, self._registrations, self._signer = database, receiver, registrations, signer
-        self._sales, self._clock = sales or Sales(), clock or ClockTolerance()
+        self._sales, self._clock = sales or Sales(), clock or ClockTolerance.of_chain(receiver.chain_id)
         self._salts: OrderedDict[str, tuple[Bytes32, Bytes32]] = OrderedDict()
 
     async def record(self, admission: Admission, end: End, *, prompt: bytes, output: bytes, now: int) -> IssuedReceipt:

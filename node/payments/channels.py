@@ -55,6 +55,8 @@ class Channels:
         self._database, self._receiver, self._escrow = database, receiver, escrow
         self._limit = limit or RelayLimit()
         self._relays: dict[Bytes32, asyncio.Task[Opened]] = {}
+        self._current_until: dict[Bytes32, int] = {}
+        self._readings: dict[Bytes32, asyncio.Task[None]] = {}
 
     async def open(self, document: object, now: int) -> Opened:
         """Relays an x402 deposit that opens or tops up a channel, and returns once it is mined.
@@ -115,6 +117,21 @@ class Channels:
         held = await self._escrow.balance(channel_id)
         return await self._database.write(lambda session: _set_escrowed(session, channel_id, held))
 
+    async def make_current(self, channel_id: Bytes32, now: int) -> None:
+        """Reads a known channel again if its last reading is older than half its withdraw delay. `now` in unix seconds.
+
+        Money leaves a channel only a whole delay after its payer has asked for it, and the escrow shows that at once.
+        So a channel read within the last half delay can pay, even if this node missed the event. Raises ChainError.
+        """
+        if now < self._current_until.get(channel_id, 0):
+            return
+        reading = self._readings.get(channel_id)
+        if reading is None:
+            reading = asyncio.create_task(self._make_current(channel_id, now))
+            self._readings[channel_id] = reading
+            reading.add_done_callback(lambda _: self._readings.pop(channel_id, None))
+        await asyncio.shield(reading)
+
     async def refresh_all(self) -> int:
         """Updates every channel from the escrow, as after a restart; returns their number."""
         known = await self._database.read(channels.every)
@@ -123,8 +140,13 @@ class Channels:
         return len(known)
 
     async def close(self) -> None:
-        """Waits for deposits in flight."""
-        await asyncio.gather(*self._relays.values(), return_exceptions=True)
+        """Waits for deposits and readings in flight."""
+        await asyncio.gather(*self._relays.values(), *self._readings.values(), return_exceptions=True)
+
+    async def _make_current(self, channel_id: Bytes32, now: int) -> None:
+        if await self.find(channel_id) is not None:
+            channel = await self.refresh(channel_id)
+            self._current_until[channel_id] = now + channel.config.withdraw_delay // 2
 
     async def _relay(self, deposit: SignedDeposit, nonce: Bytes32, now: int) -> Opened:
         signed = deposit.voucher

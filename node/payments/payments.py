@@ -70,7 +70,7 @@ class Payments:
         clock: ClockTolerance | None = None,
     ) -> None:
         self.receiver, self.sales = receiver, sales or Sales()
-        self._clock = clock or ClockTolerance()
+        self._clock = clock or ClockTolerance.of_chain(receiver.chain_id)
         self.channels = Channels(database, receiver, escrow, limit)
         self._database, self._registrations = database, registrations
         self._lookups = Lookups()
@@ -130,13 +130,14 @@ class Payments:
         """Reserves the signed `maxFee` on the channel. Every admission must end in exactly one `record` or `release`.
 
         `request_id` is chosen by the node and unique. `now` in unix seconds. Raises NotReady while the node may not
-        sell, PaymentInvalid, PriceUnknown, PriceExpired, FeeAboveMax, ChannelUnknown, NonceUsed, VoucherStale or
-        PaymentRequired.
+        sell, PaymentInvalid, PriceUnknown, PriceExpired, FeeAboveMax, ChannelUnknown, NonceUsed, VoucherStale,
+        PaymentRequired or ChainError.
         """
         self.sales.require()
         started_at = self._time(now)
         sale = self._sale(adapter_key, started_at)
         self._check_agreement(verified, sale, highest_fee(sale.price_list, prompt_tokens, max_new_tokens))
+        await self.channels.make_current(verified.request.channel_id, now)
         reservation = Reservation(request_id, verified.request.channel_id, verified.request.max_fee, started_at)
         channel = await self._reserve(verified, reservation, now)
         return Admission(

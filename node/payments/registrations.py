@@ -147,9 +147,9 @@ class MemoryEscrow:
         return self.used[authorization_nonce]
 
     def deposit(self, channel_id: Bytes32, amount: int) -> None:
-        """Adds to the balance and cancels a pending withdrawal, as the contract does."""
+        """Adds to the balance; a pending withdrawal stays, as in the contract."""
         held = self._held(channel_id)
-        self._mine(channel_id, replace(held, balance=held.balance + amount, pending_withdraw=0))
+        self._mine(channel_id, replace(held, balance=held.balance + amount))
 
     def claim(self, channel_id: Bytes32, total_claimed: int) -> None:
         """The receiver claims up to a cumulative amount."""

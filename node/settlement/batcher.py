@@ -18,6 +18,7 @@ from node.store import receipts
 from node.store.database import Database
 
 BATCH_LIMIT = 4_096
+_RECORDS_PER_TURN = 64
 KEPT_FILES = 4
 KEPT_OUTLINES = 32
 """How many built files and outlines are cached. Batches never change, and building one takes seconds that any client
@@ -68,9 +69,17 @@ class Batcher:
         self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
-        """Builds the next batch and stores its header; None if there are no receipts after the last batch."""
-        tip = self._book.tip
-        items = await self._items(tip.state.seq + 1, self._limit)
+        """Builds the next batch and stores its header; None if there are no receipts after the last batch.
+
+        It ends before a receipt that the registrations no longer allow. Raises RegistrationsChanged if that is the
+        first one, LedgerBroken if another rule is broken.
+        """
+        tip, first = self._book.tip, self._book.tip.state.seq + 1
+        await self._book.refresh()
+        changed = self._book.unsupported(self._registrations)
+        if changed is not None and changed.seq == first:
+            raise changed
+        items = await self._items(first, min(self._limit, changed.seq - first) if changed else self._limit)
         if not items:
             return None
         batch = await self._built(tip.epoch, items)
@@ -106,7 +115,7 @@ class Batcher:
             outline = self._outlines.put(epoch, await asyncio.to_thread(_outline, batch))
         index = seq - outline.header.from_seq
         (record,) = await self._database.read(reading(self._book.ledger.node, seq, 1))
-        path = merkle.path_of(outline.leaves, index)
+        path = await asyncio.to_thread(merkle.path_of, outline.leaves, index)
         before, after = outline.roots[index : index + 2]
         return ReceiptProof(outline.header, record.stored.receipt, index, before, after, path)
 
@@ -118,7 +127,11 @@ class Batcher:
 
     async def _items(self, from_seq: int, count: int) -> list[Item]:
         records = await self._database.read(reading(self._book.ledger.node, from_seq, count))
-        return [record.judged_by(self._registrations) for record in records]
+        items: list[Item] = []
+        for start in range(0, len(records), _RECORDS_PER_TURN):
+            items += [record.judged_by(self._registrations) for record in records[start : start + _RECORDS_PER_TURN]]
+            await asyncio.sleep(0)  # the event loop serves inference meanwhile
+        return items
 
     async def _built(self, prev_epoch: int, items: list[Item]) -> Batch:
         tip = self._book.tip_at(prev_epoch)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from attribution.batch import Batch, ChainTip
 from attribution.transition import InvalidTransition, Ledger, LedgerState, advance
+from node.chain.registrations import ChainRegistrations
 from node.chain.single_flight import SingleFlight
-from node.settlement.errors import LedgerBroken
+from node.settlement.errors import LedgerBroken, RegistrationsChanged
 from node.settlement.records import Record, reading
 from node.settlement.tally import Tally
 from node.store import batches
@@ -36,7 +37,7 @@ class Book:
         self._latest = LedgerState.genesis(ledger)
         self._tips = [ChainTip.genesis(self._latest)]
         self._batches: list[StoredBatch] = []
-        self._unbatched: list[tuple[int, int]] = []  # (fee, finished_at) of the receipts after the last batch
+        self._unbatched: list[Record] = []  # after the last batch
         self.refresh = SingleFlight(self._refresh)
 
     @classmethod
@@ -70,8 +71,19 @@ class Book:
     @property
     def unbatched(self) -> Unbatched:
         """The receipts after the last batch."""
-        fees = sum(fee for fee, _ in self._unbatched)
-        return Unbatched(len(self._unbatched), fees, self._unbatched[0][1] if self._unbatched else 0)
+        receipts = [record.stored.receipt for record in self._unbatched]
+        oldest_at = receipts[0].finished_at if receipts else 0
+        return Unbatched(len(receipts), sum(receipt.fee for receipt in receipts), oldest_at)
+
+    def unsupported(self, registrations: ChainRegistrations) -> RegistrationsChanged | None:
+        """The first receipt after the last batch that the registrations of now do not allow; None if all are allowed.
+
+        After a reorganisation a price list or terms may begin later than when they were first seen.
+        """
+        for record in self._unbatched:
+            if not record.supported_by(registrations):
+                return RegistrationsChanged(record.stored.receipt.seq)
+        return None
 
     def tip_at(self, epoch: int) -> ChainTip:
         """The tip after batch `epoch`; epoch 0 is before the first batch. Raises KeyError for an unknown epoch."""
@@ -104,7 +116,7 @@ class Book:
         except InvalidTransition as error:
             raise LedgerBroken(f"receipt {receipt.seq}", str(error)) from error
         self.tally.add(receipt, record.price_list, record.terms)
-        self._unbatched.append((receipt.fee, receipt.finished_at))
+        self._unbatched.append(record)
         if len(self._tips) <= len(self._batches):
             self._close_batch(self._batches[len(self._tips) - 1])
 

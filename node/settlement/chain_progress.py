@@ -12,8 +12,10 @@ from node.chain.events import (
     ChainEvent,
     Credited,
     PayeePaid,
+    Refunded,
     SharePaid,
     TreasuryChanged,
+    WithdrawFinalized,
     WithdrawInitiated,
 )
 from node.chain.follower import ChainFollower
@@ -35,8 +37,8 @@ class Posted:
 class ChainProgress:
     """What Settlement and the escrow have recorded for one node. Amounts in base units.
 
-    paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawing: channels whose payers
-    have begun to withdraw.
+    paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawals: the block of each
+    channel's newest withdrawal or refund event; a balance that was read at an earlier block is out of date.
     """
 
     posted: dict[int, Posted] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class ChainProgress:
     paid: dict[Payee, int] = field(default_factory=lambda: defaultdict(int))
     share_paid: dict[tuple[Payee, Address], int] = field(default_factory=lambda: defaultdict(int))
     payments: list[tuple[Log, PayeePaid | SharePaid]] = field(default_factory=list)
-    withdrawing: set[Bytes32] = field(default_factory=set)
+    withdrawals: dict[Bytes32, int] = field(default_factory=dict)
     treasury: Address | None = None
 
     @property
@@ -77,8 +79,8 @@ class ChainProgress:
                 payee = Payee.of_datanet(event.datanet_id, event.version)
                 self.share_paid[payee, event.contributor] += event.amount
                 self.payments.append((followed.log, event))
-            case WithdrawInitiated():
-                self.withdrawing.add(event.channel_id)
+            case WithdrawInitiated() | WithdrawFinalized() | Refunded():
+                self.withdrawals[event.channel_id] = followed.log.block_number
             case TreasuryChanged():
                 self.treasury = event.treasury
             case _:

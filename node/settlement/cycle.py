@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from contracts.crypto import Bytes32
 from node.chain.client import Call
-from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
 from node.chain.follower import ChainFollower
 from node.chain.registrations import ChainRegistrations
 from node.settlement.batcher import Batcher
@@ -81,6 +81,7 @@ class Parts:
     escrow: EscrowContract
     vault: VaultContract
     token: TokenContract
+    registry: RegistryContract
 
 
 class Cycle:

@@ -2,11 +2,16 @@
 
 SettlementError
 ├── TransactionFailed, TransactionPending
-├── LedgerBroken, LedgerConflict
+├── LedgerBroken, RegistrationsChanged, LedgerConflict, VaultShared
 └── ContributorsUnknown, ContributorsForged
 """
 
 from contracts.crypto import Address, Bytes32
+
+_RESTORE = (
+    "If the database is an old backup, stop the node and add the missing receipts with `backup restore FILE "
+    "--receipts …`, from the public files of the batches."
+)
 
 
 class SettlementError(Exception):
@@ -41,16 +46,42 @@ class LedgerBroken(SettlementError):
         self.where, self.detail = where, detail
 
 
+class RegistrationsChanged(LedgerBroken):
+    """A receipt was sold under a price list or terms that the chain no longer has for its time."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"receipt {seq}", "the registrations it was sold under changed")
+        self.seq = seq
+        self.args = (
+            f"Receipt {seq} was sold under a price list or terms that are no longer registered for its time: the chain "
+            "was reorganised deeper than `confirmations`. The receipts before it are posted; it and those after it "
+            "cannot be. Raise `confirmations`, close the vault, and open another one for new sales.",
+        )
+
+
 class LedgerConflict(SettlementError):
     """The chain holds another batch for an epoch than this node's database: two nodes share one operator key."""
 
     def __init__(self, node: Address, epoch: int, posted: Bytes32, ours: Bytes32 | None) -> None:
         ours_text = f"0x{ours.hex()}" if ours else "none"
         super().__init__(
-            f"Epoch {epoch} of {node} was posted as 0x{posted.hex()}, but this database has {ours_text}. "
-            "Another node uses this vault, or an older backup was restored."
+            f"Epoch {epoch} of {node} was posted as 0x{posted.hex()}, but this database has {ours_text}. Another node "
+            "uses this vault, or an older backup was restored. Stop the other node, or give this one a vault of its "
+            f"own (`vault`). {_RESTORE}"
         )
         self.epoch, self.posted, self.ours = epoch, posted, ours
+
+
+class VaultShared(SettlementError):
+    """A voucher of this vault was claimed for more than this node has charged: another node serves the vault."""
+
+    def __init__(self, node: Address, channel_id: Bytes32, claimed: int, charged: int) -> None:
+        super().__init__(
+            f"{claimed} base units of channel 0x{channel_id.hex()} were claimed for {node}, but this database charged "
+            f"{charged}. Another node uses this vault, or an older backup was restored. Stop the other node, or give "
+            f"this one a vault of its own (`vault`). {_RESTORE}"
+        )
+        self.channel_id, self.claimed, self.charged = channel_id, claimed, charged
 
 
 class ContributorsUnknown(SettlementError):

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from contracts.crypto import Address
 from node.chain.client import Call, ChainClient, Inclusion
-from node.chain.errors import CallRefused, CallReverted, NonceTooLow, TransactionRefused, Underpriced
-from node.chain.fees import Fees, current_fees, gas_limit
+from node.chain.errors import CallRefused, CallReverted, GasTooDear, NonceTooLow, TransactionRefused, Underpriced
+from node.chain.fees import DEFAULT_CAP, Fees, current_fees, gas_limit
 from node.chain.single_flight import SingleFlight
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
 from node.settlement.errors import TransactionFailed, TransactionPending
+from node.settlement.nonce_check import NonceCheck
 from node.store import outbox
 from node.store.database import Database
 from node.store.outbox import Attempt, Outgoing, State
@@ -28,12 +29,15 @@ _DONE = (State.MINED, State.FINAL)
 class OutboxPolicy:
     """confirmations: blocks above the mined block that make a transaction final. stuck_after_s: when the fee is raised.
 
-    max_fee_cap: in wei per gas; above it the outbox waits instead of raising the fee. poll_s: how often `wait` checks.
+    lag_s: how long a nonce must appear as used elsewhere, or as missing, before transactions get other nonces; an
+    endpoint behind a load balancer may lag. max_fee_cap: in wei per gas; no transaction is signed for more. poll_s: how
+    often `wait` checks.
     """
 
     confirmations: int = 0
+    lag_s: int = 0
     stuck_after_s: int = 60
-    max_fee_cap: int = 500 * 10**9
+    max_fee_cap: int = DEFAULT_CAP
     poll_s: float = 0.1
 
 
@@ -50,6 +54,7 @@ class Outbox:
     ) -> None:
         self._database, self._client, self._signer, self._clock = database, client, signer, clock
         self._policy = policy or OutboxPolicy()
+        self._nonces = NonceCheck(database, client, signer.address, clock, self._policy.lag_s)
         self.advance = SingleFlight(self._pass)
 
     @property
@@ -57,10 +62,14 @@ class Outbox:
         """The address whose transactions these are."""
         return self._signer.address
 
+    @property
+    def max_fee_cap(self) -> int:
+        """The most that a transaction may pay, in wei per gas."""
+        return self._policy.max_fee_cap
+
     async def reconcile(self) -> None:
-        """At start: transactions that the chain has lost, even final ones, are broadcast again."""
-        mined, now = await self._client.nonce(self.sender), self._clock()
-        await self._database.write(lambda session: outbox.reopen(session, self.sender, mined, now))
+        """Broadcasts again what the chain has lost, even if it was final, and closes gaps between nonces at once."""
+        await self._nonces.mend(at_once=True)
 
     async def submit(self, intent: str, call: Call) -> Outgoing:
         """Stores the intent to send `call`. A known intent returns its transaction; a failed one starts again."""
@@ -109,7 +118,8 @@ class Outbox:
             await asyncio.sleep(self._policy.poll_s)
 
     async def _pass(self) -> None:
-        """Advances every unfinished transaction as far as possible."""
+        """Checks the nonces, then advances every unfinished transaction as far as possible."""
+        await self._nonces.mend()
         for transaction in await self.unfinished():
             await self._step(transaction)
 
@@ -126,11 +136,13 @@ class Outbox:
         try:
             call = Call(transaction.to, transaction.call_data)
             gas = gas_limit(await self._client.estimate_gas(call, self.sender))
+            fees = await current_fees(self._client, self._policy.max_fee_cap)
         except CallReverted as error:
             return await self._change(transaction, State.FAILED, failure=error.reason)
         except CallRefused as error:
             return await self._change(transaction, State.INTENDED, failure=error.reason)
-        fees = await current_fees(self._client)
+        except GasTooDear as error:
+            return await self._change(transaction, State.INTENDED, failure=str(error))
         held = await self._client.funds(self.sender)
         if held < gas * fees.max_fee:
             note = f"the operator {self.sender} holds {held} wei and may need {gas * fees.max_fee}; fund it"
@@ -138,11 +150,12 @@ class Outbox:
         mined, now = await self._client.nonce(self.sender), self._clock()
 
         def store(session: Session) -> Outgoing:
+            if not outbox.is_waiting(session, transaction.transaction_id):  # cancelled while it was simulated
+                return outbox.advance(session, transaction, State.INTENDED, now)
             nonce = outbox.take_nonce(session, self.sender, mined)
             attempt = self._attempt(transaction, nonce, gas, fees)
             outbox.add_attempt(session, transaction.transaction_id, attempt)
-            values = {"nonce": nonce, "gas": gas, "failure": None}
-            return outbox.change(session, transaction.transaction_id, State.SIGNED, now, **values)
+            return outbox.advance(session, transaction, State.SIGNED, now, nonce=nonce, gas=gas, failure=None)
 
         return await self._database.write(store)
 
@@ -156,9 +169,13 @@ class Outbox:
         if any(known):
             waited_s = self._clock() - transaction.attempts[-1].signed_at
             return await self._raise_fee(transaction) if waited_s >= self._policy.stuck_after_s else transaction
-        if await self._client.nonce(self.sender) > transaction.nonce and await self._inclusion(transaction) is None:
+        doubt = f"nonce of {transaction.transaction_id}"
+        if await self._client.nonce(self.sender) <= transaction.nonce:
+            self._nonces.trust(doubt)
+            return await self._broadcast(transaction)
+        if await self._inclusion(transaction) is None and self._nonces.is_sure(doubt):
             return await self._renumber(transaction)
-        return await self._broadcast(transaction)
+        return transaction
 
     async def _broadcast(self, transaction: Outgoing) -> Outgoing:
         try:
@@ -175,18 +192,21 @@ class Outbox:
 
     async def _raise_fee(self, transaction: Outgoing) -> Outgoing:
         """Signs a replacement with the same nonce and fees an eighth higher, which is what nodes require."""
-        last = transaction.attempts[-1]
-        current = await current_fees(self._client)
+        last, cap = transaction.attempts[-1], self._policy.max_fee_cap
+        try:
+            current = await current_fees(self._client, cap)
+        except GasTooDear as error:
+            return await self._change(transaction, transaction.state, failure=str(error))
         fees = Fees(max(current.max_fee, last.max_fee * 9 // 8 + 1), max(current.tip, last.tip * 9 // 8 + 1))
-        if fees.max_fee > self._policy.max_fee_cap:
-            return await self._change(transaction, transaction.state, failure=f"gas costs {fees.max_fee} wei now")
+        if fees.max_fee > cap:
+            return await self._change(transaction, transaction.state, failure=str(GasTooDear(fees.max_fee, cap)))
         assert transaction.nonce is not None
         assert transaction.gas is not None
         attempt = self._attempt(transaction, transaction.nonce, transaction.gas, fees)
 
         def store(session: Session) -> Outgoing:
             outbox.add_attempt(session, transaction.transaction_id, attempt)
-            return outbox.change(session, transaction.transaction_id, State.SIGNED, attempt.signed_at)
+            return outbox.advance(session, transaction, State.SIGNED, attempt.signed_at)
 
         raised = await self._database.write(store)
         try:
@@ -198,9 +218,7 @@ class Outbox:
     async def _renumber(self, transaction: Outgoing) -> Outgoing:
         """Another program used the key and this nonce: the intent needs a new nonce."""
         now = self._clock()
-        return await self._database.write(
-            lambda session: outbox.restart(session, transaction.transaction_id, now, nonce=None, gas=None)
-        )
+        return await self._database.write(lambda session: outbox.restart(session, transaction.transaction_id, now))
 
     async def _mined(self, transaction: Outgoing, found: Inclusion) -> Outgoing:
         state = State.MINED if found.succeeded else State.FAILED
@@ -248,6 +266,4 @@ class Outbox:
 
     async def _change(self, transaction: Outgoing, state: State, **values: object) -> Outgoing:
         now = self._clock()
-        return await self._database.write(
-            lambda session: outbox.change(session, transaction.transaction_id, state, now, **values)
-        )
+        return await self._database.write(lambda session: outbox.advance(session, transaction, state, now, **values))

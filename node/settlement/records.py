@@ -33,7 +33,7 @@ class Record:
     def judged_by(self, registrations: ChainRegistrations) -> Item:
         """The receipt with its evidence. The validity windows are those of the registries now."""
         receipt = self.stored.receipt
-        price_list = registrations.price_list_at(receipt.adapter_key, receipt.started_at)
+        price_list = self._price_window(registrations)
         terms = registrations.terms_at(receipt.adapter_key, receipt.started_at)
         evidence = Evidence(
             config=self.config,
@@ -45,6 +45,17 @@ class Record:
             request_signature=self.stored.request_signature,
         )
         return Item(receipt, evidence)
+
+    def supported_by(self, registrations: ChainRegistrations) -> bool:
+        """Whether the price list and the terms of the receipt are registered for the time it started at."""
+        price_list = self._price_window(registrations)
+        terms = registrations.terms_at(self.stored.receipt.adapter_key, self.stored.receipt.started_at)
+        same_terms = (terms.value if terms is not None else None) == self.terms
+        return price_list is not None and price_list.value == self.price_list and same_terms
+
+    def _price_window(self, registrations: ChainRegistrations) -> Registered[PriceList] | None:
+        """The node may have sold by its default prices although the adapter has its own: both are in force."""
+        return registrations.price_list_at(self.price_list.adapter_key, self.stored.receipt.started_at)
 
 
 @dataclass(slots=True)

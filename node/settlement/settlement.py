@@ -8,7 +8,7 @@ from contracts.crypto import Address, Bytes32
 from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
-from node.chain.contracts import EscrowContract, SettlementContract, TokenContract, VaultContract
+from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
@@ -21,8 +21,11 @@ from node.settlement.cycle import Cycle, CyclePolicy, Parts
 from node.settlement.datanets import DatanetFiles
 from node.settlement.earnings import Bucket, Earnings, Grouping, earnings_of
 from node.settlement.entitlements import Entitlements, entitlements_of
+from node.settlement.errors import VaultShared
 from node.settlement.escrow import ChainEscrow
+from node.settlement.key_use import KeyUse
 from node.settlement.outbox import Outbox, OutboxPolicy
+from node.settlement.standing import Standing, read_standing
 from node.settlement.status import SettleStatus, status_of
 from node.store import channels, outbox
 from node.store.database import Database
@@ -70,9 +73,9 @@ class Settlement:
         self.follower, self.registrations, self.outbox = parts.follower, parts.registrations, parts.outbox
         self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
         self._parts, self._database = parts, database
+        self.key_use = KeyUse(database, parts.settlement.contract.client, parts.outbox.sender)
         self._treasury: Address | None = None
         self._progress: tuple[int, ChainProgress] | None = None
-        self._seen_withdrawals: frozenset[Bytes32] = frozenset()
 
     @classmethod
     async def open(
@@ -107,30 +110,53 @@ class Settlement:
             escrow=escrow,
             vault=vault,
             token=TokenContract(client, addresses.token),
+            registry=RegistryContract(client, addresses.node_registry),
         )
         made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
         made._treasury = await parts.settlement.treasury()
         await made.cycle.catch_up()
+        await made.key_use.accept()
         return made
 
     async def tick(self) -> frozenset[Bytes32]:
         """Reads new events and advances the outbox; call it about every second.
 
-        Returns the channels whose payers have begun to withdraw since the last call. The caller must read their
-        balances again and should run a cycle.
+        Returns the channels of this node whose stored balances are out of date, until they were read again: a
+        withdrawal or refund happened after the block they were read at, or that block left the chain.
         """
         if await self.follower.poll():
             self.registrations.refresh()
         await self.outbox.advance()
-        withdrawing = frozenset(self.progress.withdrawing)
-        fresh, self._seen_withdrawals = withdrawing - self._seen_withdrawals, withdrawing
-        return fresh
+        read_at, happened_at = await self._database.read(channels.escrow_blocks), self.progress.withdrawals
+        return frozenset(known for known, at in read_at.items() if at == 0 or happened_at.get(known, 0) > at)
+
+    async def leaving(self) -> frozenset[Bytes32]:
+        """The channels whose payers withdraw and that still owe something: a cycle must claim it in time."""
+        return await self._database.read(channels.leaving)
 
     async def close(self) -> None:
         """Cancels what runs. Pending transactions stay in the outbox. Call this before the database closes."""
         await self.cycle.close()
         for running in (self.outbox.advance, self.follower.poll, self.book.refresh):
             await running.close()
+
+    async def check_conflict(self) -> None:
+        """Raises LedgerConflict or VaultShared if the chain shows that another ledger of this vault exists."""
+        self.progress.check_against(self.book)
+        for channel in await self._database.read(channels.every):
+            if channel.total_claimed > channel.charged:
+                node = self.book.ledger.node
+                raise VaultShared(node, channel.channel_id, channel.total_claimed, channel.charged)
+
+    async def standing(self) -> Standing:
+        """The node's operator key and stake as the contracts have them now."""
+        parts = self._parts
+        return await read_standing(self.book.ledger.node, parts.registry.contract, parts.settlement.contract)
+
+    @property
+    def chain_id(self) -> int:
+        """The id of the chain that this node settles on."""
+        return self._parts.settlement.contract.client.chain_id
 
     @property
     def progress(self) -> ChainProgress:

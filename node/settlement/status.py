@@ -14,6 +14,7 @@ class SettleStatus:
     """Amounts in base units, times in unix seconds (0: never).
 
     unposted: in receipts that are in no posted batch. at_risk: charged to payers and not yet claimed in the escrow.
+    shortfall: what payees are owed by posted batches beyond what was credited.
     """
 
     unposted_receipts: int
@@ -26,6 +27,7 @@ class SettleStatus:
     last_post_at: int
     last_claim_at: int
     pending: tuple[Outgoing, ...]
+    shortfall: int = 0
 
     def to_json(self) -> dict[str, object]:
         """As a JSON object; amounts as decimal strings."""
@@ -34,6 +36,7 @@ class SettleStatus:
             "unpostedValue": str(self.unposted_value),
             "atRiskValue": str(self.at_risk_value),
             "credited": str(self.credited),
+            "shortfall": str(self.shortfall),
             "lastEpoch": self.last_epoch,
             "activeEpoch": self.active_epoch,
             "activeFrom": self.active_from,
@@ -65,6 +68,7 @@ def status_of(
         last_post_at=last_post.changed_at if last_post else 0,
         last_claim_at=last_claim.changed_at if last_claim else 0,
         pending=pending,
+        shortfall=max(0, posted.cum_total - progress.credited),
     )
 
 

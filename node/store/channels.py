@@ -117,6 +117,23 @@ def set_escrowed(
     session.execute(update(_T).where(newer).values(values))
 
 
+def escrow_blocks(session: Session) -> dict[Bytes32, int]:
+    """The block at which each channel was last read from the escrow; 0 for one that must be read again."""
+    return {row.channel_id: row.escrow_block for row in session.execute(select(_C.channel_id, _C.escrow_block))}
+
+
+def forget_escrowed_above(session: Session, block_number: int) -> None:
+    """Marks the channels that were read above `block_number` to be read again: those blocks left the chain."""
+    session.execute(update(_T).where(_C.escrow_block > block_number).values(escrow_block=0))
+
+
+def leaving(session: Session) -> frozenset[Bytes32]:
+    """The channels whose payers withdraw while the escrow still holds something that they owe."""
+    query = select(_C.channel_id, _C.balance, _C.charged, _C.total_claimed).where(_C.pending_withdraw > 0)
+    rows = session.execute(query)
+    return frozenset(row.channel_id for row in rows if min(row.charged, row.balance) > row.total_claimed)
+
+
 _RAISE = (
     update(_T)
     .where(_C.channel_id == bindparam("which"), _C.signed_max < bindparam("newer"))

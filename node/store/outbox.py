@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select, update
@@ -70,6 +71,7 @@ class Outgoing:
 
 
 _COLUMNS = tuple(name for name in Outgoing.__slots__ if name != "attempts")
+_NOT_MINED = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
 
 
 def intend(session: Session, *, intent: str, sender: Address, to: Address, call_data: bytes, now: int) -> Outgoing:
@@ -79,8 +81,7 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
         values = {"intent": intent, "sender": sender, "to": to, "call_data": call_data, "state": State.INTENDED}
         session.execute(insert(_T).values(**values, created_at=now, changed_at=now))
     elif found.state is State.FAILED:
-        cleared = dict.fromkeys(("nonce", "gas", "failure", "mined_hash", "block_number", "block_hash"))
-        restart(session, found.transaction_id, now, to=to, call_data=call_data, **cleared)
+        restart(session, found.transaction_id, now, to=to, call_data=call_data)
     made = find(session, intent)
     assert made is not None
     return made
@@ -89,22 +90,46 @@ def intend(session: Session, *, intent: str, sender: Address, to: Address, call_
 def cancel(session: Session, intent: str, now: int) -> bool:
     """Cancels an intent that has no nonce yet. Returns whether there was one."""
     waiting = (_T.c.intent == intent) & (_T.c.state == State.INTENDED)
-    result: Any = session.execute(update(_T).where(waiting).values(state=State.FAILED, changed_at=now))
+    values = {"state": State.FAILED, "failure": "cancelled", "changed_at": now}
+    result: Any = session.execute(update(_T).where(waiting).values(**values))
     return bool(result.rowcount)
 
 
+def is_waiting(session: Session, transaction_id: int) -> bool:
+    """Whether a transaction is an intent without a nonce, and neither cancelled nor signed."""
+    waiting = (_T.c.transaction_id == transaction_id) & (_T.c.state == State.INTENDED)
+    return session.scalar(select(_T.c.transaction_id).where(waiting)) is not None
+
+
 def restart(session: Session, transaction_id: int, now: int, **values: object) -> Outgoing:
-    """Resets a transaction to its intent. Its nonce is lost, so its attempts can never be mined and are deleted."""
+    """Resets a transaction to its intent: it gets a new nonce, and its old attempts are deleted."""
     session.execute(_A.delete().where(_A.c.transaction_id == transaction_id))
-    return change(session, transaction_id, State.INTENDED, now, **values)
+    cleared = {"nonce": None, "gas": None, **_NOT_MINED}
+    return change(session, transaction_id, State.INTENDED, now, **(cleared | values))
+
+
+def _lost(sender: Address, mined: int) -> ColumnElement[bool]:
+    settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
+    return (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+
+
+def has_lost(session: Session, sender: Address, mined: int) -> bool:
+    """Whether the chain, which has mined `mined` transactions of this key, has lost one."""
+    return session.scalar(select(_T.c.transaction_id).where(_lost(sender, mined)).limit(1)) is not None
 
 
 def reopen(session: Session, sender: Address, mined: int, now: int) -> None:
     """Marks transactions as broadcast again whose nonces, according to the chain now, are not mined."""
-    settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
-    forgotten = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
-    values = dict.fromkeys(("failure", "mined_hash", "block_number", "block_hash", "gas_used", "gas_price"))
-    session.execute(update(_T).where(forgotten).values(state=State.BROADCAST, changed_at=now, **values))
+    forgotten = _lost(sender, mined)
+    session.execute(update(_T).where(forgotten).values(state=State.BROADCAST, changed_at=now, **_NOT_MINED))
+
+
+def reopen_above(session: Session, block_number: int) -> None:
+    """Marks transactions as broadcast again whose blocks, above `block_number`, left the chain."""
+    mined = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
+    session.execute(
+        update(_T).where(mined & (_T.c.block_number > block_number)).values(state=State.BROADCAST, **_NOT_MINED)
+    )
 
 
 def find(session: Session, intent: str) -> Outgoing | None:
@@ -136,6 +161,26 @@ def take_nonce(session: Session, sender: Address, mined: int) -> int:
     return nonce
 
 
+def nonce_gap(session: Session, sender: Address, mined: int) -> int | None:
+    """The lowest nonce from `mined` on that no transaction has, though a later one was taken; None without a gap.
+
+    The chain mines nothing of this key beyond a gap.
+    """
+    next_nonce = session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
+    taken = set(session.scalars(select(_T.c.nonce).where((_T.c.sender == sender) & (_T.c.nonce >= mined))))
+    first = next(nonce for nonce in count(mined) if nonce not in taken)
+    return first if next_nonce is not None and next_nonce > first else None
+
+
+def renumber(session: Session, sender: Address, first: int, now: int) -> int:
+    """Gives back every nonce from `first` on: their transactions are intents again. Returns how many there were."""
+    numbered = [sent for sent in unfinished(session, sender) if sent.nonce is not None and sent.nonce >= first]
+    for sent in numbered:
+        restart(session, sent.transaction_id, now)
+    session.execute(update(_L).where(_L.c.sender == sender).values(next_nonce=first))
+    return len(numbered)
+
+
 def add_attempt(session: Session, transaction_id: int, attempt: Attempt) -> None:
     """Stores the signed bytes of a transaction before they are sent."""
     values = {name: getattr(attempt, name) for name in Attempt.__slots__}
@@ -147,6 +192,14 @@ def change(session: Session, transaction_id: int, state: State, now: int, **valu
     mine = _T.c.transaction_id == transaction_id
     session.execute(update(_T).where(mine).values(state=state, changed_at=now, **values))
     return _many(session, mine)[0]
+
+
+def advance(session: Session, read: Outgoing, state: State, now: int, **values: object) -> Outgoing:
+    """Changes a transaction unless somebody else changed its state or nonce since it was read. Returns it as it is."""
+    same_nonce = _T.c.nonce.is_(None) if read.nonce is None else _T.c.nonce == read.nonce
+    same = (_T.c.transaction_id == read.transaction_id) & (_T.c.state == read.state) & same_nonce
+    session.execute(update(_T).where(same).values(state=state, changed_at=now, **values))
+    return _many(session, _T.c.transaction_id == read.transaction_id)[0]
 
 
 def _many(session: Session, where: ColumnElement[bool]) -> list[Outgoing]:

@@ -117,6 +117,7 @@ def test_a_receipt_is_verified_against_the_chain(running_node: NodeProcess) -> N
 
     assert {one["check"]: one["verdict"] for one in checks} == {
         "signature": "ok",
+        "form": "ok",
         "price and split": "ok",
         "batch": "ok",
     }

@@ -99,3 +99,36 @@ def test_reset_removes_a_stopped_chain_and_refuses_a_running_one(home: Path, eng
     assert removed
     assert not any(path.exists() for path in removed)
     assert ChainHome(home).engine() is None
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_only_this_user_may_read_a_chain_whatever_the_umask(home: Path, engine: Engine, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        running = start_chain(home, engine)
+        while_running = modes(home)
+        running.stop()
+        ChainHome(home).reset()
+        after_reset = modes(home)
+    finally:
+        os.umask(before)
+
+    assert len(while_running) > 4
+    assert {*while_running.values(), *after_reset.values()} == {0o600}
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_files_of_an_older_program_are_made_private_when_the_chain_starts(home: Path) -> None:
+    start_chain(home).stop()
+    home.chmod(0o755)
+    for path in home.iterdir():
+        path.chmod(0o644)
+
+    start_chain(home).stop()
+
+    assert set(modes(home).values()) == {0o600}
+    assert home.stat().st_mode & 0o777 == 0o700
+
+
+def modes(home: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in home.iterdir()}

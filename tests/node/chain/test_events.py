@@ -4,7 +4,17 @@ import pytest
 
 from contracts.crypto import keccak, to_address
 from node.chain.client import Log
-from node.chain.events import BatchActivated, Credited, TreasuryChanged, WithdrawInitiated, concerns, parse, topics_of
+from node.chain.events import (
+    BatchActivated,
+    Credited,
+    Refunded,
+    TreasuryChanged,
+    WithdrawFinalized,
+    WithdrawInitiated,
+    concerns,
+    parse,
+    topics_of,
+)
 from tests.node.chain.emitters import emit
 
 NODE, OTHER, SETTLEMENT = (to_address("0x" + digit * 40) for digit in "123")
@@ -22,6 +32,13 @@ def log_of(contract: str, event: str, **values: object) -> Log:
         ("Settlement", "Credited", {"node": NODE, "amount": 5, "total": 7}, Credited(NODE, 5, 7)),
         ("Settlement", "BatchActivated", {"node": NODE, "epoch": 2, "cumTotal": 9}, BatchActivated(NODE, 2, 9)),
         ("Settlement", "TreasuryChanged", {"treasury": OTHER}, TreasuryChanged(OTHER)),
+        (
+            "ChannelEscrow",
+            "WithdrawFinalized",
+            {"channelId": WORD, "sender": OTHER, "amount": 5},
+            WithdrawFinalized(WORD, 5),
+        ),
+        ("ChannelEscrow", "Refunded", {"channelId": WORD, "sender": OTHER, "amount": 5}, Refunded(WORD, 5)),
     ],
 )
 def test_a_log_becomes_its_event(contract: str, name: str, values: dict[str, object], event: object) -> None:

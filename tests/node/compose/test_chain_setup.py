@@ -1,6 +1,9 @@
 """What `start --chain-rpc` needs before it serves: each thing that is missing or wrong is its own clear error."""
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +12,24 @@ import pytest
 
 from contracts.crypto import Bytes32, PrivateKey, keccak
 from local_chain.accounts import dev_accounts
+from local_chain.client import RpcClient as LocalClient
 from local_chain.deploy import deploy
 from local_chain.deployment import Deployment
 from local_chain.embedded import PyevmBackend
+from local_chain.home import ChainHome
 from local_chain.transactor import Transactor, connect
 from node.chain.errors import ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
-from node.compose.chain_setup import ChainSetup, NodeNotRegistered, OperatorUnfunded, configured_chain, registered_node
+from node.compose.chain_setup import (
+    ChainSetup,
+    NodeNotRegistered,
+    OperatorReplaced,
+    OperatorUnfunded,
+    VaultUnusable,
+    configured_chain,
+    dev_chain,
+    registered_node,
+)
 from node.config import Settings, SettingsError, load
 from node.dev.seed import seed
 from node.home.keystore import AccountUnknown, Keystores, WrongPassword
@@ -66,6 +80,35 @@ async def test_an_operator_without_a_node_is_told_to_register(chain: PyevmBacken
         await registered_node(ChainSetup(chain.rpc_url, deployment, STRANGER))
 
     assert exit_code_of(refused.value) == 3
+
+
+async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operator(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    seeded = seed(chain.rpc_url, deployment, base_digest=BASE, adapters=(), datanets=())
+    owner = Transactor(connect(chain.rpc_url), OPERATOR)
+    registry = owner.web3.eth.contract(deployment.node_registry, abi=_abi("NodeRegistry"))
+    old, new = (ChainSetup(chain.rpc_url, deployment, key) for key in (OPERATOR, STRANGER))
+    with pytest.raises(
+        OperatorReplaced, match=f"is {OPERATOR.address}, but this node has the key of {STRANGER.address}"
+    ):
+        await registered_node(new, seeded.node)
+
+    owner.call(registry, "rotateOperator", seeded.node, STRANGER.address)
+    owner.pay(STRANGER.address, 1)  # a block later the new key is in force
+    try:
+        assert await registered_node(new, seeded.node) == seeded.node
+        with pytest.raises(OperatorReplaced, match=STRANGER.address) as refused:
+            await registered_node(old)
+        assert exit_code_of(refused.value) == 3
+    finally:
+        owner.call(registry, "rotateOperator", seeded.node, OPERATOR.address)
+        owner.pay(STRANGER.address, 1)
+
+
+async def test_a_vault_that_is_no_node_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
+    with pytest.raises(VaultUnusable, match="not registered on chain 31337"):
+        await registered_node(ChainSetup(chain.rpc_url, deployment, OPERATOR), STRANGER.address)
 
 
 async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBackend, deployment: Deployment) -> None:
@@ -120,3 +163,20 @@ async def test_another_chain_than_the_configured_is_refused(chain: PyevmBackend,
         await registered_node(ChainSetup(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
 
     assert exit_code_of(refused.value) == 4
+
+
+async def test_a_development_chain_that_dies_is_restarted_and_readiness_has_its_check(tmp_path: Path) -> None:
+    settings = load({"home": tmp_path, "dev": True}, {}).settings
+    async with asyncio.timeout(120), dev_chain(settings, lambda what, fraction: None) as starting:
+        setup = await starting
+        check = setup.probes["chain_process"]
+        run = ChainHome(tmp_path / "chain").announced()
+        assert run is not None
+        assert (await check()).ok
+
+        os.kill(run.pid, signal.SIGKILL)
+        while "restarted" not in (await check()).reason or not (await check()).ok:  # noqa: ASYNC110 # a check has no event
+            await asyncio.sleep(0.02)
+
+        assert LocalClient(setup.rpc_url).chain_id() == setup.deployment.chain_id
+    assert not ChainHome(tmp_path / "chain").is_locked()

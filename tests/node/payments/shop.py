@@ -11,7 +11,6 @@ from node.metering.metering import Metering
 from node.metering.receipts import EvidencedReceipt, Receipts
 from node.payments.admission import Admission
 from node.payments.authentication import VerifiedRequest
-from node.payments.clock import DEV_CHAIN_TOLERANCE_S, ClockTolerance
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.payments.registrations import MemoryEscrow, MemoryRegistrations
@@ -110,10 +109,10 @@ def shop_over(database: Database, escrow: MemoryEscrow | None = None) -> Shop:
     registrations = MemoryRegistrations(now=NOW)
     registrations.register_price(PRICES)
     registrations.register_terms(TERMS)
-    sales, clock = Sales(), ClockTolerance(DEV_CHAIN_TOLERANCE_S)
+    sales = Sales()
     limit = RelayLimit(per_payer=3, in_all=5)
-    payments = Payments(database, RECEIVER, registrations, escrow, limit, sales=sales, clock=clock)
-    metering = Metering(database, RECEIVER, registrations, OPERATOR, sales=sales, clock=clock)
+    payments = Payments(database, RECEIVER, registrations, escrow, limit, sales=sales)
+    metering = Metering(database, RECEIVER, registrations, OPERATOR, sales=sales)
     return Shop(database, escrow, registrations, payments, metering, Receipts(database), sales)
 
 

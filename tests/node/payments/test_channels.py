@@ -15,6 +15,7 @@ from node.payments.errors import (
     RelayLimited,
     VoucherStale,
 )
+from node.payments.registrations import EscrowBalance, MemoryEscrow
 from node.payments.wire import requirements
 from tests.node.payments.payer import NOW, Payer, key
 from tests.node.payments.shop import RECEIVER, Shop, open_shop
@@ -221,3 +222,38 @@ async def test_a_channel_is_shown_with_decimal_strings_and_its_capacity(shop: Sh
     assert shown["balance"] == str(10**18)
     assert shown["openedAt"] == "2027-01-15T08:00:00Z"
     assert shown["channelId"] == "0x" + payer.channel_id.hex()
+
+
+async def test_a_withdrawal_that_no_event_announced_is_seen_before_half_its_delay_has_passed(
+    shop: Shop, payer: Payer
+) -> None:
+    await shop.funded(payer, 10**18)
+    await shop.admit(shop.ask(payer, max_fee=10**17, signed_max=10**18), "first")
+    shop.escrow.initiate_withdraw(payer.channel_id, 10**18)
+
+    await shop.payments.channels.make_current(payer.channel_id, NOW + payer.config.withdraw_delay // 2)
+
+    assert (await shop.channel(payer)).pending_withdraw == 10**18
+
+
+class CountingEscrow(MemoryEscrow):
+    """Counts how often it is asked for a balance."""
+
+    readings = 0
+
+    async def balance(self, channel_id: Bytes32) -> EscrowBalance:
+        self.readings += 1
+        await asyncio.sleep(0)
+        return await super().balance(channel_id)
+
+
+async def test_a_channel_is_read_once_for_many_requests_at_once(tmp_path: Path, payer: Payer) -> None:
+    escrow = CountingEscrow(RECEIVER.chain_id)
+    async with open_shop(f"sqlite:///{tmp_path}/counting.db", escrow) as shop:
+        await shop.funded(payer, 10**18)
+        before = escrow.readings
+
+        await asyncio.gather(*(shop.payments.channels.make_current(payer.channel_id, NOW) for _ in range(20)))
+        await shop.payments.channels.make_current(payer.channel_id, NOW + 1)
+
+    assert escrow.readings == before + 1

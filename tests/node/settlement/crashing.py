@@ -1,9 +1,17 @@
 """A chain that breaks where it is told to, and a clock that is set by hand."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
 from contracts.crypto import Address, Bytes32
 from node.chain.client import Call
 from node.chain.errors import ChainUnavailable
 from node.chain.memory import MemoryChain
+from node.store.database import Database
+
+_T = TypeVar("_T")
 
 
 class Clock:
@@ -42,3 +50,25 @@ class CrashingChain(MemoryChain):
         self.breaks_at -= 1
         if self.breaks_at < 0:
             raise ChainUnavailable("memory", "crashed here")
+
+
+class Killed(BaseException):
+    """The process ends here, as by SIGKILL: no code of it runs any more."""
+
+
+class MortalDatabase(Database):
+    """A database whose process is killed at one of its writes, before or after the write is committed."""
+
+    dies_at: int | None = None
+    committed: bool = False
+    writes: int = 0
+
+    async def write(self, change: Callable[[Session], _T]) -> _T:
+        self.writes += 1
+        dies = self.dies_at is not None and self.writes >= self.dies_at
+        if dies and (self.writes != self.dies_at or not self.committed):
+            raise Killed
+        result = await super().write(change)
+        if dies:
+            raise Killed
+        return result

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from local_chain.backend import Engine
 from local_chain.launcher import RunningChain, start_chain
 from local_chain.transactor import Transactor, connect, contract
 from node.chain.contracts import TokenContract
+from node.chain.errors import ChainUnavailable
 from node.chain.rpc import RpcClient
 from node.dev.assets import starter_adapters, starter_datanets
 from node.dev.seed import OPEN, Seeded, seed
@@ -34,6 +35,19 @@ from tests.node.payments.payer import BODY, PATH, Payer
 from tests.node.payments.shop import ended
 
 CHAIN_ID = 31337
+
+
+class TroubledClient(RpcClient):
+    """A client whose endpoint does not answer the JSON-RPC methods in `failing`."""
+
+    failing: Collection[str] = ()
+
+    async def _ask(self, method: str, *params: object) -> object:
+        if method in self.failing:
+            raise ChainUnavailable("test", f"{method} is not answered")
+        return await super()._ask(method, *params)
+
+
 BASE = keccak(b"base weights")
 DEPOSIT = 10 * OPEN
 _fresh = itertools.count(int(time.time()) << 20)
@@ -74,18 +88,20 @@ class Market:
     """One vault of its own, a payer with a funded channel, and the node's money side over one database."""
 
     town: Town
-    client: RpcClient
+    client: TroubledClient
     database: Database
     settlement: Settlement
     payments: Payments
     metering: Metering
     payer: Payer
+    operator: PrivateKey
     served: list[IssuedReceipt] = field(default_factory=list)
     charged_before: int = 0  # in earlier lives of this node
+    lead_s: int = 0  # how far the node's clock is ahead
 
     @property
     def now(self) -> int:
-        return max(int(time.time()), self.settlement.follower.head.timestamp)
+        return max(int(time.time()) + self.lead_s, self.settlement.follower.head.timestamp)
 
     async def serve(self, adapter: str | None = "dermatology", output_tokens: int = 80) -> IssuedReceipt:
         """One paid request, from signature to stored receipt."""
@@ -151,10 +167,10 @@ def new_stall(town: Town) -> Stall:
 
 @asynccontextmanager
 async def open_market(
-    town: Town, home: Path, stall: Stall, policy: SettlementPolicy | None = None, client: RpcClient | None = None
+    town: Town, home: Path, stall: Stall, policy: SettlementPolicy | None = None, client: TroubledClient | None = None
 ) -> AsyncIterator[Market]:
     """The node over `home`; the same home again is the same node after a restart."""
-    client = client or await RpcClient.connect(town.chain.rpc_url, CHAIN_ID)
+    client = client or await TroubledClient.connect(town.chain.rpc_url, CHAIN_ID)
     addresses, operator, payer = stall.addresses, stall.operator, stall.payer
     database = await Database.open(f"sqlite:///{home}/node.db")
     files = DatanetFiles(home / "datanets")
@@ -172,10 +188,10 @@ async def open_market(
     )
     receiver = Receiver(CHAIN_ID, addresses.settlement, addresses.node, addresses.token, "OPEN", "1", 900, 10**6)
     payments = Payments(database, receiver, settlement.registrations, settlement.escrow)
-    metering = Metering(database, receiver, settlement.registrations, operator)
+    metering = Metering(database, receiver, settlement.registrations, operator, sales=payments.sales)
     wallet = Payer(receiver, wallet=payer, session=payer)
     try:
-        yield Market(town, client, database, settlement, payments, metering, wallet)
+        yield Market(town, client, database, settlement, payments, metering, wallet, operator)
     finally:
         await payments.close()
         await settlement.close()

@@ -10,13 +10,15 @@ async def test_a_payer_who_leaves_makes_the_cycle_run_and_is_charged_first(marke
     fee = (await market.serve()).receipt.fee
     await withdraw(market, "initiateWithdraw", market.payer.config.abi_tuple(), DEPOSIT - fee)
 
-    fresh = await market.settlement.tick()
+    stale = await market.settlement.tick()
+    await market.payments.channels.refresh(market.payer.channel_id)
+    leaving = await market.settlement.leaving()
     gate = ProfitGate(tokens_per_coin=10**6)
     waits = reason_to_wait(gate, PendingValue(fee, 1, market.now, leaving=False), 10**9, market.now)
     report = await market.settlement.cycle.run(market.now)
 
-    assert fresh == {market.payer.channel_id}
-    assert await market.settlement.tick() == frozenset()
+    assert stale == leaving == {market.payer.channel_id}
+    assert await market.settlement.leaving() == frozenset()
     assert waits is not None
     assert report.claimed == ((market.payer.channel_id, fee),)
     view, _ = await EscrowContract(market.client).channel(market.payer.channel_id)

@@ -173,7 +173,7 @@ async def test_a_stuck_transaction_is_replaced_at_a_higher_fee(database: Databas
 
 async def test_a_fee_above_the_cap_waits(database: Database, clock: Clock) -> None:
     chain = MemoryChain(automine=False)
-    outbox = make(database, chain, clock, stuck_after_s=0, max_fee_cap=1)
+    outbox = make(database, chain, clock, stuck_after_s=0, max_fee_cap=16)
     await outbox.submit("post:1", Call(TARGET, b"post"))
 
     await outbox.advance()
@@ -182,7 +182,7 @@ async def test_a_fee_above_the_cap_waits(database: Database, clock: Clock) -> No
     found = await outbox.find("post:1")
     assert found is not None
     assert found.failure is not None
-    assert "gas costs" in found.failure
+    assert "Gas costs" in found.failure
     assert len(found.attempts) == 1
 
 

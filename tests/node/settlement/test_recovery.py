@@ -9,12 +9,11 @@ from contracts.crypto import Bytes32, PrivateKey
 from local_chain.transactor import Transactor, contract
 from node.chain.errors import ChainUnavailable
 from node.chain.events import BatchPosted, Credited
-from node.chain.rpc import RpcClient
 from node.settlement.errors import LedgerConflict
-from tests.node.settlement.market import CHAIN_ID, Market, Stall, Town, fund, new_stall, open_market
+from tests.node.settlement.market import CHAIN_ID, Market, Stall, Town, TroubledClient, fund, new_stall, open_market
 
 
-class DyingClient(RpcClient):
+class DyingClient(TroubledClient):
     """Stops for good before or after it hands in its `lives`-th transaction."""
 
     lives: int = 1_000

@@ -67,3 +67,16 @@ def test_sql_charges_only_what_is_signed_and_escrowed(session: Session, channel:
     fits = channel.charged + fee <= min(channel.signed_max, channel.balance)
     after = replace(channel, charged=channel.charged + fee, reserved=0) if fits else channel
     assert run(session, change) == (after if fits else None, after)
+
+
+@law
+@given(channel=stored_channels())
+def test_a_channel_is_leaving_while_a_withdrawal_is_pending_and_the_escrow_holds_what_it_owes(
+    session: Session, channel: Channel
+) -> None:
+    def change(session: Session) -> frozenset[Bytes32]:
+        channels.add(session, channel)
+        return channels.leaving(session)
+
+    owes = channel.pending_withdraw > 0 and min(channel.charged, channel.balance) > channel.total_claimed
+    assert run(session, change) == ({channel.channel_id} if owes else set())

@@ -1,0 +1,1 @@
+"""Watching nodes: their files are fetched, replayed and compared with the chain, and their faults are answered."""
