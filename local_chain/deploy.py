@@ -29,7 +29,6 @@ PROPOSAL_OPEN = OPEN_SUPPLY // 1000
 QUORUM_PERCENT = 4
 _ADMIN_ROLE, _DEFAULT_ADMIN_ROLE = 0, bytes(32)
 
-
 _NONCES = {
     "OpenToken": 0,
     "AccessManager": 1,
@@ -38,10 +37,10 @@ _NONCES = {
     "TimelockController": 6,
     "OpenGovernor": 7,
     "ServingParameters": 8,
+    "Judge": 9,
+    "Challenges": 10,
 }
 """The deployer's nonce of each contract, which fixes its address: its position in `_contracts`."""
-_CHALLENGES_NONCE = 15
-"""The nonce with which the contract of the challenges is deployed, after the Judge. Settlement knows its address."""
 _Step = tuple[str, Callable[[], object]]
 
 
@@ -93,8 +92,9 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
     treasury, token = deployer.address, at["OpenToken"]
     rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
     votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
-    challenges = _created(treasury, _CHALLENGES_NONCE)
-    settled = (ESCROW, at["AssetRegistry"], challenges, token, treasury, *rules)
+    settled = (ESCROW, at["AssetRegistry"], at["Challenges"], token, treasury, *rules)
+    registry = _created(at["Settlement"], 1)  # the first contract that Settlement creates
+    judged = (at["AccessManager"], at["Settlement"], ESCROW, at["Judge"], parameters.notice_s)
     return [
         ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
         ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
@@ -108,6 +108,8 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
         ),
         ("OpenGovernor", lambda: deployer.deploy("OpenGovernor", [token, at["TimelockController"], *votes])),
         ("ServingParameters", lambda: deployer.deploy("ServingParameters", [at["AccessManager"]])),
+        ("Judge", lambda: deployer.deploy("Judge", [registry, at["AssetRegistry"], ESCROW])),
+        ("Challenges", lambda: deployer.deploy("Challenges", judged)),
     ]
 
 
@@ -148,6 +150,7 @@ def _read(web3: Web3, created: dict[str, Address]) -> Deployment:
         governor=created["OpenGovernor"],
         timelock=created["TimelockController"],
         serving_parameters=created["ServingParameters"],
+        challenges=created["Challenges"],
     )
 
 
