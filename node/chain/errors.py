@@ -32,7 +32,7 @@ class ChainInconsistent(ChainUnavailable):
     """The endpoint's answers do not fit together: it lags behind another one, or is wrong. A retry may succeed."""
 
     def __init__(self, reason: str, retry_after_s: float = 2) -> None:
-        Exception.__init__(self, f"The chain's endpoint contradicts itself: {reason}. Check --chain-rpc.")
+        Exception.__init__(self, f"The chain's endpoint contradicts itself: {reason}. It may lag: the node asks again.")
         self.endpoint, self.reason, self.retry_after_s = "", reason, retry_after_s
 
 

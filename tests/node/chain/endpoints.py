@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from contracts.crypto import PrivateKey, keccak, to_address
@@ -35,8 +35,9 @@ async def served(answer: Answer) -> AsyncIterator[str]:
             reply = json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode()
         if reply != b"never":
             writer.write(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (status, len(reply)))
-            writer.write(reply)
-            await writer.drain()
+            with suppress(ConnectionError):  # a client may refuse an answer before it has all of it
+                writer.write(reply)
+                await writer.drain()
             writer.close()
         else:
             await asyncio.sleep(3)
