@@ -7,6 +7,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -99,7 +100,7 @@ async def _completed(staged: Path, files: Sequence[Path]) -> int:
     try:
         added = 0
         for batch in sorted(parsed, key=lambda one: one.header.epoch):
-            added += await database.write(lambda session, batch=batch: rebuild.add_batch(session, batch))
+            added += await database.write(partial(rebuild.add_batch, file=batch))
         return added
     finally:
         await database.close()
