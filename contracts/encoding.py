@@ -70,6 +70,16 @@ def request_hash(method: str, path_with_query: str, body: bytes) -> Bytes32:
     return keccak(abi_encode(method.encode(), path_with_query.encode(), body))
 
 
+def header_commitment(header_hash: Bytes32, state_root: Bytes32) -> Bytes32:
+    """keccak256(abi.encode(headerHash, stateRoot)): the word that Settlement keeps of a posted header."""
+    return keccak(header_hash + state_root)
+
+
+def adapter_commitment(adapter_id: Bytes32, adapter_digest: bytes, base_digest: bytes, salt: Bytes32) -> Bytes32:
+    """keccak256(abi.encode(id, adapterDigest, baseDigest, salt)): announces an adapter version without naming it."""
+    return keccak(adapter_id + to_bytes32(adapter_digest) + to_bytes32(base_digest) + salt)
+
+
 def datanet_payee(datanet_id: Bytes32, version: int) -> Bytes32:
     """The payee id of a Datanet version: keccak256(abi.encode(datanetId, version))."""
     return keccak(datanet_id + uint_word(version))

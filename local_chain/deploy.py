@@ -40,16 +40,23 @@ _NONCES = {
     "ServingParameters": 8,
 }
 """The deployer's nonce of each contract, which fixes its address: its position in `_contracts`."""
+_CHALLENGES_NONCE = 15
+"""The nonce with which the contract of the challenges is deployed, after the Judge. Settlement knows its address."""
 _Step = tuple[str, Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True)
 class DevParameters:
-    """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them."""
+    """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them.
+
+    unbonding_delay_s is not: it must exceed the activation delay and the 48 hours that challenges may take. Governance
+    waits in its timelock; the AccessManager adds no delay of its own.
+    """
 
     activation_delay_s: int = 5
     notice_s: int = 60
-    unbonding_delay_s: int = 600
+    unbonding_delay_s: int = 259_200
+    reveal_delay_s: int = 1
     treasury_ppm: int = 100_000
     voting_delay_s: int = 1
     voting_period_s: int = 30
@@ -86,11 +93,12 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
     treasury, token = deployer.address, at["OpenToken"]
     rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
     votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
-    settled = (ESCROW, at["AssetRegistry"], token, treasury, *rules)
+    challenges = _created(treasury, _CHALLENGES_NONCE)
+    settled = (ESCROW, at["AssetRegistry"], challenges, token, treasury, *rules)
     return [
         ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
         ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
-        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
+        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s, parameters.reveal_delay_s])),
         ("Settlement", lambda: deployer.deploy("Settlement", [at["AccessManager"], settled])),
         ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
         ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),

@@ -54,8 +54,6 @@ class Settings(HttpSettings, LedgerSettings):
     kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
     adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="device memory for adapters, such as 256MiB")
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
-    max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
-    request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
     drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running requests get to finish, above 0")
     chain_rpc: str | None = Field(
@@ -64,9 +62,7 @@ class Settings(HttpSettings, LedgerSettings):
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
-    confirmations: int | None = Field(
-        None, ge=0, le=10_000, description="blocks, 0 to 10000; unset: as the chain needs"
-    )
+    confirmations: int | None = Field(None, ge=0, le=10_000, description="blocks, 0 to 10000; unset: by chain")
     max_gas_price_gwei: float = Field(500.0, gt=0, description="the most that the node pays per gas, in gwei, above 0")
     settle_every_s: float = Field(600.0, gt=0, description="seconds between settlement cycles, above 0")
     withdraw_delay_s: int = Field(

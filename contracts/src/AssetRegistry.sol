@@ -11,7 +11,6 @@ import {Windows} from "./libraries/Windows.sol";
 /// @title Registry of adapters, Datanets and their terms.
 /// @notice Versions are immutable. Terms are append-only windows: the past never changes.
 contract AssetRegistry is IAssetRegistry {
-    using Checkpoints for Checkpoints.Trace256;
     using StructHash for Terms;
     using Windows for Checkpoints.Trace256;
 
@@ -20,6 +19,11 @@ contract AssetRegistry is IAssetRegistry {
 
     /// @inheritdoc IAssetRegistry
     uint64 public immutable notice;
+    /// @inheritdoc IAssetRegistry
+    uint64 public immutable revealDelay;
+
+    /// @inheritdoc IAssetRegistry
+    mapping(bytes32 commitment => uint64) public committedAt;
 
     /// @notice A Datanet and its versions, counted from 1.
     struct Datanet {
@@ -39,11 +43,15 @@ contract AssetRegistry is IAssetRegistry {
     mapping(bytes32 adapterKey => AdapterVersion) private _adapterVersions;
     mapping(bytes32 adapterKey => Checkpoints.Trace256) private _termsHashes;
     mapping(bytes32 termsHash => Terms) private _terms;
-    mapping(bytes32 termsHash => uint256) private _termsIndex; // of the newest window in the history of their key
+    mapping(bytes32 adapterDigest => address) private _digestOwners;
 
     /// @param notice_ How far ahead terms must be registered that succeed others, in seconds.
-    constructor(uint64 notice_) {
+    /// @param revealDelay_ How long an adapter version must have been committed to before it is published, in seconds.
+    /// @custom:reverts ZeroRevealDelay The delay is zero, so that whoever sees a publication could overtake it.
+    constructor(uint64 notice_, uint64 revealDelay_) {
+        if (revealDelay_ == 0) revert ZeroRevealDelay();
         notice = notice_;
+        revealDelay = revealDelay_;
     }
 
     // ---- Datanets --------------------------------------------------------------------------------------------------
@@ -88,7 +96,14 @@ contract AssetRegistry is IAssetRegistry {
     }
 
     /// @inheritdoc IAssetRegistry
-    function publishAdapterVersion(bytes32 adapterId, bytes32 adapterDigest, bytes32 baseDigest)
+    function commitAdapterVersion(bytes32 commitment) external {
+        if (committedAt[commitment] != 0) revert AlreadyCommitted(commitment);
+        committedAt[commitment] = uint64(block.timestamp);
+        emit AdapterVersionCommitted(commitment);
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function publishAdapterVersion(bytes32 adapterId, bytes32 adapterDigest, bytes32 baseDigest, bytes32 salt)
         external
         returns (bytes32 adapterKey)
     {
@@ -97,12 +112,24 @@ contract AssetRegistry is IAssetRegistry {
         if (msg.sender != owner) revert NotOwner(adapterId, msg.sender, owner);
         if (adapterDigest == 0) revert ZeroAdapterDigest(adapterId);
         if (baseDigest == 0) revert ZeroBaseDigest(adapterId);
+        _checkFirst(adapterDigest, keccak256(abi.encode(adapterId, adapterDigest, baseDigest, salt)));
         uint32 version = ++adapter.latest;
         adapterKey = keccak256(abi.encode(adapterId, version, adapterDigest, baseDigest));
         AdapterVersion memory value =
             AdapterVersion(adapterId, version, adapterDigest, baseDigest, uint64(block.timestamp));
         _adapterVersions[adapterKey] = value;
         emit AdapterVersionPublished(adapterId, adapterKey, value);
+    }
+
+    /// @dev Whoever reads the digest in a pending publication must still commit and wait, and comes too late.
+    function _checkFirst(bytes32 adapterDigest, bytes32 commitment) private {
+        address first = _digestOwners[adapterDigest];
+        if (first == msg.sender) return;
+        if (first != address(0)) revert DigestAlreadyPublished(adapterDigest, first);
+        uint64 since = committedAt[commitment];
+        if (since == 0) revert NotCommitted(commitment);
+        if (block.timestamp < since + revealDelay) revert RevealTooEarly(commitment, since + revealDelay);
+        _digestOwners[adapterDigest] = msg.sender;
     }
 
     // ---- terms -----------------------------------------------------------------------------------------------------
@@ -120,8 +147,8 @@ contract AssetRegistry is IAssetRegistry {
 
         termsHash = terms_.hash();
         Checkpoints.Trace256 storage history = _termsHashes[adapterKey];
-        from = history.append(termsHash, from, notice);
-        _termsIndex[termsHash] = history.length() - 1;
+        from = history.start(from, notice);
+        history.append(termsHash, from);
         if (_terms[termsHash].owner == address(0)) _store(termsHash, terms_);
         emit TermsRegistered(adapterKey, termsHash, terms_, from);
     }
@@ -207,9 +234,12 @@ contract AssetRegistry is IAssetRegistry {
     }
 
     /// @inheritdoc IAssetRegistry
-    function terms(bytes32 termsHash) external view returns (Terms memory value, uint64 from, uint64 until) {
-        value = _terms[termsHash];
-        if (value.owner == address(0)) return (value, 0, 0);
-        (from, until) = _termsHashes[value.adapterKey].windowOf(_termsIndex[termsHash]);
+    function digestOwnerOf(bytes32 adapterDigest) external view returns (address) {
+        return _digestOwners[adapterDigest];
+    }
+
+    /// @inheritdoc IAssetRegistry
+    function terms(bytes32 termsHash) external view returns (Terms memory) {
+        return _terms[termsHash];
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AssetRegistry} from "../src/AssetRegistry.sol";
 import {DatanetLink, DatanetVersion, Terms} from "../src/interfaces/IAssetRegistry.sol";
 import {IAssetRegistryErrors as Errors} from "../src/interfaces/IAssetRegistryErrors.sol";
 import {IWindowErrors} from "../src/interfaces/IWindowErrors.sol";
@@ -21,8 +22,14 @@ contract AssetRegistryTest is World {
         assets.publishDatanetVersion(skin, "content", "contributors", 100, 4);
         assets.publishDatanetVersion(heart, "content", "contributors", 100, 4);
         adapterId = assets.createAdapter("adapter", "adapter.example");
-        adapterKey = assets.publishAdapterVersion(adapterId, "weights", "base");
+        assets.commitAdapterVersion(commitmentTo(adapterId, "weights"));
+        vm.warp(block.timestamp + 1 minutes);
+        adapterKey = assets.publishAdapterVersion(adapterId, "weights", "base", "salt");
         vm.stopPrank();
+    }
+
+    function commitmentTo(bytes32 id, bytes32 digest) internal pure returns (bytes32) {
+        return keccak256(abi.encode(id, digest, bytes32("base"), bytes32("salt")));
     }
 
     function termsOf(uint32 royaltyPpm) internal view returns (Terms memory terms) {
@@ -93,19 +100,72 @@ contract AssetRegistryTest is World {
             adapterKey, keccak256(abi.encode(adapterId, uint32(1), bytes32("weights"), bytes32("base"))), "adapterKey"
         );
         vm.prank(alice);
-        bytes32 next = assets.publishAdapterVersion(adapterId, "weights", "base");
+        bytes32 next = assets.publishAdapterVersion(adapterId, "weights", "base", 0);
         check(next != adapterKey && assets.adapterVersion(next).version == 2, "version 2 of the same weights");
 
         vm.prank(bob);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotOwner.selector, adapterId, bob, alice));
-        assets.publishAdapterVersion(adapterId, "weights", "base");
+        assets.publishAdapterVersion(adapterId, "weights", "base", 0);
         vm.startPrank(alice);
         vm.expectRevert(abi.encodeWithSelector(Errors.ZeroAdapterDigest.selector, adapterId));
-        assets.publishAdapterVersion(adapterId, 0, "base");
+        assets.publishAdapterVersion(adapterId, 0, "base", 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.ZeroBaseDigest.selector, adapterId));
-        assets.publishAdapterVersion(adapterId, "weights", 0);
+        assets.publishAdapterVersion(adapterId, "weights", 0, 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.AdapterAlreadyExists.selector, adapterId));
         assets.createAdapter("adapter", "");
+    }
+
+    // ---- commit and reveal -----------------------------------------------------------------------------------------
+
+    function test_WhoeverReadsADigestInAPublicationComesTooLate() public {
+        vm.startPrank(bob);
+        bytes32 copy = assets.createAdapter("copy", "");
+        bytes32 commitment = commitmentTo(copy, "fresh");
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotCommitted.selector, commitment));
+        assets.publishAdapterVersion(copy, "fresh", "base", "salt");
+        assets.commitAdapterVersion(commitment);
+        uint64 earliest = uint64(block.timestamp) + 1 minutes;
+        vm.warp(earliest - 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.RevealTooEarly.selector, commitment, earliest));
+        assets.publishAdapterVersion(copy, "fresh", "base", "salt");
+        vm.warp(earliest);
+        assets.publishAdapterVersion(copy, "fresh", "base", "salt");
+
+        equal(assets.digestOwnerOf("fresh"), bob, "after the delay the digest is free to take");
+    }
+
+    function test_ADigestHasOneOwnerForEveryBaseModel() public {
+        equal(assets.digestOwnerOf("weights"), alice, "the first who published it");
+        vm.startPrank(bob);
+        bytes32 copy = assets.createAdapter("copy", "");
+        assets.commitAdapterVersion(keccak256(abi.encode(copy, bytes32("weights"), bytes32("other"), bytes32("salt"))));
+        vm.warp(block.timestamp + 1 minutes);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DigestAlreadyPublished.selector, bytes32("weights"), alice));
+        assets.publishAdapterVersion(copy, "weights", "other", "salt");
+    }
+
+    function test_ACommitmentIsMadeOnceAndACopyOfItIsOfNoUse() public {
+        bytes32 commitment = commitmentTo(adapterId, "fresh");
+        vm.prank(bob);
+        assets.commitAdapterVersion(commitment);
+        uint64 made = uint64(block.timestamp);
+        vm.warp(made + 1 minutes);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyCommitted.selector, commitment));
+        assets.commitAdapterVersion(commitment);
+
+        equal(assets.committedAt(commitment), made, "the first commitment counts, whoever made it");
+        vm.prank(bob);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotOwner.selector, adapterId, bob, alice));
+        assets.publishAdapterVersion(adapterId, "fresh", "base", "salt");
+        vm.prank(alice);
+        assets.publishAdapterVersion(adapterId, "fresh", "base", "salt");
+        equal(assets.digestOwnerOf("fresh"), alice, "the owner of the adapter");
+    }
+
+    function test_ARevealNeedsADelay() public {
+        vm.expectRevert(Errors.ZeroRevealDelay.selector);
+        new AssetRegistry(NOTICE, 0);
     }
 
     // ---- terms -----------------------------------------------------------------------------------------------------
@@ -118,16 +178,16 @@ contract AssetRegistryTest is World {
         equal(assets.termsHashAt(adapterKey, start - 1), 0, "before");
         equal(assets.termsHashAt(adapterKey, start + NOTICE - 1), first, "first");
         equal(assets.termsHashAt(adapterKey, start + NOTICE), second, "second");
-        (Terms memory stored, uint64 from, uint64 until) = assets.terms(first);
+        Terms memory stored = assets.terms(first);
         equal(keccak256(abi.encode(stored)), keccak256(abi.encode(termsOf(200_000))), "preimage");
-        equal(from, start, "from");
-        equal(until, start + NOTICE, "until");
         vm.startPrank(alice);
         vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooEarly.selector, start + 1, start + NOTICE + 1));
         assets.registerTerms(termsOf(0), start + 1);
-        uint64 never = type(uint64).max;
-        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooLate.selector, never, never - 1));
-        assets.registerTerms(termsOf(0), never);
+        uint64 latest = start + 90 days;
+        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooLate.selector, latest + 1, latest));
+        assets.registerTerms(termsOf(0), latest + 1);
+        bytes32 third = assets.registerTerms(termsOf(0), latest);
+        equal(assets.termsHashAt(adapterKey, latest), third, "90 days ahead");
     }
 
     function test_TermsCanReturn() public {
@@ -136,9 +196,9 @@ contract AssetRegistryTest is World {
         register(termsOf(100_000), 0);
         equal(register(termsOf(200_000), 0), first, "same terms");
 
-        (Terms memory stored, uint64 from,) = assets.terms(first);
-        equal(stored.datanets.length, 2, "stored once");
-        equal(from, start + NOTICE + 1, "newest window");
+        equal(assets.terms(first).datanets.length, 2, "stored once");
+        equal(assets.termsHashAt(adapterKey, start), first, "the old window stays");
+        equal(assets.termsHashAt(adapterKey, start + NOTICE + 1), first, "and the new one is valid too");
     }
 
     function test_OnlyTheAdaptersOwnerSetsTermsAndInItsOwnName() public {
@@ -212,8 +272,7 @@ contract AssetRegistryTest is World {
         register(terms, 0);
     }
 
-    function test_UnknownTermsHaveNoWindow() public view {
-        (, uint64 from, uint64 until) = assets.terms("nothing");
-        equal(from + until, 0, "window");
+    function test_UnknownTermsAreEmpty() public view {
+        equal(assets.terms("nothing").owner, address(0), "owner");
     }
 }

@@ -20,7 +20,8 @@ contract GasTest is World {
     }
 
     function test_Registrations() public {
-        registerNode(alice, address(open), operator);
+        vm.prank(alice);
+        registry.register(address(open), 0, operator, "https://node.example");
         record("registry.register");
         vm.prank(owner);
         registry.registerPriceList(address(vault), 0, 2 ether, 1 ether, 8 ether, 1e13, owner, 0);
@@ -67,11 +68,11 @@ contract GasTest is World {
         fund(vault, 100 ether);
         (bytes memory proof, bytes32 root) = path(earned(alice, 10 ether));
         postAndActivate(root, 40 ether, "first");
-        claim(Claim(address(vault), 1, ADDRESS, word(alice), 10 ether, proof));
+        claim(Claim(address(vault), 1, tips[address(vault)][1].headerHash, ADDRESS, word(alice), 10 ether, proof));
         record("settlement.claim first");
         (proof, root) = path(earned(alice, 20 ether));
         postAndActivate(root, 80 ether, "later");
-        claim(Claim(address(vault), 2, ADDRESS, word(alice), 20 ether, proof));
+        claim(Claim(address(vault), 2, tips[address(vault)][2].headerHash, ADDRESS, word(alice), 20 ether, proof));
         record("settlement.claim later");
     }
 
@@ -97,7 +98,7 @@ contract GasTest is World {
             bytes32 root;
             (entry.proof, root) = path(earned(DATANET, payee, entry.cumulative));
             uint128 total = 4 * entry.cumulative;
-            post(nextHeader(vault, StateTree.stateRoot(root, total), total));
+            entry.headerHash = post(nextHeader(vault, StateTree.stateRoot(root, total), total));
             vm.warp(block.timestamp + DELAY);
             settlement.activate(address(vault));
             claimShare(entry);
@@ -107,8 +108,7 @@ contract GasTest is World {
 
     function postAndActivate(bytes32 treeRoot, uint128 total, string memory when) internal {
         BatchHeader memory header = nextHeader(vault, StateTree.stateRoot(treeRoot, total), total);
-        vm.prank(operator);
-        settlement.post(header);
+        post(header);
         record(string.concat("settlement.post ", when));
         vm.warp(block.timestamp + DELAY);
         settlement.activate(address(vault));

@@ -6,9 +6,11 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {NodeVault} from "../src/NodeVault.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {IChannelEscrowErrors} from "../src/interfaces/IChannelEscrowErrors.sol";
+import {IDeaths} from "../src/interfaces/IDeaths.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
 import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
-import {BlockingToken, FeeToken, LyingToken, ReentrantToken} from "./HostileTokens.sol";
+import {IStakes} from "../src/interfaces/IStakes.sol";
+import {BlockingToken, BurningToken, FeeToken, LyingToken, ReentrantToken, SilentToken} from "./HostileTokens.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
@@ -33,8 +35,9 @@ contract HostileTokensTest is World {
     }
 
     function test_AFeeOnTransferTokenIsCreditedByWhatArrives() public {
-        FeeToken token = new FeeToken(payer, 1_000);
+        FeeToken token = new FeeToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         vm.prank(payer);
         token.transfer(address(node), 1_000); // 990 arrive
         node.sweep(); // of which 9 are kept: 981
@@ -46,8 +49,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ABlockedPayeeDoesNotHoldUpTheOthers() public {
-        BlockingToken token = new BlockingToken(payer, 1_000);
+        BlockingToken token = new BlockingToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         fund(vault, 100);
         Trees.Leaf[] memory leaves = two(150, 50);
@@ -73,8 +77,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ABlockedContributorLosesNothing() public {
-        BlockingToken token = new BlockingToken(payer, 1_000);
+        BlockingToken token = new BlockingToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         bytes32 datanetId = assets.createDatanet("skin", "");
         assets.publishDatanetVersion(datanetId, "content", Trees.contributorLeaf(alice, 1), 1, 1);
@@ -83,7 +88,9 @@ contract HostileTokensTest is World {
         leaves[0] = earned(DATANET, payee, 150);
         postActive(node, leaves, 200);
         bytes memory proof = Trees.stateProof(leaves, 0);
-        ShareClaim memory entry = ShareClaim(address(node), 1, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0));
+        ShareClaim memory entry = ShareClaim(
+            address(node), 1, tips[address(node)][1].headerHash, datanetId, 1, 150, proof, alice, 1, 0, new bytes32[](0)
+        );
         token.setReverts(alice, true);
         vm.expectEmit();
         emit ISettlement.ClaimSkipped(address(node), payee, 1, ISettlement.TransferFailed.selector);
@@ -97,8 +104,9 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotBeClaimedTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         fund(node, 200);
         Trees.Leaf[] memory leaves = two(150, 50);
         postActive(node, leaves, 200);
@@ -113,9 +121,11 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotBeCreditedTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
         NodeVault twin = registerNode(alice, address(token), operator);
+        bond(twin, 2_000, payer);
         vm.startPrank(payer);
         token.transfer(address(node), 100);
         token.transfer(address(twin), 100);
@@ -132,7 +142,7 @@ contract HostileTokensTest is World {
     }
 
     function test_AReentrantTokenCannotDepositTwice() public {
-        ReentrantToken token = new ReentrantToken(payer, 1_000);
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
         AllowanceCollector taker = new AllowanceCollector();
         IChannelEscrow.ChannelConfig memory config = channelOf(bob);
         config.token = address(token);
@@ -148,7 +158,7 @@ contract HostileTokensTest is World {
     }
 
     function test_AFeeOnTransferTokenIsNoDeposit() public {
-        FeeToken token = new FeeToken(payer, 1_000);
+        FeeToken token = new FeeToken(payer, 10_000);
         AllowanceCollector taker = new AllowanceCollector();
         IChannelEscrow.ChannelConfig memory config = channelOf(bob);
         config.token = address(token);
@@ -162,8 +172,9 @@ contract HostileTokensTest is World {
     }
 
     function test_ATokenThatLiesHarmsOnlyItsOwnNodes() public {
-        LyingToken token = new LyingToken(payer, 1_000);
+        LyingToken token = new LyingToken(payer, 10_000);
         NodeVault liar = registerNode(bob, address(token), operator);
+        bond(liar, 2_000, payer);
         fund(vault, 100);
         vm.prank(payer);
         token.transfer(address(liar), 1);
@@ -173,5 +184,129 @@ contract HostileTokensTest is World {
         Trees.Leaf[] memory leaves = two(60, 40);
         postActive(vault, leaves, 100);
         equal(claim(claimOf(vault, 1, leaves, 0, alice)), 60, "others continue");
+    }
+
+    // ---- gas -------------------------------------------------------------------------------------------------------
+
+    function test_ATokenThatBurnsItsGasDoesNotHoldUpTheOthers() public {
+        BurningToken token = new BurningToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        fund(node, 200);
+        fund(vault, 100);
+        Trees.Leaf[] memory leaves = two(150, 50);
+        post(node, leaves, 200);
+        postActive(vault, two(60, 40), 100);
+        Claim[] memory claims = new Claim[](4);
+        claims[0] = claimOf(node, 1, leaves, 0, alice);
+        claims[1] = claimOf(node, 1, leaves, 0, alice);
+        claims[2] = claimOf(node, 1, leaves, 1, bob);
+        claims[3] = claimOf(vault, 1, two(60, 40), 0, alice);
+        token.arm(alice, false);
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(node), word(alice), 1, ISettlement.TransferFailed.selector);
+
+        uint256 before = gasleft();
+        equal(settlement.claim(claims), 110, "the others are paid");
+
+        check(before - gasleft() < 1_200_000, "each refusal costs at most TRANSFER_GAS");
+        token.arm(alice, true);
+        before = gasleft();
+        equal(claim(claims[0]), 0, "zeros are no true");
+        check(before - gasleft() < 200_000, "a long answer is not copied");
+        equal(settlement.claimedTotal(address(node)), 50, "nothing else is booked");
+        token.arm(address(0), false);
+        equal(claim(claims[0]), 150, "paid once it stops");
+    }
+
+    function test_ATokenWithoutCodePaysNobody() public {
+        BlockingToken token = new BlockingToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        fund(node, 200);
+        postActive(node, two(150, 50), 200);
+        Claim memory entry = claimOf(node, 1, two(150, 50), 0, alice);
+        bytes memory code = address(token).code;
+        vm.etch(address(token), "");
+
+        equal(claim(entry), 0, "an account without code accepts every call");
+
+        vm.etch(address(token), code);
+        equal(claim(entry), 150, "not booked as paid");
+    }
+
+    function test_ATokenThatReturnsNothingPays() public {
+        SilentToken token = new SilentToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        vm.startPrank(payer);
+        token.approve(address(registry), 2_000);
+        registry.stake(address(node), 2_000);
+        token.transfer(address(node), 200);
+        vm.stopPrank();
+        node.sweep();
+        postActive(node, two(150, 50), 200);
+
+        equal(claim(claimOf(node, 1, two(150, 50), 0, alice)), 150, "paid");
+        equal(token.balanceOf(alice), 150, "alice");
+    }
+
+    // ---- stake -----------------------------------------------------------------------------------------------------
+
+    function test_StakeCountsByWhatArrives() public {
+        FeeToken token = new FeeToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 1_000, payer);
+
+        (uint256 bonded,,) = registry.stakeOf(address(node));
+        equal(bonded, 990, "bonded");
+    }
+
+    function test_AReentrantTokenCannotBeStakedTwice() public {
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        token.arm(address(registry), abi.encodeCall(IStakes.stake, (address(node), 0)));
+        bond(node, 1_000, payer);
+
+        expectReentrancyRefused(token);
+        (uint256 bonded,,) = registry.stakeOf(address(node));
+        equal(bonded, 1_000, "once");
+    }
+
+    function test_NoTokenSavesAHeader() public {
+        BlockingToken token = new BlockingToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        post(node, two(60, 40), 100);
+        token.setReverts(challenger, true);
+        token.setReverts(address(settlement), true);
+        token.setAnswersFalse(0x000000000000000000000000000000000000dEaD, true);
+        vm.prank(challenges);
+        settlement.kill(address(node), 1, challenger);
+
+        (uint64 last,,,,,,) = settlement.ledger(address(node));
+        equal(last, 0, "dead");
+        vm.prank(challenger);
+        vm.expectRevert("blocked");
+        registry.withdrawReward(address(token), challenger);
+        vm.prank(challenger);
+        equal(registry.withdrawReward(address(token), bob), 1_000, "paid elsewhere");
+        token.setReverts(address(settlement), false);
+        equal(settlement.settleSlash(address(node)), 0, "nobody was owed anything");
+        equal(token.balanceOf(address(registry)), 1_000, "what cannot burn stays where nobody can move it");
+        equal(registry.slashedOf(address(node)), 0, "and is nobody's");
+    }
+
+    function test_AReentrantTokenCannotCoverTwice() public {
+        ReentrantToken token = new ReentrantToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        post(node, two(60, 40), 100);
+        vm.warp(block.timestamp + DELAY + 24 hours);
+        token.arm(address(settlement), abi.encodeCall(IDeaths.cover, (address(node))));
+
+        equal(settlement.cover(address(node)), 100, "once");
+
+        expectReentrancyRefused(token);
+        equal(settlement.credited(address(node)), 100, "credited");
     }
 }

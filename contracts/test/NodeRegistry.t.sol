@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {NodeVault} from "../src/NodeVault.sol";
 import {OpenToken} from "../src/OpenToken.sol";
 import {INodeRegistry, PriceList} from "../src/interfaces/INodeRegistry.sol";
-import {INodeRegistryErrors as Errors} from "../src/interfaces/INodeRegistryErrors.sol";
+import {INodes} from "../src/interfaces/INodes.sol";
+import {IStakes} from "../src/interfaces/IStakes.sol";
 import {IWindowErrors} from "../src/interfaces/IWindowErrors.sol";
 import {World} from "./World.sol";
 
@@ -17,9 +18,9 @@ contract NodeRegistryTest is World {
     // ---- nodes and keys --------------------------------------------------------------------------------------------
 
     function test_AVaultIsWhereItWasPredicted() public {
-        address expected = registry.vaultOf(alice, address(open));
+        address expected = registry.vaultOf(alice, address(open), 0);
         vm.expectEmit();
-        emit INodeRegistry.NodeRegistered(expected, alice, address(open), bob, "https://node.example");
+        emit INodes.NodeRegistered(expected, alice, address(open), 0, bob, "https://node.example");
 
         NodeVault made = registerNode(alice, address(open), bob);
 
@@ -30,22 +31,26 @@ contract NodeRegistryTest is World {
         check(registry.isNode(expected) && !registry.isNode(alice), "isNode");
     }
 
-    function test_OneVaultPerOwnerAndToken() public {
+    function test_OneVaultPerOwnerTokenAndIndex() public {
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyRegistered.selector, address(vault)));
-        registry.register(address(open), operator, "");
+        vm.expectRevert(abi.encodeWithSelector(INodes.AlreadyRegistered.selector, address(vault)));
+        registry.register(address(open), 0, operator, "");
+        vm.prank(owner);
+        address second = registry.register(address(open), 1, operator, "");
+        equal(second, registry.vaultOf(owner, address(open), 1), "another index, another vault");
 
         OpenToken other = new OpenToken(payer, 1);
         check(address(registerNode(owner, address(other), operator)) != address(vault), "another token, another vault");
     }
 
-    function test_ATokenNeedsCodeAndANodeNeedsAKey() public {
-        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidToken.selector, bob));
-        registry.register(bob, operator, "");
-        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidOperator.selector, address(0)));
-        registry.register(address(open), address(0), "");
+    function test_ATokenIsOnTheListAndANodeHasAKey() public {
+        OpenToken other = new OpenToken(payer, 1);
+        vm.expectRevert(abi.encodeWithSelector(INodes.TokenNotAccepted.selector, address(other)));
+        registry.register(address(other), 0, operator, "");
+        vm.expectRevert(abi.encodeWithSelector(INodes.InvalidOperator.selector, address(0)));
+        registry.register(address(open), 0, address(0), "");
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidOperator.selector, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(INodes.InvalidOperator.selector, address(0)));
         registry.rotateOperator(address(vault), address(0));
     }
 
@@ -63,7 +68,7 @@ contract NodeRegistryTest is World {
     }
 
     function test_OnlyTheOwnerGoverns() public {
-        bytes memory refusal = abi.encodeWithSelector(Errors.NotOwner.selector, address(vault), operator, owner);
+        bytes memory refusal = abi.encodeWithSelector(INodes.NotOwner.selector, address(vault), operator, owner);
         vm.startPrank(operator);
         vm.expectRevert(refusal);
         registry.rotateOperator(address(vault), operator);
@@ -87,11 +92,7 @@ contract NodeRegistryTest is World {
         equal(registry.priceHashAt(address(vault), 0, start), first, "at once");
         equal(registry.priceHashAt(address(vault), 0, start + 50 + NOTICE - 1), first, "during the notice");
         equal(registry.priceHashAt(address(vault), 0, start + 50 + NOTICE), second, "after it");
-        (, uint64 from, uint64 until) = registry.priceList(first);
-        equal(from, start, "from");
-        equal(until, start + 50 + NOTICE, "until");
-        (, from, until) = registry.priceList(second);
-        equal(until, type(uint64).max, "open end");
+        equal(registry.priceHashAt(address(vault), 0, type(uint64).max), second, "without an end");
     }
 
     function test_ASuccessorCannotCutTheNoticeShort() public {
@@ -122,8 +123,7 @@ contract NodeRegistryTest is World {
         bytes32 again = priced(0, 8, 0);
 
         equal(again, first, "same list");
-        (, uint64 from,) = registry.priceList(first);
-        equal(from, start + 3 * NOTICE, "newest window");
+        equal(registry.priceHashAt(address(vault), 0, start + 3 * NOTICE), first, "newest window");
         equal(registry.priceHashAt(address(vault), 0, start), first, "its first window stays");
         equal(registry.priceHashAt(address(vault), 0, start + 3 * NOTICE - 1), second, "and the one between");
     }
@@ -132,45 +132,60 @@ contract NodeRegistryTest is World {
         bytes32 first = priced(0, 8, 0);
         vm.prank(admin);
         settlement.setTreasuryPpm(50_000);
+        bytes32 early = priced("early", 8, 0);
+        vm.warp(block.timestamp + NOTICE);
         bytes32 second = priced("adapter", 8, 0);
 
-        (PriceList memory list,,) = registry.priceList(first);
+        PriceList memory list = registry.priceList(first);
         equal(list.treasuryPpm, 100_000, "as registered");
-        (list,,) = registry.priceList(second);
+        equal(registry.priceList(early).treasuryPpm, 100_000, "as valid at its start");
+        list = registry.priceList(second);
         equal(list.treasuryPpm, 50_000, "as registered later");
         equal(list.adapterKey, "adapter", "adapterKey");
         equal(list.node, address(vault), "node");
     }
 
-    function test_AnUnknownListHasNoWindow() public view {
-        (, uint64 from, uint64 until) = registry.priceList("nothing");
-        equal(from + until, 0, "window");
+    function test_ASuccessorTakesTheTreasurysPartOfItsStart() public {
+        priced(0, 8, 0);
+        vm.prank(admin);
+        settlement.setTreasuryPpm(50_000);
+
+        bytes32 second = priced(0, 9, uint64(block.timestamp) + NOTICE);
+
+        equal(registry.priceList(second).treasuryPpm, 50_000, "of the moment it becomes valid");
+    }
+
+    function test_AStartInMillisecondsIsRefused() public {
+        priced(0, 8, 0);
+        uint64 latest = uint64(block.timestamp) + 90 days;
+
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooLate.selector, 1_800_000_000_000, latest));
+        registry.registerPriceList(address(vault), 0, 2, 1, 9, 1, owner, 1_800_000_000_000);
+        bytes32 last = priced(0, 9, latest);
+        equal(registry.priceHashAt(address(vault), 0, latest), last, "90 days ahead");
+    }
+
+    function test_AnUnknownListIsEmpty() public view {
+        equal(registry.priceList("nothing").node, address(0), "node");
     }
 
     function test_APriceListNamesWhoIsPaid() public {
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidPayee.selector, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(INodeRegistry.InvalidPayee.selector, address(0)));
         registry.registerPriceList(address(vault), 0, 1, 1, 1, 1, address(0), 0);
     }
 
     // ---- stake -----------------------------------------------------------------------------------------------------
 
-    function staked(uint256 amount) internal {
-        vm.startPrank(payer);
-        open.approve(address(registry), amount);
-        registry.stake(address(vault), amount);
-        vm.stopPrank();
-    }
-
     function test_StakeLeavesOnlyAfterTheUnbondingDelay() public {
-        staked(100 ether);
         vm.prank(owner);
         registry.startUnbonding(address(vault), 60 ether);
         uint64 unlockAt = uint64(block.timestamp) + UNBONDING;
 
         vm.warp(unlockAt - 1);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Errors.StillBonded.selector, address(vault), unlockAt));
+        vm.expectRevert(abi.encodeWithSelector(IStakes.StillBonded.selector, address(vault), unlockAt));
         registry.withdrawUnbonded(address(vault), bob);
         vm.warp(unlockAt);
         vm.prank(owner);
@@ -178,12 +193,11 @@ contract NodeRegistryTest is World {
 
         equal(open.balanceOf(bob), 60 ether, "withdrawn");
         (uint256 bonded, uint256 unbonding,) = registry.stakeOf(address(vault));
-        equal(bonded, 40 ether, "bonded");
+        equal(bonded, BOND - 60 ether, "bonded");
         equal(unbonding, 0, "unbonding");
     }
 
     function test_ASecondUnbondingRestartsTheDelay() public {
-        staked(100 ether);
         vm.prank(owner);
         registry.startUnbonding(address(vault), 60 ether);
         vm.warp(block.timestamp + UNBONDING);
@@ -192,23 +206,21 @@ contract NodeRegistryTest is World {
 
         vm.prank(owner);
         vm.expectRevert(
-            abi.encodeWithSelector(Errors.StillBonded.selector, address(vault), block.timestamp + UNBONDING)
+            abi.encodeWithSelector(IStakes.StillBonded.selector, address(vault), block.timestamp + UNBONDING)
         );
         registry.withdrawUnbonded(address(vault), bob);
     }
 
     function test_NobodyUnbondsMoreThanIsBonded() public {
-        staked(100 ether);
-
         vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(Errors.InsufficientStake.selector, 100 ether + 1, 100 ether));
-        registry.startUnbonding(address(vault), 100 ether + 1);
-        vm.expectRevert(abi.encodeWithSelector(Errors.NothingUnbonding.selector, address(vault)));
+        vm.expectRevert(abi.encodeWithSelector(IStakes.InsufficientStake.selector, BOND + 1, BOND));
+        registry.startUnbonding(address(vault), BOND + 1);
+        vm.expectRevert(abi.encodeWithSelector(IStakes.NothingUnbonding.selector, address(vault)));
         registry.withdrawUnbonded(address(vault), bob);
     }
 
     function test_OnlyNodesHaveStake() public {
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotANode.selector, bob));
+        vm.expectRevert(abi.encodeWithSelector(INodes.NotANode.selector, bob));
         registry.stake(bob, 1);
     }
 }

@@ -25,7 +25,7 @@ contract OpenTokenTest is World {
         equal(keccak256(bytes(open.name())), keccak256("OPEN"), "name");
         equal(keccak256(bytes(open.symbol())), keccak256("OPEN"), "symbol");
         equal(open.decimals(), 18, "decimals");
-        equal(open.totalSupply(), 1_000_000 ether, "supply");
+        equal(open.totalSupply(), 2_000_000 ether, "supply");
         (, string memory name, string memory version,,,,) = open.eip712Domain();
         equal(keccak256(abi.encode(name, version)), keccak256(abi.encode("OPEN", "1")), "domain");
     }

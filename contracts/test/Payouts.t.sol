@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
-import {Settlement} from "../src/Settlement.sol";
-import {IGoverned} from "../src/interfaces/IGoverned.sol";
-import {BatchHeader} from "../src/interfaces/ILedgers.sol";
 import {IPayouts} from "../src/interfaces/IPayouts.sol";
-import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {Wallet} from "./ChannelEscrow.t.sol";
-import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
 contract PayoutsTest is World {
@@ -76,59 +69,5 @@ contract PayoutsTest is World {
         settlement.setPayoutFor(wallet, bob, 0, type(uint64).max, "");
 
         equal(settlement.payoutOf(wallet), bob, "payout");
-    }
-}
-
-contract GovernedTest is World {
-    function test_OnlyGovernanceChangesParameters() public {
-        bytes memory refusal = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, owner);
-        vm.startPrank(owner);
-        vm.expectRevert(refusal);
-        settlement.setTreasury(owner);
-        vm.expectRevert(refusal);
-        settlement.setTreasuryPpm(0);
-        vm.expectRevert(refusal);
-        settlement.pause();
-        vm.expectRevert(refusal);
-        settlement.unpause();
-    }
-
-    function test_TheTreasurysPartIsBounded() public {
-        vm.startPrank(admin);
-        settlement.setTreasuryPpm(200_000);
-        vm.expectRevert(abi.encodeWithSelector(IGoverned.TreasuryPpmTooHigh.selector, 200_001, 200_000));
-        settlement.setTreasuryPpm(200_001);
-        vm.expectRevert(abi.encodeWithSelector(IGoverned.InvalidTreasury.selector, address(0)));
-        settlement.setTreasury(address(0));
-    }
-
-    function test_APauseStopsPostsAndClaimsAndNothingElse() public {
-        Trees.Leaf[] memory leaves = new Trees.Leaf[](1);
-        leaves[0] = earned(alice, 5);
-        BatchHeader memory header = nextHeader(vault, rootOf(leaves, 5), 5);
-        post(header);
-        vm.prank(admin);
-        settlement.pause();
-        vm.prank(operator);
-        vm.expectRevert(Pausable.EnforcedPause.selector);
-        settlement.post(header);
-        vm.expectRevert(Pausable.EnforcedPause.selector);
-        settlement.claim(new Claim[](0));
-        vm.expectRevert(Pausable.EnforcedPause.selector);
-        settlement.claimShare(new ShareClaim[](0));
-
-        fund(vault, 5);
-        vm.warp(block.timestamp + DELAY);
-        equal(settlement.activate(address(vault)), 1, "credit and activation continue");
-        vm.prank(alice);
-        settlement.setPayout(bob);
-        vm.prank(admin);
-        settlement.unpause();
-        equal(claim(claimOf(vault, 1, leaves, 0, alice)), 5, "claims again");
-    }
-
-    function test_AStakeOutlastsTheWindow() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.UnbondingTooShort.selector, DELAY, DELAY));
-        new Settlement(address(manager), Settlement.Parameters(escrow, assets, open, treasury, 0, DELAY, NOTICE, DELAY));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {NodeVault} from "../src/NodeVault.sol";
+import {ILedgerErrors} from "../src/interfaces/ILedgerErrors.sol";
 import {BatchHeader, ILedgers} from "../src/interfaces/ILedgers.sol";
 import {StateTree} from "../src/libraries/StateTree.sol";
 import {StructHash} from "../src/libraries/StructHash.sol";
@@ -24,22 +25,26 @@ contract SettlementPostTest is World {
         settlement.post(header);
     }
 
+    function commitmentTo(BatchHeader memory header) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256(abi.encode(StructHash.BATCH_HEADER, header)), header.stateRoot));
+    }
+
     function activeEpoch(NodeVault node) internal view returns (uint64 epoch) {
-        (, epoch,,,,,,) = settlement.ledger(address(node));
+        (, epoch,,,,,) = settlement.ledger(address(node));
     }
 
     // ---- post ------------------------------------------------------------------------------------------------------
 
     function test_AFreshLedgerIsBeforeEpochOne() public view {
-        (uint64 last,, uint64 nextSeq, bytes32 hash, bytes32 root,,,) = settlement.ledger(address(vault));
+        (uint64 last,, uint64 nextSeq, bytes32 commitment,,,) = settlement.ledger(address(vault));
 
         equal(last, 0, "lastEpoch");
         equal(nextSeq, 1, "nextSeq");
-        equal(hash, 0, "lastHeaderHash");
-        equal(root, StateTree.stateRoot(0, 0), "the root of the empty ledger");
+        bytes32 empty = keccak256(abi.encode(bytes32(0), StateTree.stateRoot(0, 0)));
+        equal(commitment, empty, "no header, and the root of the empty ledger");
     }
 
-    function test_AHeaderIsStoredByItsStructHash() public {
+    function test_AHeaderIsStoredByItsCommitment() public {
         BatchHeader memory header = next(5);
         bytes32 expected = keccak256(abi.encode(StructHash.BATCH_HEADER, header));
         uint64 from = uint64(block.timestamp) + DELAY;
@@ -48,16 +53,30 @@ contract SettlementPostTest is World {
 
         equal(post(header), expected, "hash");
 
-        equal(settlement.headerHash(address(vault), 1), expected, "headerHash");
+        bytes32 commitment = keccak256(abi.encode(expected, header.stateRoot));
+        equal(settlement.commitmentOf(address(vault), 1), commitment, "commitmentOf");
         equal(settlement.activeFrom(address(vault), 1), from, "activeFrom");
-        (uint64 last,, uint64 nextSeq, bytes32 hash, bytes32 root, uint128 total,, uint64 closedAt) =
+        (uint64 last,, uint64 nextSeq, bytes32 lastCommitment, uint128 total,, uint64 closedAt) =
             settlement.ledger(address(vault));
         equal(last, 1, "lastEpoch");
         equal(nextSeq, 11, "nextSeq");
-        equal(hash, expected, "lastHeaderHash");
-        equal(root, header.stateRoot, "lastStateRoot");
+        equal(lastCommitment, commitment, "lastCommitment");
         equal(total, 5, "lastCumTotal");
         equal(closedAt, header.closedAt, "lastClosedAt");
+    }
+
+    function test_OneViewReturnsWhatIsKeptOfAHeader() public {
+        BatchHeader memory header = next(5);
+        bytes32 hash = post(header);
+
+        (bytes32 commitment, uint128 total, uint64 from, uint8 demands) = settlement.header(address(vault), 1);
+
+        equal(commitment, keccak256(abi.encode(hash, header.stateRoot)), "commitment");
+        equal(total, 5, "cumTotal");
+        equal(from, block.timestamp + DELAY, "activeFrom");
+        equal(demands, 0, "demands");
+        (commitment, total, from,) = settlement.header(address(vault), 2);
+        check(commitment == 0 && total == 0 && from == 0, "an unposted epoch has zeros");
     }
 
     function test_TheSameHeaderAgainChangesNothing() public {
@@ -69,7 +88,7 @@ contract SettlementPostTest is World {
 
         equal(post(first), hash, "the hash again");
 
-        (uint64 last,, uint64 nextSeq,,,,,) = settlement.ledger(address(vault));
+        (uint64 last,, uint64 nextSeq,,,,) = settlement.ledger(address(vault));
         equal(last, 2, "lastEpoch");
         equal(nextSeq, 21, "nextSeq");
         equal(settlement.activeFrom(address(vault), 1), block.timestamp - 1 + DELAY, "the clock is not restarted");
@@ -77,23 +96,26 @@ contract SettlementPostTest is World {
 
     function test_AnotherHeaderForAPostedEpochIsRefused() public {
         BatchHeader memory header = next(5);
-        bytes32 posted = post(header);
+        bytes32 posted = commitmentTo(header);
+        post(header);
         header.receiptsRoot = "other";
-        bytes32 given = keccak256(abi.encode(StructHash.BATCH_HEADER, header));
+        bytes32 given = commitmentTo(header);
 
-        refused(header, abi.encodeWithSelector(ILedgers.ConflictingHeader.selector, address(vault), 1, given, posted));
+        refused(
+            header, abi.encodeWithSelector(ILedgerErrors.ConflictingHeader.selector, address(vault), 1, given, posted)
+        );
     }
 
     function test_OnlyTheKeyThatIsValidNowPosts() public {
         BatchHeader memory header = next(5);
         vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotOperator.selector, address(vault), owner, operator));
+        vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotOperator.selector, address(vault), owner, operator));
         settlement.post(header);
         vm.prank(owner);
         registry.rotateOperator(address(vault), bob);
         vm.warp(block.timestamp + 1);
 
-        refused(header, abi.encodeWithSelector(ILedgers.NotOperator.selector, address(vault), operator, bob));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.NotOperator.selector, address(vault), operator, bob));
         vm.prank(bob);
         settlement.post(header);
     }
@@ -104,7 +126,7 @@ contract SettlementPostTest is World {
         header.node = node;
 
         vm.prank(caller);
-        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotOperator.selector, node, caller, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotOperator.selector, node, caller, address(0)));
         settlement.post(header);
     }
 
@@ -112,39 +134,41 @@ contract SettlementPostTest is World {
         post(next(5));
         BatchHeader memory header = next(7);
         header.epoch = 3;
-        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedEpoch.selector, 3, 2));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.UnexpectedEpoch.selector, 3, 2));
         header.epoch = 0;
-        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedEpoch.selector, 0, 2));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.UnexpectedEpoch.selector, 0, 2));
         header = next(7);
         header.fromSeq = 12;
-        refused(header, abi.encodeWithSelector(ILedgers.UnexpectedSeq.selector, 12, 11));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.UnexpectedSeq.selector, 12, 11));
         header = next(7);
         header.count = 0;
-        refused(header, abi.encodeWithSelector(ILedgers.EmptyBatch.selector, 2));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.EmptyBatch.selector, 2));
     }
 
     function test_HeadersFormOneChain() public {
         post(next(5));
         BatchHeader memory header = next(7);
-        bytes32 expected = header.prevHeaderHash;
+        bytes32 expected = settlement.commitmentOf(address(vault), 1);
         header.prevHeaderHash = "other";
-        refused(header, abi.encodeWithSelector(ILedgers.WrongPrevHeader.selector, bytes32("other"), expected));
+        bytes32 given = keccak256(abi.encode(header.prevHeaderHash, header.prevStateRoot));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.WrongPrevious.selector, given, expected));
         header = next(7);
-        expected = header.prevStateRoot;
         header.prevStateRoot = "other";
-        refused(header, abi.encodeWithSelector(ILedgers.WrongPrevState.selector, bytes32("other"), expected));
+        given = keccak256(abi.encode(header.prevHeaderHash, header.prevStateRoot));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.WrongPrevious.selector, given, expected));
     }
 
     function test_TotalsAndTimesNeverGoBack() public {
         post(next(5));
         vm.warp(block.timestamp + 10);
-        refused(next(4), abi.encodeWithSelector(ILedgers.DecreasingTotal.selector, 4, 5));
-        BatchHeader memory header = next(5);
+        refused(next(4), abi.encodeWithSelector(ILedgerErrors.TotalNotIncreasing.selector, 4, 5));
+        refused(next(5), abi.encodeWithSelector(ILedgerErrors.TotalNotIncreasing.selector, 5, 5));
+        BatchHeader memory header = next(6);
         uint64 current = uint64(block.timestamp);
         header.closedAt = current + 1;
-        refused(header, abi.encodeWithSelector(ILedgers.ClosedInFuture.selector, current + 1, current));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.ClosedInFuture.selector, current + 1, current));
         header.closedAt = current - 11;
-        refused(header, abi.encodeWithSelector(ILedgers.ClosedBeforePrevious.selector, current - 11, current - 10));
+        refused(header, abi.encodeWithSelector(ILedgerErrors.ClosedBeforePrevious.selector, current - 11, current - 10));
         header.closedAt = current - 10;
         post(header);
     }
@@ -152,7 +176,7 @@ contract SettlementPostTest is World {
     // ---- credit and activate ---------------------------------------------------------------------------------------
 
     function test_OnlyVaultsAreCredited() public {
-        vm.expectRevert(abi.encodeWithSelector(ILedgers.NotANode.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(ILedgerErrors.NotANode.selector, address(this)));
         settlement.credit(1);
     }
 
@@ -180,7 +204,7 @@ contract SettlementPostTest is World {
         equal(settlement.activate(address(vault)), 1, "the second's window is open");
         vm.warp(block.timestamp + DELAY);
         equal(settlement.activate(address(vault)), 2, "the third is not credited");
-        (,,,,,, uint128 activeTotal,) = settlement.ledger(address(vault));
+        (,,,,, uint128 activeTotal,) = settlement.ledger(address(vault));
         equal(activeTotal, 7, "activeCumTotal");
     }
 

@@ -18,6 +18,12 @@ import {StateTree} from "../src/libraries/StateTree.sol";
 import {Check} from "./Check.sol";
 import {Trees} from "./Trees.sol";
 
+/// @dev What the successor of a header names.
+struct Tip {
+    bytes32 headerHash;
+    bytes32 stateRoot;
+}
+
 /// @dev All contracts deployed as on a local chain, one registered node, and the steps that tests consist of.
 abstract contract World is Check {
     ChannelEscrow internal constant escrow = ChannelEscrow(0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003);
@@ -26,7 +32,8 @@ abstract contract World is Check {
 
     uint64 internal constant DELAY = 1 hours;
     uint64 internal constant NOTICE = 10 minutes;
-    uint64 internal constant UNBONDING = 1 days;
+    uint64 internal constant UNBONDING = 3 days;
+    uint256 internal constant BOND = 100_000 ether;
 
     uint8 internal constant ADDRESS = 0;
     uint8 internal constant DATANET = 1;
@@ -42,6 +49,9 @@ abstract contract World is Check {
     address internal owner = vm.addr(0x0E);
     address internal alice = vm.addr(0xA1);
     address internal bob = vm.addr(0xB2);
+    address internal backer = vm.addr(0xBAC);
+    address internal challenges = vm.addr(0xC4);
+    address internal challenger = vm.addr(0xC5);
 
     OpenToken internal open;
     AccessManager internal manager;
@@ -49,26 +59,52 @@ abstract contract World is Check {
     Settlement internal settlement;
     NodeRegistry internal registry;
     NodeVault internal vault;
+    mapping(address node => mapping(uint64 epoch => Tip)) internal tips;
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         vm.etch(address(escrow), type(ChannelEscrow).runtimeCode);
         vm.etch(address(collector), type(ERC3009DepositCollector).runtimeCode);
-        open = new OpenToken(payer, 1_000_000 ether);
+        open = new OpenToken(backer, 2_000_000 ether);
+        vm.prank(backer);
+        open.transfer(payer, 1_000_000 ether);
         manager = new AccessManager(admin);
-        assets = new AssetRegistry(NOTICE);
+        assets = new AssetRegistry(NOTICE, 1 minutes);
         settlement = new Settlement(
-            address(manager), Settlement.Parameters(escrow, assets, open, treasury, 100_000, DELAY, NOTICE, UNBONDING)
+            address(manager),
+            Settlement.Parameters(
+                escrow, assets, challenges, address(open), treasury, 100_000, DELAY, NOTICE, UNBONDING
+            )
         );
         registry = NodeRegistry(address(settlement.registry()));
         vault = registerNode(owner, address(open), operator);
     }
 
+    function accept(address token) internal {
+        vm.prank(admin);
+        settlement.setAccepted(token, true);
+    }
+
     // ---- nodes -----------------------------------------------------------------------------------------------------
 
-    function registerNode(address owner_, address token, address operator_) internal returns (NodeVault) {
+    /// @dev A node; one that is paid in OPEN has a stake that covers everything tests post.
+    function registerNode(address owner_, address token, address operator_) internal returns (NodeVault node) {
+        if (!settlement.isAccepted(token)) accept(token);
         vm.prank(owner_);
-        return NodeVault(registry.register(token, operator_, "https://node.example"));
+        node = NodeVault(registry.register(token, 0, operator_, "https://node.example"));
+        if (token == address(open)) bond(node, BOND);
+    }
+
+    function bond(NodeVault node, uint256 amount) internal {
+        bond(node, amount, backer);
+    }
+
+    function bond(NodeVault node, uint256 amount, address from) internal {
+        IERC20 token = IERC20(node.token());
+        vm.startPrank(from);
+        token.approve(address(registry), amount);
+        registry.stake(address(node), amount);
+        vm.stopPrank();
     }
 
     /// @dev Tokens normally reach a vault through channels. This sends them from the payer, for tests of what follows.
@@ -109,8 +145,10 @@ abstract contract World is Check {
         returns (BatchHeader memory header)
     {
         header.node = address(node);
-        (header.epoch,, header.fromSeq, header.prevHeaderHash, header.prevStateRoot,,,) =
-            settlement.ledger(address(node));
+        (header.epoch,, header.fromSeq,,,,) = settlement.ledger(address(node));
+        Tip memory tip = tips[header.node][header.epoch];
+        header.prevHeaderHash = tip.headerHash;
+        header.prevStateRoot = header.epoch == 0 ? StateTree.stateRoot(0, 0) : tip.stateRoot;
         header.epoch += 1;
         header.count = 10;
         header.stateRoot = stateRoot;
@@ -119,10 +157,13 @@ abstract contract World is Check {
         header.closedAt = uint64(block.timestamp);
     }
 
+    /// @dev Posts a header and remembers it, as a node does.
     function post(BatchHeader memory header) internal returns (bytes32) {
         address key = registry.operatorOf(header.node);
         vm.prank(key);
-        return settlement.post(header);
+        bytes32 hash = settlement.post(header);
+        tips[header.node][header.epoch] = Tip(hash, header.stateRoot);
+        return hash;
     }
 
     function post(NodeVault node, Trees.Leaf[] memory leaves, uint128 cumTotal) internal {
@@ -139,11 +180,12 @@ abstract contract World is Check {
 
     function claimOf(NodeVault node, uint64 epoch, Trees.Leaf[] memory leaves, uint256 index, address payee)
         internal
-        pure
+        view
         returns (Claim memory)
     {
         bytes memory proof = Trees.stateProof(leaves, index);
-        return Claim(address(node), epoch, ADDRESS, word(payee), uint128(leaves[index].value), proof);
+        bytes32 hash = tips[address(node)][epoch].headerHash;
+        return Claim(address(node), epoch, hash, ADDRESS, word(payee), uint128(leaves[index].value), proof);
     }
 
     function claim(Claim memory entry) internal returns (uint256) {

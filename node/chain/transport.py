@@ -34,7 +34,7 @@ class Transport:
 
     def post(self, method: str, params: Sequence[Any]) -> Any:
         """The parsed answer. Raises OSError, which includes the two classes above, ValueError or RecursionError."""
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        request: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         deadline = time.monotonic() + self._timeout_s
         headers = {"Accept-Encoding": "identity"}  # a compressed answer could be far larger than what is read
         answer = self._session.post(self._url, json=request, headers=headers, timeout=self._timeout_s, stream=True)

@@ -16,6 +16,7 @@ from node.cli import (
     account,
     adapter,
     audit,
+    backup,
     chain,
     chat,
     earnings,
@@ -55,6 +56,7 @@ app.command()(earnings.claim)
 app.add_typer(account.app, name="account")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(chain.app, name="chain")
+app.add_typer(backup.app, name="backup")
 app.add_typer(gov.app, name="gov")
 for _plugin in entry_points(group="openlora.commands"):
     app.add_typer(_plugin.load(), name=_plugin.name)

@@ -9,7 +9,6 @@ from contracts.crypto import Address, PrivateKey, to_address
 from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
-from node.chain.abi import abi_of
 from node.chain.contracts import Contract, read_many
 from node.chain.genesis import check_genesis
 from node.chain.rpc import RpcClient
@@ -167,10 +166,8 @@ async def _only_vault(registry: Contract, owner: Address, deployment: Deployment
 
 async def _vaults_of(registry: Contract, owner: Address, token: Address) -> list[Address]:
     """The registered vaults of an owner for a token, among the first VAULTS_SEARCHED indices."""
-    indexed = len(abi_of(registry.name).functions["vaultOf"].inputs) == 3
-    keys: list[tuple[object, ...]] = [(owner, token, index) for index in range(VAULTS_SEARCHED)]
     found = await read_many(
-        registry.client, [(registry, "vaultOf", key) for key in (keys if indexed else [(owner, token)])]
+        registry.client, [(registry, "vaultOf", (owner, token, index)) for index in range(VAULTS_SEARCHED)]
     )
     vaults = [to_address(vault) for (vault,) in found]
     known = await read_many(registry.client, [(registry, "isNode", (vault,)) for vault in vaults])

@@ -152,7 +152,7 @@ PARAMETERS = (
         "settlement",
         "setTreasuryPpm",
         (PPM,),
-        "applies to price lists that are registered from then on",
+        "applies to price lists that start after the notice period",
         getter="treasuryPpm",
     ),
     Parameter(

@@ -26,10 +26,14 @@ from node.settlement.errors import VaultShared
 from node.settlement.escrow import ChainEscrow
 from node.settlement.key_use import KeyUse
 from node.settlement.outbox import Outbox, OutboxPolicy
+from node.settlement.settle_report import deadlines_json, transaction_json, value_json
 from node.settlement.standing import Standing, read_standing
 from node.settlement.status import SettleStatus, status_of
 from node.store import channels, outbox
 from node.store.database import Database
+
+RECENT = 20
+"""How many finished transactions a report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,18 @@ class Settlement:
         last_post = await self._database.read(lambda session: outbox.latest(session, sender, "post:"))
         last_claim = await self._database.read(lambda session: outbox.latest(session, sender, "claim:"))
         return status_of(self.book, self.progress, known, await self.outbox.unfinished(), (last_post, last_claim))
+
+    async def report(self) -> dict[str, object]:
+        """The status as a JSON object, with recent transactions, value beside gas, and payers who withdraw."""
+        status, sender = await self.status(), self.outbox.sender
+        known = await self._database.read(channels.every)
+        sent = await self._database.read(lambda session: outbox.recent(session, sender, RECENT))
+        base_fee, gate = self.follower.head.base_fee, self.cycle.gate
+        return status.to_json() | {
+            "transactions": [transaction_json(transaction) for transaction in sent],
+            "value": value_json(known, base_fee, gate, self.book.unbatched.oldest_at),
+            "deadlines": deadlines_json(known, self.progress.finalize_after),
+        }
 
     async def earnings(
         self,

@@ -21,7 +21,9 @@ from tests.contracts.machine import CHAIN_ID, Contract, Machine
 
 DELAY_S = 3600
 NOTICE_S = 600
+REVEAL_S = 60
 OPEN = 10**18
+STAKE = 10**8 * OPEN
 
 
 def key(name: str) -> PrivateKey:
@@ -41,15 +43,18 @@ class World:
         self.collector = machine.place("ERC3009DepositCollector", ERC3009_COLLECTOR)
         self.token = machine.deploy("OpenToken", sender, self.payer.address, 10**9 * OPEN)
         self.manager = machine.deploy("AccessManager", sender, sender)
-        self.assets = machine.deploy("AssetRegistry", sender, NOTICE_S)
-        addresses = (ESCROW, self.assets.address, self.token.address, self.treasury.address)
-        parameters = (*addresses, 100_000, DELAY_S, NOTICE_S, 86_400)
+        self.assets = machine.deploy("AssetRegistry", sender, NOTICE_S, REVEAL_S)
+        self.challenges = key("challenges")
+        addresses = (self.assets.address, self.challenges.address, self.token.address, self.treasury.address)
+        parameters = (ESCROW, *addresses, 100_000, DELAY_S, NOTICE_S, 3 * 86_400)
         self.settlement = machine.deploy("Settlement", sender, self.manager.address, parameters)
         self.registry = machine.at("NodeRegistry", to_address(machine.read(self.settlement, "registry")))
         self.vault = self.register(self.owner, self.operator)
+        machine.send(self.payer.address, self.token, "approve", self.registry.address, STAKE)
+        machine.send(self.payer.address, self.registry, "stake", self.vault.address, STAKE)
 
     def register(self, owner: PrivateKey, operator: PrivateKey) -> Contract:
-        arguments = (self.token.address, operator.address, "http://node")
+        arguments = (self.token.address, 0, operator.address, "http://node")
         made = self.machine.send(owner.address, self.registry, "register", *arguments)
         return self.machine.at("NodeVault", to_address(made))
 
@@ -89,17 +94,15 @@ class World:
 
     # ---- batches -------------------------------------------------------------------------------------------------
 
-    def post(self, tree: StateTree, cum_total: int, vault: Contract | None = None) -> BatchHeader:
-        """Posts the successor of the newest header, for ten receipts that result in `tree`."""
-        node = (vault or self.vault).address
-        last, _, seq, prev_hash, prev_root, *_ = self.machine.read(self.settlement, "ledger", node)
+    def post(self, tree: StateTree, cum_total: int) -> BatchHeader:
+        """Posts the first header of the vault, for ten receipts that result in `tree`."""
         header = BatchHeader(
-            node=node,
-            epoch=last + 1,
-            from_seq=seq,
+            node=self.vault.address,
+            epoch=1,
+            from_seq=1,
             count=10,
-            prev_header_hash=Bytes32(prev_hash),
-            prev_state_root=Bytes32(prev_root),
+            prev_header_hash=ZERO_BYTES32,
+            prev_state_root=state_root(ZERO_BYTES32, 0),
             state_root=state_root(tree.root, cum_total),
             cum_total=cum_total,
             receipts_root=keccak(b"receipts"),
@@ -108,9 +111,9 @@ class World:
         self.machine.send(self.operator.address, self.settlement, "post", header.abi_tuple())
         return header
 
-    def claim_entry(self, tree: StateTree, epoch: int, payee: Payee) -> tuple[Any, ...]:
-        at = earned_key(payee)
-        return (self.vault.address, epoch, int(payee.kind), payee.id, tree.get(at), tree.prove(at))
+    def claim_entry(self, tree: StateTree, header: BatchHeader, payee: Payee) -> tuple[Any, ...]:
+        at, hashed = earned_key(payee), header.struct_hash()
+        return (self.vault.address, header.epoch, hashed, int(payee.kind), payee.id, tree.get(at), tree.prove(at))
 
     def claim(self, *entries: tuple[Any, ...]) -> int:
         return int(self.machine.send(self.payer.address, self.settlement, "claim", list(entries)))

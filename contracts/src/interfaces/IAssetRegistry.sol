@@ -62,6 +62,10 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @param uri The location of its description.
     event AdapterCreated(bytes32 indexed adapterId, address indexed owner, string uri);
 
+    /// @notice An account committed to an adapter version that it will publish.
+    /// @param commitment Hides the version.
+    event AdapterVersionCommitted(bytes32 indexed commitment);
+
     /// @notice A version of an adapter was published.
     /// @param adapterId The adapter.
     /// @param adapterKey The key of the version.
@@ -117,22 +121,35 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @custom:reverts AdapterAlreadyExists The caller used this salt before.
     function createAdapter(bytes32 salt, string calldata uri) external returns (bytes32 adapterId);
 
-    /// @notice Publishes the next version of an adapter.
+    /// @notice Commits to an adapter version whose digest is not published yet, without revealing it.
+    /// @dev The adapter belongs to one owner, so a copied commitment is of no use to anybody else.
+    /// @param commitment keccak256(abi.encode(adapterId, adapterDigest, baseDigest, salt)).
+    /// @custom:access Anyone.
+    /// @custom:reverts AlreadyCommitted The commitment was made before.
+    function commitAdapterVersion(bytes32 commitment) external;
+
+    /// @notice Publishes the next version of an adapter. Whoever commits to a digest and publishes it first is its owner:
+    /// no other account can publish it, for any base model, and take its royalty.
     /// @param adapterId The adapter.
     /// @param adapterDigest sha256 over the adapter's files, as the protocol defines it.
     /// @param baseDigest Digest of the base model the adapter was trained on.
+    /// @param salt The salt of the commitment; of no account if the caller has published this digest before.
     /// @return adapterKey keccak256(abi.encode(adapterId, version, adapterDigest, baseDigest)); versions count from 1.
     /// @custom:access The owner of the adapter.
     /// @custom:reverts NotOwner The caller is not the owner, or the adapter does not exist.
     /// @custom:reverts ZeroAdapterDigest `adapterDigest` is zero.
     /// @custom:reverts ZeroBaseDigest `baseDigest` is zero.
-    function publishAdapterVersion(bytes32 adapterId, bytes32 adapterDigest, bytes32 baseDigest)
+    /// @custom:reverts DigestAlreadyPublished Another account has published this digest.
+    /// @custom:reverts NotCommitted There is no commitment to this version with this salt.
+    /// @custom:reverts RevealTooEarly The commitment is younger than `revealDelay`.
+    function publishAdapterVersion(bytes32 adapterId, bytes32 adapterDigest, bytes32 baseDigest, bytes32 salt)
         external
         returns (bytes32 adapterKey);
 
     // ---- terms -----------------------------------------------------------------------------------------------------
 
     /// @notice Registers terms of an adapter version. The first terms are valid immediately, for any `from`.
+    /// @dev Terms may be registered again: every window that they were registered for stays valid.
     /// @param terms The terms; `terms.owner` must be the owner of the adapter.
     /// @param from When a successor becomes valid, in unix seconds: at least `notice` ahead and after the window before
     /// it; 0 means as early as allowed.
@@ -150,7 +167,7 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @custom:reverts ZeroLinkPpm A link has a part of zero.
     /// @custom:reverts LinkPpmMismatch The parts of the links do not add up to 1,000,000.
     /// @custom:reverts WindowTooEarly `from` is not zero and too early.
-    /// @custom:reverts WindowTooLate `from` is 2**64 - 1.
+    /// @custom:reverts WindowTooLate `from` is more than 90 days ahead.
     function registerTerms(Terms calldata terms, uint64 from) external returns (bytes32 termsHash);
 
     // ---- views -----------------------------------------------------------------------------------------------------
@@ -162,6 +179,20 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @notice How far ahead terms must be registered that succeed others.
     /// @return The notice period, in seconds.
     function notice() external view returns (uint64);
+
+    /// @notice How long an adapter version must have been committed to before it is published.
+    /// @return The delay, in seconds.
+    function revealDelay() external view returns (uint64);
+
+    /// @notice When a commitment to an adapter version was made.
+    /// @param commitment The commitment.
+    /// @return The time, in unix seconds; 0 if it was not made.
+    function committedAt(bytes32 commitment) external view returns (uint64);
+
+    /// @notice The account that published an adapter digest first.
+    /// @param adapterDigest The digest.
+    /// @return The account; the zero address if the digest was not published.
+    function digestOwnerOf(bytes32 adapterDigest) external view returns (address);
 
     /// @notice The account that may publish versions of a Datanet.
     /// @param datanetId The Datanet.
@@ -195,10 +226,8 @@ interface IAssetRegistry is IAssetRegistryErrors {
     /// @return The EIP-712 struct hash of the terms; 0 if none are valid then.
     function termsHashAt(bytes32 adapterKey, uint64 time) external view returns (bytes32);
 
-    /// @notice The terms behind a hash and their newest window [from, until).
+    /// @notice The terms behind a hash. When they are valid is asked of `termsHashAt`.
     /// @param termsHash The EIP-712 struct hash of the terms.
-    /// @return value The terms; all fields are zero if they are not registered.
-    /// @return from Start of the window, in unix seconds; 0 if they are not registered.
-    /// @return until End of the window, in unix seconds: 2**64 - 1 without a successor, 0 if they are not registered.
-    function terms(bytes32 termsHash) external view returns (Terms memory value, uint64 from, uint64 until);
+    /// @return The terms; all fields are zero if they are not registered.
+    function terms(bytes32 termsHash) external view returns (Terms memory);
 }

@@ -99,4 +99,26 @@ interface IAssetRegistryErrors is IWindowErrors {
     /// @param sumPpm The sum of the links' parts, in parts per million.
     /// @param expectedPpm The sum that is required, in parts per million.
     error LinkPpmMismatch(uint256 sumPpm, uint256 expectedPpm);
+
+    /// @notice Without a delay, whoever sees a pending publication could commit and publish before it.
+    /// @dev The caller gives zero.
+    error ZeroRevealDelay();
+
+    /// @notice The commitment was made before.
+    /// @param commitment The commitment.
+    error AlreadyCommitted(bytes32 commitment);
+
+    /// @notice The adapter version was not committed to. Call `commitAdapterVersion` first.
+    /// @param commitment The commitment that is missing.
+    error NotCommitted(bytes32 commitment);
+
+    /// @notice The commitment is too young.
+    /// @param commitment The commitment.
+    /// @param earliest When the version can be published, in unix seconds.
+    error RevealTooEarly(bytes32 commitment, uint64 earliest);
+
+    /// @notice Another account owns the digest.
+    /// @param adapterDigest The digest.
+    /// @param owner The account that published it first.
+    error DigestAlreadyPublished(bytes32 adapterDigest, address owner);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ILedgerErrors} from "./ILedgerErrors.sol";
 import {INodeRegistry} from "./INodeRegistry.sol";
 
 /// @notice One batch of consecutive receipts of a node, as it is posted.
@@ -18,8 +19,9 @@ struct BatchHeader {
 }
 
 /// @title The ledger of each node: what its vault brought in, and the chain of headers it posted.
-/// @notice Amounts are in base units of the node's token.
-interface ILedgers {
+/// @notice Amounts are in base units of the node's token. Of a header only a commitment is kept:
+/// keccak256(abi.encode(headerHash, stateRoot)). Whoever needs more passes the header, which is checked against it.
+interface ILedgers is ILedgerErrors {
     // ---- events ----------------------------------------------------------------------------------------------------
 
     /// @notice A vault brought in tokens.
@@ -44,64 +46,6 @@ interface ILedgers {
     /// @param cumTotal The total of all fees up to this header.
     event BatchActivated(address indexed node, uint64 indexed epoch, uint128 cumTotal);
 
-    // ---- errors ----------------------------------------------------------------------------------------------------
-
-    /// @notice Only the vaults of registered nodes are credited.
-    /// @param caller The account that called.
-    error NotANode(address caller);
-
-    /// @notice The caller does not hold the operator key of the node.
-    /// @param node The node.
-    /// @param caller The account that called.
-    /// @param operator The operator key that is valid now; the zero address if the node is not registered.
-    error NotOperator(address node, address caller, address operator);
-
-    /// @notice The node has posted another header for this epoch.
-    /// @param node The node.
-    /// @param epoch The epoch.
-    /// @param given The hash of the header that was given.
-    /// @param posted The hash of the header that was posted.
-    error ConflictingHeader(address node, uint64 epoch, bytes32 given, bytes32 posted);
-
-    /// @notice The header does not continue the epochs of the node.
-    /// @param given The epoch of the header.
-    /// @param expected The next epoch.
-    error UnexpectedEpoch(uint64 given, uint64 expected);
-
-    /// @notice The header does not continue the receipts of the node.
-    /// @param given The first sequence number of the header.
-    /// @param expected The next sequence number.
-    error UnexpectedSeq(uint64 given, uint64 expected);
-
-    /// @notice The header holds no receipt.
-    /// @param epoch The epoch of the header.
-    error EmptyBatch(uint64 epoch);
-
-    /// @notice The header does not name the header before it.
-    /// @param given The hash that the header names.
-    /// @param expected The hash of the newest posted header; 0 if there is none.
-    error WrongPrevHeader(bytes32 given, bytes32 expected);
-
-    /// @notice The header does not continue the state of the node.
-    /// @param given The previous state root that the header names.
-    /// @param expected The state root of the newest posted header, or that of the empty ledger.
-    error WrongPrevState(bytes32 given, bytes32 expected);
-
-    /// @notice The total of all fees cannot decrease.
-    /// @param given The total of the header.
-    /// @param last The total of the newest posted header.
-    error DecreasingTotal(uint128 given, uint128 last);
-
-    /// @notice A batch cannot be closed before the batch before it.
-    /// @param given When the batch was closed, in unix seconds.
-    /// @param last When the newest posted batch was closed, in unix seconds.
-    error ClosedBeforePrevious(uint64 given, uint64 last);
-
-    /// @notice A batch cannot be closed in the future.
-    /// @param given When the batch was closed, in unix seconds.
-    /// @param current The time of this block, in unix seconds.
-    error ClosedInFuture(uint64 given, uint256 current);
-
     // ---- functions -------------------------------------------------------------------------------------------------
 
     /// @notice Pulls tokens of the node from its vault and credits what arrived.
@@ -117,20 +61,22 @@ interface ILedgers {
     /// @param header The header.
     /// @return headerHash The EIP-712 struct hash of the header.
     /// @custom:access The operator key of the node that is valid in this block.
-    /// @custom:reverts EnforcedPause The contract is paused.
+    /// @dev No pause stops it: payers' withdrawal clocks run on while receipts cannot be posted.
     /// @custom:reverts NotOperator The caller does not hold the operator key.
     /// @custom:reverts ConflictingHeader The node has posted another header for this epoch.
     /// @custom:reverts UnexpectedEpoch The epoch is not the next.
     /// @custom:reverts UnexpectedSeq The first sequence number is not the next.
     /// @custom:reverts EmptyBatch The header holds no receipt.
-    /// @custom:reverts WrongPrevHeader The header names another header before it.
-    /// @custom:reverts WrongPrevState The header names another state before it.
-    /// @custom:reverts DecreasingTotal The total is below the last one.
+    /// @custom:reverts WrongPrevious The header names another header or state before it.
+    /// @custom:reverts TotalNotIncreasing The total is not above the last one.
     /// @custom:reverts ClosedBeforePrevious The batch is closed before the last one.
     /// @custom:reverts ClosedInFuture The batch is closed after the time of this block.
+    /// @custom:reverts ClosedAfterDeath The ledger is closed, and the batch is newer.
+    /// @custom:reverts StakeTooLow The bonded stake does not cover the unclaimed money.
+    /// @custom:reverts SafeCastOverflowedUintDowncast The sequence number exceeds 2**40 - 1.
     function post(BatchHeader calldata header) external returns (bytes32 headerHash);
 
-    /// @notice Activates, in order of epochs, every posted header whose delay has passed and that is fully credited.
+    /// @notice Activates, in order of epochs, every posted header that is final and fully credited.
     /// @dev At most `MAX_ACTIVATIONS` per call; the next call continues.
     /// @param node The node.
     /// @return activeEpoch The newest active epoch; 0 if there is none.
@@ -158,13 +104,12 @@ interface ILedgers {
     function credited(address node) external view returns (uint256);
 
     /// @notice The newest posted header of a node and how far its headers are active.
-    /// @dev A node that has posted nothing is at epoch 0 and has the state root of the empty ledger.
+    /// @dev The newest posted header is the newest that is alive. A node without one is at epoch 0.
     /// @param node The node.
     /// @return lastEpoch The newest posted epoch.
     /// @return activeEpoch The newest active epoch.
     /// @return nextSeq The sequence number of the first receipt of the next batch.
-    /// @return lastHeaderHash The EIP-712 struct hash of the newest posted header; 0 if there is none.
-    /// @return lastStateRoot The state root of the newest posted header.
+    /// @return lastCommitment The commitment to the newest posted header, or that of the empty ledger.
     /// @return lastCumTotal The total of all fees up to the newest posted header.
     /// @return activeCumTotal The total of all fees up to the newest active header.
     /// @return lastClosedAt When the newest posted batch was closed, in unix seconds.
@@ -175,22 +120,33 @@ interface ILedgers {
             uint64 lastEpoch,
             uint64 activeEpoch,
             uint64 nextSeq,
-            bytes32 lastHeaderHash,
-            bytes32 lastStateRoot,
+            bytes32 lastCommitment,
             uint128 lastCumTotal,
             uint128 activeCumTotal,
             uint64 lastClosedAt
         );
 
-    /// @notice The hash of a posted header.
+    /// @notice The commitment to a posted header: keccak256(abi.encode(headerHash, stateRoot)).
     /// @param node The node.
     /// @param epoch The epoch.
-    /// @return The EIP-712 struct hash; 0 if the epoch was not posted.
-    function headerHash(address node, uint64 epoch) external view returns (bytes32);
+    /// @return The commitment; 0 if the epoch was not posted or its header died.
+    function commitmentOf(address node, uint64 epoch) external view returns (bytes32);
 
-    /// @notice When a posted header can become active.
+    /// @notice What is kept of a posted header.
     /// @param node The node.
     /// @param epoch The epoch.
-    /// @return The time, in unix seconds; 0 if the epoch was not posted.
+    /// @return commitment The commitment; 0 if the epoch was not posted or its header died, as are the other values.
+    /// @return cumTotal All fees ever receipted by the node up to this header.
+    /// @return activeFrom When its window ends, in unix seconds.
+    /// @return demands How many demands on it are open.
+    function header(address node, uint64 epoch)
+        external
+        view
+        returns (bytes32 commitment, uint128 cumTotal, uint64 activeFrom, uint8 demands);
+
+    /// @notice When the window of a posted header ends.
+    /// @param node The node.
+    /// @param epoch The epoch.
+    /// @return The time, in unix seconds; 0 if the epoch was not posted or its header died.
     function activeFrom(address node, uint64 epoch) external view returns (uint64);
 }

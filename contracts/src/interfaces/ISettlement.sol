@@ -2,15 +2,16 @@
 pragma solidity 0.8.37;
 
 import {IAssetRegistry} from "./IAssetRegistry.sol";
+import {IDeaths} from "./IDeaths.sol";
 import {IGoverned} from "./IGoverned.sol";
 import {ILedgers} from "./ILedgers.sol";
 import {IPayouts} from "./IPayouts.sol";
-import {IStateTreeErrors} from "./IStateTreeErrors.sol";
 
 /// @notice A payee's claim of what one node owes it.
 struct Claim {
     address node;
     uint64 epoch; // of the active header that the proof is for
+    bytes32 headerHash; // of that header
     uint8 payeeKind; // 0 ADDRESS, 2 TREASURY (a DATANET is claimed share by share)
     bytes32 id; // the address, left-padded; 0 for the treasury
     uint128 cumulative; // everything the payee ever earned from the node, in token base units
@@ -21,6 +22,7 @@ struct Claim {
 struct ShareClaim {
     address node;
     uint64 epoch; // of the active header that the proof is for
+    bytes32 headerHash; // of that header
     bytes32 datanetId;
     uint32 version;
     uint128 cumulative; // everything the Datanet version ever earned from the node, in token base units
@@ -34,7 +36,7 @@ struct ShareClaim {
 /// @title Settlement: credits, batches and claims.
 /// @notice Each node has a ledger of its own, and no tree can spend another node's credit. Amounts are in base units of
 /// the node's token.
-interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
+interface ISettlement is ILedgers, IGoverned, IDeaths, IPayouts {
     // ---- events ----------------------------------------------------------------------------------------------------
 
     /// @notice A payee was paid.
@@ -79,48 +81,32 @@ interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
     /// @param node The node.
     /// @param id The payee's id; keccak256(abi.encode(datanetId, version)) for a share.
     /// @param epoch The epoch of the entry.
-    /// @param reason Selector of NotActive, NothingToClaim, InsufficientCredit, SharesExceedEarnings or TransferFailed.
+    /// @param reason Selector of one of the errors that are listed as reasons.
     event ClaimSkipped(address indexed node, bytes32 indexed id, uint64 epoch, bytes4 reason);
 
     // ---- errors ----------------------------------------------------------------------------------------------------
 
-    /// @notice A node's stake must remain bonded until its batches are beyond dispute.
+    /// @notice Stake must stay slashable until every header that it backs is final.
     /// @param unbondingDelay The unbonding delay, in seconds.
-    /// @param activationDelay The activation delay, in seconds, which must be shorter.
-    error UnbondingTooShort(uint64 unbondingDelay, uint64 activationDelay);
-
-    /// @notice Only addresses and the treasury claim directly; the shares of a Datanet are claimed by `claimShare`.
-    /// @param payeeKind The kind that was given.
-    error UnclaimablePayeeKind(uint8 payeeKind);
-
-    /// @notice The id of a payee of kind ADDRESS is not a left-padded address other than zero.
-    /// @param id The id that was given.
-    error InvalidPayeeAddress(bytes32 id);
-
-    /// @notice The id of the treasury is zero.
-    /// @param id The id that was given.
-    error InvalidTreasuryId(bytes32 id);
-
-    /// @notice The proof does not lead to the state root of the header.
-    /// @param node The node.
-    /// @param epoch The epoch of the header.
-    /// @param proven The state root that the proof leads to.
-    /// @param expected The state root of the header; 0 if the epoch was not posted.
-    error InvalidProof(address node, uint64 epoch, bytes32 proven, bytes32 expected);
-
-    /// @notice The proof does not show that the contributor has this weight in the Datanet version.
-    /// @param datanetId The Datanet.
-    /// @param version The version of the Datanet.
-    /// @param contributor The contributor.
-    /// @param weight The weight that was given.
-    error InvalidWeightProof(bytes32 datanetId, uint32 version, address contributor, uint64 weight);
-
-    /// @notice A registered weight exceeds the total weight that the steward stated.
-    /// @param weight The contributor's weight.
-    /// @param totalWeight The total weight of the Datanet version.
-    error WeightExceedsTotal(uint64 weight, uint64 totalWeight);
+    /// @param longerThan What it must exceed: the activation delay, the time to answer a demand, and a day, in seconds.
+    error UnbondingTooShort(uint64 unbondingDelay, uint64 longerThan);
 
     // ---- reasons of ClaimSkipped: only their selectors are used ----------------------------------------------------
+
+    /// @notice Reason of `ClaimSkipped`: only addresses and the treasury claim directly, an address is left-padded and
+    /// not zero, and the id of the treasury is zero.
+    /// @dev Never thrown. The event holds the values.
+    error InvalidPayee();
+
+    /// @notice Reason of `ClaimSkipped`: the proof is malformed, or does not lead to the header that is posted for the
+    /// epoch. The header that it was made for may have died.
+    /// @dev Never thrown. The event holds the values.
+    error InvalidProof();
+
+    /// @notice Reason of `ClaimSkipped`: the proof does not show that the contributor has this weight in the Datanet
+    /// version, or the weight exceeds the total weight that the steward stated.
+    /// @dev Never thrown. The event holds the values.
+    error InvalidWeight();
 
     /// @notice Reason of `ClaimSkipped`: the epoch is not active yet.
     /// @dev Never thrown. The event holds the values.
@@ -138,37 +124,29 @@ interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
     /// @dev Never thrown. The event holds the values.
     error SharesExceedEarnings();
 
-    /// @notice Reason of `ClaimSkipped`: the token refused the transfer to this payee.
+    /// @notice Reason of `ClaimSkipped`: the token refused the transfer to this payee, or used up
+    /// `TRANSFER_GAS`.
     /// @dev Never thrown. The event holds the values.
     error TransferFailed();
 
     // ---- functions -------------------------------------------------------------------------------------------------
 
     /// @notice Pays each payee, or the account it chose, what it earned and has not claimed yet.
-    /// @dev An entry that cannot be paid now is skipped with `ClaimSkipped`; an entry that can never be true reverts.
+    /// @dev An entry that cannot be paid is skipped with `ClaimSkipped`, and never costs the others their turn.
     /// @param claims The claims.
     /// @return paid The sum of all payments.
     /// @custom:access Anyone; the tokens go to the payees.
-    /// @custom:reverts EnforcedPause The contract is paused.
-    /// @custom:reverts UnclaimablePayeeKind A claim is neither for an address nor for the treasury.
-    /// @custom:reverts InvalidPayeeAddress The id of an address is malformed.
-    /// @custom:reverts InvalidTreasuryId The id of the treasury is not zero.
-    /// @custom:reverts MalformedProof A proof is not encoded as specified.
-    /// @custom:reverts InvalidProof A proof does not lead to the state root of the header.
+    /// @custom:reverts ClaimsPaused Claims are paused.
     /// @custom:reverts ReentrancyGuardReentrantCall A token calls back.
     function claim(Claim[] calldata claims) external returns (uint256 paid);
 
     /// @notice Pays each contributor, or the account it chose, its unclaimed share of what a Datanet version earned:
     /// ⌊cumulative · weight / totalWeight⌋ less what it has claimed.
-    /// @dev An entry that cannot be paid now is skipped with `ClaimSkipped`; an entry that can never be true reverts.
+    /// @dev An entry that cannot be paid is skipped with `ClaimSkipped`, and never costs the others their turn.
     /// @param claims The claims.
     /// @return paid The sum of all payments.
     /// @custom:access Anyone; the tokens go to the contributors.
-    /// @custom:reverts EnforcedPause The contract is paused.
-    /// @custom:reverts InvalidWeightProof A proof does not show the contributor's weight.
-    /// @custom:reverts WeightExceedsTotal A registered weight exceeds the total weight.
-    /// @custom:reverts MalformedProof A proof is not encoded as specified.
-    /// @custom:reverts InvalidProof A proof does not lead to the state root of the header.
+    /// @custom:reverts ClaimsPaused Claims are paused.
     /// @custom:reverts ReentrancyGuardReentrantCall A token calls back.
     function claimShare(ShareClaim[] calldata claims) external returns (uint256 paid);
 
@@ -177,6 +155,10 @@ interface ISettlement is ILedgers, IPayouts, IGoverned, IStateTreeErrors {
     /// @notice The registry that knows Datanets and the weights of their contributors.
     /// @return The contract.
     function assets() external view returns (IAssetRegistry);
+
+    /// @notice The gas that a token may use to pay one entry of a claim.
+    /// @return The gas.
+    function TRANSFER_GAS() external view returns (uint256);
 
     /// @notice Everything that was paid for a node so far.
     /// @param node The node.

@@ -29,32 +29,63 @@ library StateTree {
         return TaggedHash.STATE_ROOT.hash(treeRoot, bytes32(uint256(cumTotal)));
     }
 
-    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`.
+    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`. Reverts if there is none.
     /// @param key The key of the leaf.
     /// @param value The value of the leaf; a tree holds no zero values.
     /// @param proof The encoded siblings.
-    /// @return root The root of the tree.
-    function rootOf(bytes32 key, uint256 value, bytes calldata proof) internal pure returns (bytes32 root) {
+    /// @return The root of the tree.
+    function rootOf(bytes32 key, uint256 value, bytes calldata proof) internal pure returns (bytes32) {
         if (value == 0) revert IStateTreeErrors.EmptyLeaf(key);
-        if (proof.length < 34) revert IStateTreeErrors.MalformedProof(proof);
+        (bool wellFormed, bytes32 root) = tryRootOf(key, value, proof);
+        if (!wellFormed) revert IStateTreeErrors.MalformedProof(proof);
+        return root;
+    }
+
+    /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`, if there is such a tree.
+    /// @param key The key of the leaf.
+    /// @param value The value of the leaf; a tree holds no zero values.
+    /// @param proof The encoded siblings.
+    /// @return wellFormed Whether the value is not zero and the proof is encoded as specified.
+    /// @return root The root of the tree if it is.
+    function tryRootOf(bytes32 key, uint256 value, bytes calldata proof)
+        internal
+        pure
+        returns (bool wellFormed, bytes32 root)
+    {
+        if (value == 0 || proof.length < 34) return (false, 0);
         uint256 depth = uint16(bytes2(proof[:2]));
         uint256 bitmap = uint256(bytes32(proof[2:34]));
-        if (depth >= 256 || bitmap >> depth != 0) revert IStateTreeErrors.MalformedProof(proof);
+        if (depth >= 256 || bitmap >> depth != 0) return (false, 0);
 
         root = TaggedHash.STATE_LEAF.hash(key, bytes32(value));
-        uint256 offset = 34;
-        for (uint256 level = depth; level > 0;) {
-            --level;
-            bytes32 sibling;
-            if ((bitmap >> level) & 1 == 1) {
-                if (proof.length < offset + 32) revert IStateTreeErrors.MalformedProof(proof);
-                sibling = bytes32(proof[offset:offset + 32]);
-                if (sibling == 0) revert IStateTreeErrors.MalformedProof(proof);
-                offset += 32;
+        uint8 tag = TaggedHash.STATE_INNER;
+        // In assembly, because every level of every claim pays for it.
+        assembly ("memory-safe") {
+            let cursor := add(proof.offset, 34)
+            let left := add(mload(0x40), 0x01)
+            let right := add(left, 0x20)
+            mstore8(sub(left, 0x01), tag)
+            wellFormed := 1
+            for { let level := depth } level {} {
+                level := sub(level, 1)
+                let sibling := 0
+                if and(shr(level, bitmap), 1) {
+                    sibling := calldataload(cursor) // beyond the end of the proof: refused below
+                    cursor := add(cursor, 0x20)
+                    if iszero(sibling) { wellFormed := 0 }
+                }
+                switch and(shr(sub(255, level), key), 1)
+                case 0 {
+                    mstore(left, root)
+                    mstore(right, sibling)
+                }
+                default {
+                    mstore(left, sibling)
+                    mstore(right, root)
+                }
+                root := keccak256(sub(left, 0x01), 0x41)
             }
-            bool right = (uint256(key) >> (255 - level)) & 1 == 1;
-            root = right ? TaggedHash.STATE_INNER.hash(sibling, root) : TaggedHash.STATE_INNER.hash(root, sibling);
+            wellFormed := and(wellFormed, eq(cursor, add(proof.offset, proof.length)))
         }
-        if (offset != proof.length) revert IStateTreeErrors.MalformedProof(proof);
     }
 }

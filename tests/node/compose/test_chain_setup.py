@@ -116,7 +116,7 @@ async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBacke
     web3 = connect(chain.rpc_url)
     Transactor(web3, OPERATOR).pay(poor.address, 10**16)
     registry = web3.eth.contract(deployment.node_registry, abi=_abi("NodeRegistry"))
-    Transactor(web3, poor).call(registry, "register", deployment.open_token, poor.address, "")
+    Transactor(web3, poor).call(registry, "register", deployment.open_token, 0, poor.address, "")
     left = web3.eth.get_balance(poor.address) - 21_000 * 2 * 10**9
     Transactor(web3, poor).pay(OPERATOR.address, max(left, 0))
 
