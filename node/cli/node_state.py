@@ -64,7 +64,8 @@ def doctor(context: typer.Context) -> None:
     from node.cli.diagnosis import examine
 
     shared = context_of(context)
-    findings = [*examine(shared.settings()), *node_doctor.examine(shared)]
+    of_the_node = node_doctor.examine(shared)  # first: taking the home's lock makes its files private
+    findings = [*examine(shared.settings()), *of_the_node]
     if shared.as_json:
         shared.emit([{"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings])
     else:
