@@ -99,6 +99,16 @@ class StateTree:
         Bit k of the bitmap (least significant first) is set iff the sibling at level k is not the zero word; the root's
         children are level 0. KeyError if there is no leaf.
         """
+        leaf, siblings = self.descend(key)
+        if leaf is None or leaf[0] != key:
+            raise KeyError(f"no leaf at {key:#066x}")
+        return siblings
+
+    def descend(self, key: int) -> tuple[tuple[int, int] | None, bytes]:
+        """What the path of `key` ends at, and the siblings on the way, encoded as in `prove`.
+
+        The path ends at a leaf, given as (its key, its value), or at an empty subtree (None).
+        """
         node, bitmap, siblings, depth = self._root, 0, list[bytes](), 0
         while type(node) is _Inner:
             node, sibling = (node.right, node.left) if _bit(key, depth) else (node.left, node.right)
@@ -106,9 +116,8 @@ class StateTree:
                 bitmap |= 1 << depth
                 siblings.append(sibling.hash)
             depth += 1
-        if type(node) is not _Leaf or node.key != key:
-            raise KeyError(f"no leaf at {key:#066x}")
-        return depth.to_bytes(2) + uint_word(bitmap) + b"".join(reversed(siblings))
+        end = (node.key, node.value) if type(node) is _Leaf else None
+        return end, depth.to_bytes(2) + uint_word(bitmap) + b"".join(reversed(siblings))
 
 
 def verify_inclusion(root: Bytes32, key: int, value: int, proof: bytes) -> bool:
@@ -118,16 +127,33 @@ def verify_inclusion(root: Bytes32, key: int, value: int, proof: bytes) -> bool:
 
 def implied_root(key: int, value: int, proof: bytes) -> Bytes32:
     """The only tree root under which `proof` proves `value` at `key`. MalformedProof if it is no proof at all."""
+    return root_above(key, leaf_hash(key, value), proof)
+
+
+def root_above(key: int, node: bytes, proof: bytes) -> Bytes32:
+    """The root of the tree in which the path of `key` passes the siblings of `proof` and ends at the subtree `node`.
+
+    MalformedProof if it is no proof at all.
+    """
     depth, bitmap, siblings = _parse_proof(proof)
-    digest = _leaf(key, value).hash
     position = 0
     for level in reversed(range(depth)):
         sibling = ZERO_BYTES32
         if bitmap >> level & 1:
             sibling = Bytes32(siblings[position : position + 32])
             position += 32
-        digest = _inner_hash(sibling, digest) if _bit(key, level) else _inner_hash(digest, sibling)
-    return Bytes32(digest)
+        node = inner_hash(sibling, node) if _bit(key, level) else inner_hash(node, sibling)
+    return Bytes32(node)
+
+
+def leaf_hash(key: int, value: int) -> Bytes32:
+    """The hash of a leaf: H(0x00, key, value). ValueError for a value of 0, which no tree holds."""
+    return Bytes32(_leaf(key, value).hash)
+
+
+def inner_hash(left: bytes, right: bytes) -> Bytes32:
+    """The hash of an inner node: H(0x01, left, right)."""
+    return keccak(b"\x01" + left + right)
 
 
 def _parse_proof(proof: bytes) -> tuple[int, int, bytes]:
@@ -157,10 +183,6 @@ def _leaf(key: int, value: int) -> _Leaf:
     return _Leaf(keccak(b"\x00" + key.to_bytes(32) + value.to_bytes(32)), key, value)
 
 
-def _inner_hash(left: bytes, right: bytes) -> Bytes32:
-    return keccak(b"\x01" + left + right)
-
-
 def _hash_of(node: _Node) -> Bytes32:
     return ZERO_BYTES32 if node is None else Bytes32(node.hash)
 
@@ -169,15 +191,43 @@ def _merge(node: _Node, leaves: list[_Leaf], level: int) -> _Node:
     """The subtree at `level` after replacing or adding `leaves`, which are sorted by key and belong to this subtree."""
     if not leaves:
         return node
+    if len(leaves) == 1:
+        return _put(node, leaves[0], level)
     if type(node) is _Leaf:
         if all(leaf.key != node.key for leaf in leaves):
             leaves = sorted([*leaves, node], key=lambda leaf: leaf.key)
         node = None
-    if node is None and len(leaves) == 1:
-        return leaves[0]
     assert level < KEY_BITS, "two leaves share one key"
-    split = next((at for at, leaf in enumerate(leaves) if _bit(leaf.key, level)), len(leaves))
+    bit = 1 << KEY_BITS - 1 - level
+    split = next((at for at, leaf in enumerate(leaves) if leaf.key & bit), len(leaves))
     old_left, old_right = (node.left, node.right) if type(node) is _Inner else (None, None)
     left = _merge(old_left, leaves[:split], level + 1)
     right = _merge(old_right, leaves[split:], level + 1)
-    return _Inner(_inner_hash(_hash_of(left), _hash_of(right)), left, right)
+    return _inner(left, right)
+
+
+def _put(node: _Node, leaf: _Leaf, level: int) -> _Leaf | _Inner:
+    """The subtree at `level` after replacing or adding one leaf. A loop: it is most of the work of a receipt."""
+    siblings: list[_Node] = []
+    bit = 1 << KEY_BITS - level >> 1  # 0 below the last level
+    while type(node) is _Inner:
+        node, sibling = (node.right, node.left) if leaf.key & bit else (node.left, node.right)
+        siblings.append(sibling)
+        bit >>= 1
+    if type(node) is _Leaf and node.key != leaf.key:
+        while not (node.key ^ leaf.key) & bit:  # the levels that both keys share have an empty sibling
+            siblings.append(None)
+            bit >>= 1
+        siblings.append(node)
+        bit >>= 1
+    made: _Leaf | _Inner = leaf
+    bit = bit << 1 if bit else 1
+    while siblings:
+        sibling = siblings.pop()
+        made = _inner(sibling, made) if leaf.key & bit else _inner(made, sibling)
+        bit <<= 1
+    return made
+
+
+def _inner(left: _Node, right: _Node) -> _Inner:
+    return _Inner(inner_hash(_hash_of(left), _hash_of(right)), left, right)

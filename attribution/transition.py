@@ -29,14 +29,38 @@ Rule = Literal["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9"]
 V = TypeVar("V")
 
 _UINT128_LIMIT = 1 << 128
+_FAULTS: dict[Rule, tuple[str, ...]] = {
+    "T1": ("WrongNode", "WrongSeq", "NotCharged"),
+    "T2": ("WrongChannel", "ForeignChannel", "NoPayerAuthorizer", "WrongVoucherSigner"),
+    "T3": (
+        "WrongPriceList",
+        "ForeignPriceList",
+        "PriceListNotInForce",
+        "WrongFee",
+        "WrongTerms",
+        "ForeignTerms",
+        "TermsNotInForce",
+        "TermsMissing",
+        "SplitAboveFee",
+    ),
+    "T4": ("WrongCharge", "AboveVoucher"),
+    "T5": ("UnknownAttribution", "UnexpectedShares"),
+    "T6": ("TotalTooLarge",),
+    "T7": ("FinishedOutsideBatch", "WrongDuration"),
+    "T9": ("WrongRequest", "WrongRequestSigner", "RequestDisagrees", "FeeAboveMaximum"),
+}
+_RULES = {fault: rule for rule, faults in _FAULTS.items() for fault in faults}
 
 
 class InvalidTransition(ValueError):
-    """A receipt or header breaks `rule` of the ledger."""
+    """A receipt or header breaks `rule` of the ledger.
 
-    def __init__(self, rule: Rule, detail: str) -> None:
+    fault: the error with which the Judge contract refuses the same receipt; empty for rules about headers.
+    """
+
+    def __init__(self, rule: Rule, detail: str, fault: str = "") -> None:
         super().__init__(f"{rule}: {detail}")
-        self.rule, self.detail = rule, detail
+        self.rule, self.detail, self.fault = rule, detail, fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,90 +141,107 @@ def advance(state: LedgerState, receipt: UsageReceipt, price_list: PriceList, te
     try:
         earned = lines(receipt.fee, price_list, terms)
     except InvalidSplit as error:
-        raise InvalidTransition("T3", str(error)) from error
+        raise InvalidTransition(_RULES["SplitAboveFee"], str(error), "SplitAboveFee") from error
     deltas = {earned_key(payee): amount for payee, amount in earned.items()}
     deltas[charged_key(receipt.channel_id)] = receipt.fee
     cum_total = state.cum_total + receipt.fee
-    _require("T6", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
+    _require("TotalTooLarge", cum_total < _UINT128_LIMIT, "the ledger's total no longer fits 128 bits")
     tree = state.tree.update({key: state.tree.get(key) + delta for key, delta in deltas.items()})
     finished_at = max(state.finished_at, receipt.finished_at)
     return replace(state, seq=receipt.seq, finished_at=finished_at, cum_total=cum_total, tree=tree)
 
 
 def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
-    _require("T1", receipt.node == state.ledger.node, f"the receipt is of node {receipt.node}")
-    _require("T1", receipt.seq == state.seq + 1, f"receipt {receipt.seq} cannot follow {state.seq}")
+    _require("WrongNode", receipt.node == state.ledger.node, f"the receipt is of node {receipt.node}")
+    _require("WrongSeq", receipt.seq == state.seq + 1, f"receipt {receipt.seq} cannot follow {state.seq}")
     charged = receipt.fee > 0 and receipt.status in (Status.FINISHED, Status.ABORTED)
-    _require("T1", charged, f"status {receipt.status} with fee {receipt.fee} takes no number")
+    _require("NotCharged", charged, f"status {receipt.status} with fee {receipt.fee} takes no number")
 
 
 def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     config, ledger = evidence.config, state.ledger
     named = _channel_id(config, ledger.domain.chain_id)
-    _require("T2", named == receipt.channel_id, "the channel's configuration has another channel id")
+    _require("WrongChannel", named == receipt.channel_id, "the channel's configuration has another channel id")
     ours = config.receiver == config.receiver_authorizer == ledger.node and config.token == ledger.token
-    _require("T2", ours, "the channel pays another vault or token")
-    _require("T2", config.payer_authorizer != ZERO_ADDRESS, "the channel names no key that signs")
-    signer = _signer("T2", _voucher_digest(state, receipt), evidence.voucher_signature)
-    _require("T2", signer == config.payer_authorizer, f"the voucher is signed by {signer}")
+    _require("ForeignChannel", ours, "the channel pays another vault or token")
+    _require("NoPayerAuthorizer", config.payer_authorizer != ZERO_ADDRESS, "the channel names no key that signs")
+    signer = _signer("WrongVoucherSigner", _voucher_digest(state, receipt), evidence.voucher_signature)
+    _require("WrongVoucherSigner", signer == config.payer_authorizer, f"the voucher is signed by {signer}")
 
 
 def _check_price(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     registered = evidence.price_list
-    _require("T3", registered.value.remembered_hash() == receipt.price_hash, "another price list than the receipt's")
+    _require(
+        "WrongPriceList",
+        registered.value.remembered_hash() == receipt.price_hash,
+        "another price list than the receipt's",
+    )
     ours = registered.value.node == receipt.node and registered.value.adapter_key in (receipt.adapter_key, ZERO_BYTES32)
-    _require("T3", ours, "the price list is for another node or adapter")
-    _require("T3", registered.holds(receipt.started_at), f"the price list did not hold at {receipt.started_at}")
+    _require("ForeignPriceList", ours, "the price list is for another node or adapter")
+    _require(
+        "PriceListNotInForce",
+        registered.holds(receipt.started_at),
+        f"the price list did not hold at {receipt.started_at}",
+    )
     fee = usage_fee(registered.value, receipt.tokens_in, receipt.tokens_cached, receipt.tokens_out)
-    _require("T3", receipt.fee == fee, f"the price is {fee}, the receipt says {receipt.fee}")
+    _require("WrongFee", receipt.fee == fee, f"the price is {fee}, the receipt says {receipt.fee}")
 
 
 def _check_terms(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     registered = evidence.terms
     if registered is None:
-        _require("T3", receipt.terms_hash == ZERO_BYTES32, "the terms of the receipt are not known")
+        _require("WrongTerms", receipt.terms_hash == ZERO_BYTES32, "the terms of the receipt are not known")
         unbound = evidence.terms_from is None or receipt.started_at < evidence.terms_from
-        _require("T3", unbound, "the adapter has terms but the receipt names none")
+        _require("TermsMissing", unbound, "the adapter has terms but the receipt names none")
         return
-    _require("T3", registered.value.remembered_hash() == receipt.terms_hash, "other terms than the receipt's")
-    _require("T3", registered.value.adapter_key == receipt.adapter_key, "the terms are for another adapter")
-    _require("T3", registered.holds(receipt.started_at), f"the terms did not hold at {receipt.started_at}")
+    _require("WrongTerms", registered.value.remembered_hash() == receipt.terms_hash, "other terms than the receipt's")
+    _require("ForeignTerms", registered.value.adapter_key == receipt.adapter_key, "the terms are for another adapter")
+    _require("TermsNotInForce", registered.holds(receipt.started_at), f"the terms did not hold at {receipt.started_at}")
 
 
 def _check_charge(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     charged = state.tree.get(charged_key(receipt.channel_id))
     tiles = charged == receipt.cum_before
-    _require("T4", tiles, f"the channel is charged up to {charged}, the receipt starts at {receipt.cum_before}")
+    _require(
+        "WrongCharge", tiles, f"the channel is charged up to {charged}, the receipt starts at {receipt.cum_before}"
+    )
     covered = receipt.cum_before + receipt.fee <= receipt.voucher_max
-    _require("T4", covered, f"the fee goes beyond the voucher's {receipt.voucher_max}")
+    _require("AboveVoucher", covered, f"the fee goes beyond the voucher's {receipt.voucher_max}")
 
 
 def _check_shares(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     known = receipt.attribution_version == REGISTERED_WEIGHTS
-    _require("T5", known, f"attribution version {receipt.attribution_version} is unknown")
-    _require("T5", receipt.shares_hash == ZERO_BYTES32, "attribution version 1 carries no shares")
+    _require("UnknownAttribution", known, f"attribution version {receipt.attribution_version} is unknown")
+    _require("UnexpectedShares", receipt.shares_hash == ZERO_BYTES32, "attribution version 1 carries no shares")
 
 
 def _check_times(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     ordered = state.closed_at <= receipt.finished_at
-    _require("T7", ordered, f"finished at {receipt.finished_at}, before the last batch closed at {state.closed_at}")
+    detail = f"finished at {receipt.finished_at}, before the last batch closed at {state.closed_at}"
+    _require("FinishedOutsideBatch", ordered, detail)
     duration = receipt.finished_at - receipt.started_at
-    _require("T7", 0 <= duration <= state.ledger.max_duration_s, f"took {duration} s")
+    _require("WrongDuration", 0 <= duration <= state.ledger.max_duration_s, f"took {duration} s")
 
 
 def _check_consent(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     request = evidence.request
     if request is None:
         opens = receipt.request_digest == _voucher_digest(state, receipt)
-        _require("T9", opens, "the request digest is not the voucher's and no signed request is given")
+        _require("WrongRequest", opens, "the request digest is not the voucher's and no signed request is given")
         return
     digest = request.digest(state.ledger.domain)
-    _require("T9", digest == receipt.request_digest, "another request than the receipt's")
-    signer = _signer("T9", digest, evidence.request_signature or b"")
-    _require("T9", signer == evidence.config.payer_authorizer, f"the request is signed by {signer}")
+    _require("WrongRequest", digest == receipt.request_digest, "another request than the receipt's")
+    signer = _signer("WrongRequestSigner", digest, evidence.request_signature or b"")
+    _require("WrongRequestSigner", signer == evidence.config.payer_authorizer, f"the request is signed by {signer}")
     for name in ("node", "channel_id", "adapter_key", "price_hash"):
-        _require("T9", getattr(request, name) == getattr(receipt, name), f"the payer asked for another {name}")
-    _require("T9", receipt.fee <= request.max_fee, f"the payer allowed {request.max_fee}, the fee is {receipt.fee}")
+        _require(
+            "RequestDisagrees", getattr(request, name) == getattr(receipt, name), f"the payer asked for another {name}"
+        )
+    _require(
+        "FeeAboveMaximum",
+        receipt.fee <= request.max_fee,
+        f"the payer allowed {request.max_fee}, the fee is {receipt.fee}",
+    )
 
 
 _Check = Callable[[LedgerState, UsageReceipt, Evidence], None]
@@ -226,13 +267,13 @@ def _voucher_digest(state: LedgerState, receipt: UsageReceipt) -> Bytes32:
     return voucher.digest(x402_domain(state.ledger.domain.chain_id))
 
 
-def _signer(rule: Rule, digest: bytes, signature: bytes) -> Address:
+def _signer(fault: str, digest: bytes, signature: bytes) -> Address:
     try:
         return recover(digest, signature)
     except InvalidSignature as error:
-        raise InvalidTransition(rule, str(error)) from error
+        raise InvalidTransition(_RULES[fault], str(error), fault) from error
 
 
-def _require(rule: Rule, holds: bool, detail: str) -> None:
+def _require(fault: str, holds: bool, detail: str) -> None:
     if not holds:
-        raise InvalidTransition(rule, detail)
+        raise InvalidTransition(_RULES[fault], detail, fault)

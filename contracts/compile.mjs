@@ -12,8 +12,10 @@ const artifacts = join(home, "artifacts");
 const contracts = {
   AccessManager: "@openzeppelin/contracts/access/manager/AccessManager.sol",
   AssetRegistry: "src/AssetRegistry.sol",
+  Challenges: "src/Challenges.sol",
   ChannelEscrow: "src/ChannelEscrow.sol",
   ERC3009DepositCollector: "src/ERC3009DepositCollector.sol",
+  Judge: "src/Judge.sol",
   Multicall3: "src/Multicall3.sol",
   NodeRegistry: "src/NodeRegistry.sol",
   NodeVault: "src/NodeVault.sol",

@@ -140,6 +140,16 @@ def type_hash(struct: type[Struct]) -> Bytes32:
 
 
 @_cached
+def abi_type(struct: type[Struct]) -> str:
+    """The struct as an ABI type: the tuple of its fields' types."""
+    kinds = (
+        abi_type(element_type(struct, field.name)) + "[]" if field.kind.endswith("[]") else field.kind
+        for field in layout(struct)
+    )
+    return f"({','.join(kinds)})"
+
+
+@_cached
 def _hints(struct: type[Struct]) -> dict[str, Any]:
     return get_type_hints(struct)
 

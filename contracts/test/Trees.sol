@@ -36,12 +36,43 @@ library Trees {
         return abi.encodePacked(uint16(depth), bitmap, siblings);
     }
 
+    /// @dev The witness of what the tree holds under `key`, see StateWitness.
+    function stateWitness(Leaf[] memory leaves, bytes32 key) internal pure returns (bytes memory) {
+        uint256 depth;
+        uint256 bitmap;
+        bytes memory siblings;
+        while (leaves.length > 1) {
+            bool right = _bit(key, depth);
+            bytes32 sibling = _root(_side(leaves, depth, !right), depth + 1);
+            if (sibling != 0) {
+                bitmap |= 1 << depth;
+                siblings = bytes.concat(sibling, siblings);
+            }
+            leaves = _side(leaves, depth, right);
+            ++depth;
+        }
+        bytes memory proof = abi.encodePacked(uint16(depth), bitmap, siblings);
+        if (leaves.length == 0) return bytes.concat(hex"01", proof);
+        bytes16 value = bytes16(uint128(leaves[0].value));
+        if (leaves[0].key == key) return bytes.concat(hex"00", value, proof);
+        return bytes.concat(hex"02", leaves[0].key, value, proof);
+    }
+
     function _root(Leaf[] memory leaves, uint256 level) private pure returns (bytes32) {
         if (leaves.length == 0) return 0;
         if (leaves.length == 1) return TaggedHash.STATE_LEAF.hash(leaves[0].key, bytes32(leaves[0].value));
-        bytes32 left = _root(_side(leaves, level, false), level + 1);
-        bytes32 right = _root(_side(leaves, level, true), level + 1);
-        return TaggedHash.STATE_INNER.hash(left, right);
+        // A loop where all leaves go one way: a call per level would overflow the stack for keys that share many bits.
+        uint256 fork = level;
+        while (_side(leaves, fork, false).length % leaves.length == 0) {
+            ++fork;
+        }
+        bytes32 root = TaggedHash.STATE_INNER
+            .hash(_root(_side(leaves, fork, false), fork + 1), _root(_side(leaves, fork, true), fork + 1));
+        for (; fork > level; --fork) {
+            bool right = _bit(leaves[0].key, fork - 1);
+            root = right ? TaggedHash.STATE_INNER.hash(0, root) : TaggedHash.STATE_INNER.hash(root, 0);
+        }
+        return root;
     }
 
     function _side(Leaf[] memory leaves, uint256 level, bool right) private pure returns (Leaf[] memory side) {

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyrevm
+import rlp
 from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 from web3.contract import Contract as Encoder
 
 from contracts.artifacts import Artifact, load
-from contracts.crypto import Address, keccak, to_address
+from contracts.crypto import Address, address_bytes, keccak, to_address
 
 CHAIN_ID = 31337
 START = 1_800_000_000
 _GAS = 30_000_000
+_READER = to_address("0x" + "99" * 20)
 
 
 class Reverted(Exception):
@@ -58,11 +60,24 @@ class Machine:
         self.now += seconds
         self._evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=self.now, gas_limit=2**63))
 
+    def endow(self, address: Address, wei: int) -> None:
+        """Gives an account that much of the native coin."""
+        self._evm.set_balance(address, wei)
+
+    def coins(self, address: Address) -> int:
+        """The native coins of an account, in wei."""
+        return int(self._evm.get_balance(address))
+
     def deploy(self, name: str, sender: Address, *args: Any) -> Contract:
         artifact = load(name)
         constructor = Web3().eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*args)
         code = bytes.fromhex(constructor.data_in_transaction[2:])
         return self.at(name, to_address(self._evm.deploy(sender, code)))
+
+    def created_by(self, sender: Address, after: int) -> Address:
+        """The address of the contract that `sender` deploys next, once it has deployed `after` others."""
+        nonce = self._evm.basic(sender).nonce + after
+        return to_address("0x" + keccak(rlp.encode([address_bytes(sender), nonce]))[12:].hex())
 
     def place(self, name: str, address: Address) -> Contract:
         """Puts bare runtime code at `address`, as the genesis of a local chain does."""
@@ -77,10 +92,11 @@ class Machine:
                 self._errors[keccak(signature.encode())[:4]] = item["name"]
         return Contract(address, artifact, Web3().eth.contract(to_checksum_address(address), abi=artifact.abi))
 
-    def send(self, sender: Address, contract: Contract, function: str, *args: Any) -> Any:
+    def send(self, sender: Address, contract: Contract, function: str, *args: Any, wei: int = 0) -> Any:
         """Calls a function and keeps its effects. Returns its value, or a tuple if it has several. Raises Reverted."""
+        data = contract.calldata(function, *args)
         try:
-            answer = self._evm.message_call(sender, contract.address, contract.calldata(function, *args), gas=_GAS)
+            answer = self._evm.message_call(sender, contract.address, data, value=wei, gas=_GAS)
         except RuntimeError as error:
             raise self._reverted(error) from error
         types = contract.outputs(function)
@@ -88,7 +104,25 @@ class Machine:
         return values[0] if len(values) == 1 else values
 
     def read(self, contract: Contract, function: str, *args: Any) -> Any:
-        return self.send(to_address("0x" + "99" * 20), contract, function, *args)
+        return self.send(_READER, contract, function, *args)
+
+    def transact(self, sender: Address, address: Address, data: bytes, wei: int = 0) -> int:
+        """Calls a function with encoded calldata and keeps its effects. Returns the gas. Raises Reverted.
+
+        The gas is that of a whole transaction: with its base cost and its calldata.
+        """
+        try:
+            self._evm.message_call(sender, address, data, value=wei, gas=_GAS)
+        except RuntimeError as error:
+            raise self._reverted(error) from error
+        return int(self._evm.result.gas_used)
+
+    def call(self, address: Address, data: bytes) -> bytes:
+        """Calls a function that changes nothing, with calldata that is encoded already. Raises Reverted."""
+        try:
+            return bytes(self._evm.message_call(_READER, address, data, gas=_GAS))
+        except RuntimeError as error:
+            raise self._reverted(error) from error
 
     @contextmanager
     def discarding(self) -> Iterator[None]:
@@ -103,7 +137,8 @@ class Machine:
     def _reverted(self, error: RuntimeError) -> Reverted:
         output = re.search(r"output: 0x([0-9a-f]*)", str(error))
         data = bytes.fromhex(output[1]) if output else b""
-        return Reverted(self._errors.get(data[:4], str(error)), data)
+        unnamed = "Revert" if str(error).startswith("Revert") and not data else str(error)
+        return Reverted(self._errors.get(data[:4], unnamed), data)
 
 
 def _type(item: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from attribution.split import Payee
 from attribution.state_tree import StateTree, earned_key, state_root
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
 from contracts.eip712 import Domain
-from contracts.encoding import uint_word
+from contracts.encoding import adapter_commitment, uint_word
 from contracts.structs import BatchHeader
 from contracts.x402 import (
     ERC3009_COLLECTOR,
@@ -44,19 +44,27 @@ class World:
         self.token = machine.deploy("OpenToken", sender, self.payer.address, 10**9 * OPEN)
         self.manager = machine.deploy("AccessManager", sender, sender)
         self.assets = machine.deploy("AssetRegistry", sender, NOTICE_S, REVEAL_S)
-        self.challenges = key("challenges")
-        addresses = (self.assets.address, self.challenges.address, self.token.address, self.treasury.address)
+        challenges = machine.created_by(sender, after=2)  # Settlement, then the Judge, then the challenges
+        addresses = (self.assets.address, challenges, self.token.address, self.treasury.address)
         parameters = (ESCROW, *addresses, 100_000, DELAY_S, NOTICE_S, 3 * 86_400)
         self.settlement = machine.deploy("Settlement", sender, self.manager.address, parameters)
         self.registry = machine.at("NodeRegistry", to_address(machine.read(self.settlement, "registry")))
+        self.judge = machine.deploy("Judge", sender, self.registry.address, self.assets.address, ESCROW)
+        arguments = (self.manager.address, self.settlement.address, ESCROW, self.judge.address, NOTICE_S)
+        self.challenges = machine.deploy("Challenges", sender, *arguments)
+        assert self.challenges.address == challenges
         self.vault = self.register(self.owner, self.operator)
-        machine.send(self.payer.address, self.token, "approve", self.registry.address, STAKE)
-        machine.send(self.payer.address, self.registry, "stake", self.vault.address, STAKE)
+        self.stake(STAKE)
 
     def register(self, owner: PrivateKey, operator: PrivateKey) -> Contract:
         arguments = (self.token.address, 0, operator.address, "http://node")
         made = self.machine.send(owner.address, self.registry, "register", *arguments)
         return self.machine.at("NodeVault", to_address(made))
+
+    def stake(self, amount: int) -> None:
+        """Bonds stake of the vault, from the payer's OPEN."""
+        self.machine.send(self.payer.address, self.token, "approve", self.registry.address, amount)
+        self.machine.send(self.payer.address, self.registry, "stake", self.vault.address, amount)
 
     def fund(self, vault: Contract, amount: int) -> None:
         """Sends tokens to a vault without a channel, and sweeps it."""
@@ -130,6 +138,16 @@ class World:
         arguments = (datanet_id, ZERO_BYTES32, root, total_weight, count)
         self.machine.send(self.admin.address, self.assets, "publishDatanetVersion", *arguments)
         return Bytes32(datanet_id)
+
+    def publish_adapter(self, owner: Address, number: int) -> Bytes32:
+        """Publishes version 1 of a new adapter and returns its key. Takes `REVEAL_S` seconds."""
+        machine, base, salt = self.machine, keccak(b"base"), keccak(b"salt")
+        digest = keccak(b"weights %d" % number)
+        adapter_id = Bytes32(machine.send(owner, self.assets, "createAdapter", Bytes32(uint_word(number)), ""))
+        commitment = adapter_commitment(adapter_id, digest, base, salt)
+        machine.send(owner, self.assets, "commitAdapterVersion", commitment)
+        machine.warp(REVEAL_S)
+        return Bytes32(machine.send(owner, self.assets, "publishAdapterVersion", adapter_id, digest, base, salt))
 
 
 def address_word(address: Address) -> Bytes32:

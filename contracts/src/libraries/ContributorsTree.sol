@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-
+import {ListTree} from "./ListTree.sol";
 import {TaggedHash} from "./TaggedHash.sol";
 
 /// @title Membership of the contributors of one Datanet version: a binary tree of depth ⌈log2 count⌉.
@@ -25,16 +24,8 @@ library ContributorsTree {
         uint64 weight,
         bytes32[] calldata siblings
     ) internal pure returns (bool) {
-        if (index >= count || siblings.length != Math.log2(count, Math.Rounding.Ceil)) return false;
-
-        bytes32 node =
-            TaggedHash.CONTRIBUTOR_LEAF.hash(bytes32(uint256(uint160(contributor))), bytes32(uint256(weight)));
-        for (uint256 level = 0; level < siblings.length; ++level) {
-            bool right = (index >> level) & 1 == 1;
-            node = right
-                ? TaggedHash.LIST_INNER.hash(siblings[level], node)
-                : TaggedHash.LIST_INNER.hash(node, siblings[level]);
-        }
-        return node == root;
+        bytes32 leaf = TaggedHash.CONTRIBUTOR_LEAF
+            .hash(bytes32(uint256(uint160(contributor))), bytes32(uint256(weight)));
+        return ListTree.includes(root, count, index, leaf, siblings);
     }
 }

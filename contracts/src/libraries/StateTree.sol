@@ -29,16 +29,29 @@ library StateTree {
         return TaggedHash.STATE_ROOT.hash(treeRoot, bytes32(uint256(cumTotal)));
     }
 
+    /// @dev The key under which the tree holds what a channel was charged.
+    /// @param channelId The channel.
+    /// @return The key.
+    function chargedKey(bytes32 channelId) internal pure returns (bytes32) {
+        return earnedKey(0, channelId) | bytes32(uint256(1) << 255);
+    }
+
+    /// @dev The hash of a leaf.
+    /// @param key The key of the leaf.
+    /// @param value The value of the leaf; a tree holds no zero values.
+    /// @return The hash.
+    function leaf(bytes32 key, uint256 value) internal pure returns (bytes32) {
+        if (value == 0) revert IStateTreeErrors.EmptyLeaf(key);
+        return TaggedHash.STATE_LEAF.hash(key, bytes32(value));
+    }
+
     /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`. Reverts if there is none.
     /// @param key The key of the leaf.
     /// @param value The value of the leaf; a tree holds no zero values.
     /// @param proof The encoded siblings.
     /// @return The root of the tree.
     function rootOf(bytes32 key, uint256 value, bytes calldata proof) internal pure returns (bytes32) {
-        if (value == 0) revert IStateTreeErrors.EmptyLeaf(key);
-        (bool wellFormed, bytes32 root) = tryRootOf(key, value, proof);
-        if (!wellFormed) revert IStateTreeErrors.MalformedProof(proof);
-        return root;
+        return rootAbove(key, leaf(key, value), proof);
     }
 
     /// @dev The root of the tree that holds `value` under `key`, with the siblings of `proof`, if there is such a tree.
@@ -52,12 +65,44 @@ library StateTree {
         pure
         returns (bool wellFormed, bytes32 root)
     {
-        if (value == 0 || proof.length < 34) return (false, 0);
+        if (value == 0) return (false, 0);
+        return _climb(key, leaf(key, value), proof);
+    }
+
+    /// @dev The root of the tree in which the path of `key` passes the siblings of `proof` and ends at a subtree. Reverts
+    /// if there is none.
+    /// @param key The key.
+    /// @param node The hash of the subtree; 0 if it is empty.
+    /// @param proof The encoded siblings.
+    /// @return The root of the tree.
+    function rootAbove(bytes32 key, bytes32 node, bytes calldata proof) internal pure returns (bytes32) {
+        (bool wellFormed, bytes32 root) = _climb(key, node, proof);
+        if (!wellFormed) revert IStateTreeErrors.MalformedProof(proof);
+        return root;
+    }
+
+    /// @dev The hash of the inner node above a node on the path of `key` and its sibling.
+    /// @param key The key.
+    /// @param level How many levels below the root the inner node is.
+    /// @param node The node on the path.
+    /// @param sibling The node beside it.
+    /// @return The hash.
+    function parent(bytes32 key, uint256 level, bytes32 node, bytes32 sibling) internal pure returns (bytes32) {
+        bool right = (uint256(key) >> (255 - level)) & 1 == 1;
+        return right ? TaggedHash.STATE_INNER.hash(sibling, node) : TaggedHash.STATE_INNER.hash(node, sibling);
+    }
+
+    function _climb(bytes32 key, bytes32 node, bytes calldata proof)
+        private
+        pure
+        returns (bool wellFormed, bytes32 root)
+    {
+        if (proof.length < 34) return (false, 0);
         uint256 depth = uint16(bytes2(proof[:2]));
         uint256 bitmap = uint256(bytes32(proof[2:34]));
         if (depth >= 256 || bitmap >> depth != 0) return (false, 0);
 
-        root = TaggedHash.STATE_LEAF.hash(key, bytes32(value));
+        root = node;
         uint8 tag = TaggedHash.STATE_INNER;
         // In assembly, because every level of every claim pays for it.
         assembly ("memory-safe") {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title H(tag, a, b) = keccak256(abi.encodePacked(uint8 tag, bytes32 a, bytes32 b))
+/// @title H(tag, words…) = keccak256(abi.encodePacked(uint8 tag, bytes32 words…))
 /// @dev The tag separates leaves, inner nodes and roots of all trees: none can be presented as another.
 library TaggedHash {
     uint8 internal constant STATE_LEAF = 0x00;
     uint8 internal constant STATE_INNER = 0x01;
+    uint8 internal constant RECEIPT_LEAF = 0x02;
     uint8 internal constant LIST_INNER = 0x03;
     uint8 internal constant STATE_ROOT = 0x04;
     uint8 internal constant CONTRIBUTOR_LEAF = 0x05;
@@ -24,5 +25,15 @@ library TaggedHash {
             mstore(add(free, 0x21), b)
             digest := keccak256(free, 0x41)
         }
+    }
+
+    /// @dev keccak256 over a tag and three words.
+    /// @param tag What is hashed: one of the tags above.
+    /// @param a The first word.
+    /// @param b The second word.
+    /// @param c The third word.
+    /// @return The hash.
+    function hash(uint8 tag, bytes32 a, bytes32 b, bytes32 c) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(tag, a, b, c));
     }
 }
