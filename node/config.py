@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from node.http_settings import HttpSettings
-from node.ledger_settings import LedgerSettings
 from node.redaction import Redactor, shown_url
+from node.settings.http import HttpSettings
+from node.settings.ledger import LedgerSettings
 
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})

@@ -26,8 +26,8 @@ from node.metering.payee_labels import Labels
 from node.payments.clock import ClockTolerance
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
+from node.payments.sales import Sales
 from node.readiness import Progress
-from node.sales import Sales
 from node.settlement.datanets import DatanetFiles
 from node.settlement.examination import Examination
 from node.settlement.gas_probe import GasProbe

@@ -22,7 +22,7 @@ from node.payments.admission import Admission
 from node.payments.clock import ClockTolerance
 from node.payments.receiver import Receiver
 from node.payments.registrations import Registrations
-from node.sales import Sales
+from node.payments.sales import Sales
 from node.store import channels, ledger, preimages, receipts, reservations, vouchers
 from node.store.channels import Channel
 from node.store.database import Database
