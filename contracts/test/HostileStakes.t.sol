@@ -10,7 +10,7 @@ import {BlockingToken, FeeToken, ReentrantToken} from "./HostileTokens.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
-/// @dev Stake in tokens that do not behave.
+/// @dev Stakes in tokens that do not behave.
 contract HostileStakesTest is World {
     function two(uint256 forAlice, uint256 forBob) internal view returns (Trees.Leaf[] memory leaves) {
         leaves = new Trees.Leaf[](2);

@@ -247,6 +247,4 @@ contract HostileTokensTest is World {
         equal(claim(claimOf(node, 1, two(150, 50), 0, alice)), 150, "paid");
         equal(token.balanceOf(alice), 150, "alice");
     }
-
-    // ---- stake -----------------------------------------------------------------------------------------------------
 }

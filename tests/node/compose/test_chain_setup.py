@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from web3.types import RPCEndpoint
 
 from contracts.crypto import Bytes32, PrivateKey, keccak
 from local_chain.accounts import dev_accounts
@@ -95,7 +96,8 @@ async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operato
         await registered_node(new, seeded.node)
 
     owner.call(registry, "rotateOperator", seeded.node, STRANGER.address)
-    owner.pay(STRANGER.address, 1)  # a block later the new key is in force
+    owner.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1])
+    owner.pay(STRANGER.address, 1)  # a second later the new key is in force
     try:
         assert await registered_node(new, seeded.node) == seeded.node
         with pytest.raises(OperatorReplaced, match=STRANGER.address) as refused:
@@ -103,6 +105,7 @@ async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operato
         assert exit_code_of(refused.value) == 3
     finally:
         owner.call(registry, "rotateOperator", seeded.node, OPERATOR.address)
+        owner.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1])
         owner.pay(STRANGER.address, 1)
 
 
