@@ -105,16 +105,20 @@ async def _report(shared: Context, name: str, watched: "Watched", reported: set[
         line = f"{name}: {finding}"
         if line not in reported:
             reported.add(line)
-            _write(shared, name, finding)
+            _write(shared, name, finding, watched)
 
 
-def _write(shared: Context, name: str, finding: "Finding") -> None:
+def _write(shared: Context, name: str, finding: "Finding", watched: "Watched") -> None:
+    """Writes a finding with the function of the Challenges contract that answers it."""
     import json
 
+    challenge = watched.challenge(finding)
     if shared.as_json:
-        shared.write(json.dumps({"node": name} | finding.to_json()) + "\n")
+        answer = {"challenge": challenge.function if challenge else None}
+        shared.write(json.dumps({"node": name} | finding.to_json() | answer) + "\n")
     else:
-        shared.console.print(f"WRONG    {name}: {finding}")
+        how = f" (challenge it with {challenge.function})" if challenge else ""
+        shared.console.print(f"WRONG    {name}: {finding}{how}")
 
 
 def _audit(shared: Context, node: str | None, mirror: Path | None, receipts: Path | None, until: int | None) -> None:

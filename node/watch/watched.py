@@ -10,6 +10,7 @@ from attribution.replay import Replay, equivocations, ledger_of, over_claims
 from contracts.crypto import Address, Bytes32
 from contracts.x402 import ChannelConfig
 from node.chain.contracts import EscrowContract
+from node.watch.challenges import Challenge, challenge_of
 from node.watch.registries import Registries
 from node.watch.source import NodeSource, SourceMalformed, SourceUnavailable
 
@@ -61,6 +62,10 @@ class Watched:
                 break  # its state is lost: what follows starts from nothing that is known
         return findings + await self._over_claims()
 
+    def challenge(self, finding: Finding) -> Challenge | None:
+        """The call of the Challenges contract that answers a finding; None if there is none or its file is not kept."""
+        return challenge_of(finding, self.files, self.replay.tip.state if self.replay else None)
+
     async def _last_epoch(self) -> int:
         if self.registries is not None:
             return await self.registries.last_epoch(await self.vault())
@@ -103,9 +108,9 @@ class Watched:
         if self.registries is not None:
             findings += await self.registries.contradictions(file)
         findings += await self._equivocations(file)
+        self.files[file.header.epoch] = file
         if self.epoch == file.header.epoch:
             self.receipts += file.header.count
-            self.files[file.header.epoch] = file
             self.files.pop(file.header.epoch - KEPT_FILES, None)
             configs = (entry.evidence.config for entry in file.entries)
             self.channels |= {config.channel_id(file.domain.chain_id): config for config in configs}

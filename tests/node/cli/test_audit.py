@@ -85,6 +85,7 @@ def test_watching_once_reports_each_fault_and_goes_on_when_a_node_is_away(cli: C
     assert done.code == 7
     (row,) = [json.loads(line) for line in done.out.splitlines()]
     assert (row["node"], row["fault"], row["epoch"]) == (str(mirrored.folder), "broken link", 2)
+    assert row["challenge"] == "proveBrokenEnd"
     assert "does not answer" in done.err
 
 
