@@ -9,6 +9,10 @@ interface Vm {
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
+    function fee(uint256 baseFee) external;
+    function deal(address account, uint256 amount) external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function etch(address target, bytes calldata code) external;
     function chainId(uint256 id) external;
     function assume(bool condition) external pure;
