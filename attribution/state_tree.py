@@ -191,15 +191,43 @@ def _merge(node: _Node, leaves: list[_Leaf], level: int) -> _Node:
     """The subtree at `level` after replacing or adding `leaves`, which are sorted by key and belong to this subtree."""
     if not leaves:
         return node
+    if len(leaves) == 1:
+        return _put(node, leaves[0], level)
     if type(node) is _Leaf:
         if all(leaf.key != node.key for leaf in leaves):
             leaves = sorted([*leaves, node], key=lambda leaf: leaf.key)
         node = None
-    if node is None and len(leaves) == 1:
-        return leaves[0]
     assert level < KEY_BITS, "two leaves share one key"
-    split = next((at for at, leaf in enumerate(leaves) if _bit(leaf.key, level)), len(leaves))
+    bit = 1 << KEY_BITS - 1 - level
+    split = next((at for at, leaf in enumerate(leaves) if leaf.key & bit), len(leaves))
     old_left, old_right = (node.left, node.right) if type(node) is _Inner else (None, None)
     left = _merge(old_left, leaves[:split], level + 1)
     right = _merge(old_right, leaves[split:], level + 1)
+    return _inner(left, right)
+
+
+def _put(node: _Node, leaf: _Leaf, level: int) -> _Leaf | _Inner:
+    """The subtree at `level` after replacing or adding one leaf. A loop: it is most of the work of a receipt."""
+    siblings: list[_Node] = []
+    bit = 1 << KEY_BITS - level >> 1  # 0 below the last level
+    while type(node) is _Inner:
+        node, sibling = (node.right, node.left) if leaf.key & bit else (node.left, node.right)
+        siblings.append(sibling)
+        bit >>= 1
+    if type(node) is _Leaf and node.key != leaf.key:
+        while not (node.key ^ leaf.key) & bit:  # the levels that both keys share have an empty sibling
+            siblings.append(None)
+            bit >>= 1
+        siblings.append(node)
+        bit >>= 1
+    made: _Leaf | _Inner = leaf
+    bit = bit << 1 if bit else 1
+    while siblings:
+        sibling = siblings.pop()
+        made = _inner(sibling, made) if leaf.key & bit else _inner(made, sibling)
+        bit <<= 1
+    return made
+
+
+def _inner(left: _Node, right: _Node) -> _Inner:
     return _Inner(inner_hash(_hash_of(left), _hash_of(right)), left, right)

@@ -29,7 +29,6 @@ PROPOSAL_OPEN = OPEN_SUPPLY // 1000
 QUORUM_PERCENT = 4
 _ADMIN_ROLE, _DEFAULT_ADMIN_ROLE = 0, bytes(32)
 
-
 _NONCES = {
     "OpenToken": 0,
     "AccessManager": 1,
@@ -38,6 +37,8 @@ _NONCES = {
     "TimelockController": 6,
     "OpenGovernor": 7,
     "ServingParameters": 8,
+    "Judge": 9,
+    "Challenges": 10,
 }
 """The deployer's nonce of each contract, which fixes its address: its position in `_contracts`."""
 _Step = tuple[str, Callable[[], object]]
@@ -45,11 +46,16 @@ _Step = tuple[str, Callable[[], object]]
 
 @dataclass(frozen=True, slots=True)
 class DevParameters:
-    """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them."""
+    """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them.
+
+    unbonding_delay_s is not: it must exceed the activation delay and the 48 hours that challenges may take. Governance
+    waits in its timelock; the AccessManager adds no delay of its own.
+    """
 
     activation_delay_s: int = 5
     notice_s: int = 60
-    unbonding_delay_s: int = 600
+    unbonding_delay_s: int = 259_200
+    reveal_delay_s: int = 1
     treasury_ppm: int = 100_000
     voting_delay_s: int = 1
     voting_period_s: int = 30
@@ -86,11 +92,13 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
     treasury, token = deployer.address, at["OpenToken"]
     rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
     votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
-    settled = (ESCROW, at["AssetRegistry"], token, treasury, *rules)
+    settled = (ESCROW, at["AssetRegistry"], at["Challenges"], token, treasury, *rules)
+    registry = _created(at["Settlement"], 1)  # the first contract that Settlement creates
+    judged = (at["AccessManager"], at["Settlement"], ESCROW, at["Judge"], parameters.notice_s)
     return [
         ("OpenToken", lambda: deployer.deploy("OpenToken", [treasury, OPEN_SUPPLY])),
         ("AccessManager", lambda: deployer.deploy("AccessManager", [treasury])),
-        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s])),
+        ("AssetRegistry", lambda: deployer.deploy("AssetRegistry", [parameters.notice_s, parameters.reveal_delay_s])),
         ("Settlement", lambda: deployer.deploy("Settlement", [at["AccessManager"], settled])),
         ("OPEN for the operator", lambda: _give(deployer, token, operator.address, OPERATOR_OPEN)),
         ("OPEN for the payer", lambda: _give(deployer, token, payer.address, PAYER_OPEN)),
@@ -100,6 +108,8 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
         ),
         ("OpenGovernor", lambda: deployer.deploy("OpenGovernor", [token, at["TimelockController"], *votes])),
         ("ServingParameters", lambda: deployer.deploy("ServingParameters", [at["AccessManager"]])),
+        ("Judge", lambda: deployer.deploy("Judge", [registry, at["AssetRegistry"], ESCROW])),
+        ("Challenges", lambda: deployer.deploy("Challenges", judged)),
     ]
 
 
@@ -140,6 +150,7 @@ def _read(web3: Web3, created: dict[str, Address]) -> Deployment:
         governor=created["OpenGovernor"],
         timelock=created["TimelockController"],
         serving_parameters=created["ServingParameters"],
+        challenges=created["Challenges"],
     )
 
 

@@ -21,6 +21,7 @@ class Deployment:
     governor: Address
     timelock: Address
     serving_parameters: Address
+    challenges: Address
 
     def to_json(self) -> dict[str, int | str]:
         """The fields as a JSON object."""

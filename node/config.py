@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
-from node.http_settings import HttpSettings
-from node.ledger_settings import LedgerSettings
 from node.redaction import Redactor, shown_url
+from node.settings.http import HttpSettings
+from node.settings.ledger import LedgerSettings
 
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
@@ -50,14 +50,10 @@ class Settings(HttpSettings, LedgerSettings):
     admin_port: Port = Field(8001, description="a free port from 1 to 65535, or 0 to take any")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     dtype: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto, bf16 or fp32")
-    max_model_len: Annotated[int, Field(gt=0)] | None = Field(
-        None, description="the longest context in tokens, above 0"
-    )
+    max_model_len: int | None = Field(None, gt=0, description="the longest context in tokens, above 0")
     kv_bytes: ByteSize | None = Field(None, gt=0, description="memory for the KV cache, such as 512MiB")
     adapter_device_bytes: ByteSize | None = Field(None, gt=0, description="device memory for adapters, such as 256MiB")
     adapter_host_bytes: ByteSize | None = Field(None, gt=0, description="host memory for adapters, such as 4GiB")
-    max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
-    request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     free_receipts: int = Field(10_000, ge=1, description="receipts that a node with --free keeps, 1 or more")
     drain_timeout_s: float = Field(30.0, gt=0, description="seconds that running requests get to finish, above 0")
     chain_rpc: str | None = Field(
@@ -66,6 +62,8 @@ class Settings(HttpSettings, LedgerSettings):
     chain_engine: Literal["pyevm", "anvil"] = Field("pyevm", description="pyevm or anvil")
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
+    confirmations: int | None = Field(None, ge=0, le=10_000, description="blocks, 0 to 10000; unset: by chain")
+    max_gas_price_gwei: float = Field(500.0, gt=0, description="the most that the node pays per gas, in gwei, above 0")
     settle_every_s: float = Field(600.0, gt=0, description="seconds between settlement cycles, above 0")
     withdraw_delay_s: int = Field(
         86_400, ge=900, le=2_592_000, description="the least withdraw delay of a channel, from 900 to 2592000 seconds"

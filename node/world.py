@@ -50,7 +50,13 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     runs: Runs = field(default_factory=Runs)
     started_at: float = field(default_factory=time.time)
-    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    generated_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    @property
+    def admin_token(self) -> str:
+        """What the operator's routes ask for: the configured token, else one that was generated for this start."""
+        configured = self.settings.admin_token
+        return configured.get_secret_value() if configured else self.generated_token
 
     @property
     def receipts(self) -> Receipts:

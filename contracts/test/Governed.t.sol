@@ -6,7 +6,6 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {Settlement} from "../src/Settlement.sol";
 import {IGoverned} from "../src/interfaces/IGoverned.sol";
 import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
-import {IWindowErrors} from "../src/interfaces/IWindowErrors.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
@@ -17,7 +16,7 @@ contract GovernedTest is World {
         vm.expectRevert(refusal);
         settlement.setTreasury(owner);
         vm.expectRevert(refusal);
-        settlement.setTreasuryPpm(0, 0);
+        settlement.setTreasuryPpm(0);
         vm.expectRevert(refusal);
         settlement.setStakeRatio(1_000_000);
         vm.expectRevert(refusal);
@@ -47,11 +46,9 @@ contract GovernedTest is World {
     function test_TheTreasurysPartIsBoundedAndChangesUnderNotice() public {
         uint64 start = uint64(block.timestamp);
         vm.startPrank(admin);
-        vm.expectRevert(abi.encodeWithSelector(IWindowErrors.WindowTooEarly.selector, start + 1, start + NOTICE));
-        settlement.setTreasuryPpm(200_000, start + 1);
         vm.expectEmit();
         emit IGoverned.TreasuryPpmChanged(200_000, start + NOTICE);
-        settlement.setTreasuryPpm(200_000, 0);
+        settlement.setTreasuryPpm(200_000);
 
         equal(settlement.treasuryPpm(), 100_000, "during the notice");
         equal(settlement.treasuryPpmAt(start - 1), 0, "before the contract");
@@ -59,7 +56,7 @@ contract GovernedTest is World {
         vm.warp(start + NOTICE);
         equal(settlement.treasuryPpm(), 200_000, "now");
         vm.expectRevert(abi.encodeWithSelector(IGoverned.TreasuryPpmTooHigh.selector, 200_001, 200_000));
-        settlement.setTreasuryPpm(200_001, 0);
+        settlement.setTreasuryPpm(200_001);
         vm.expectRevert(abi.encodeWithSelector(IGoverned.InvalidTreasury.selector, address(0)));
         settlement.setTreasury(address(0));
     }

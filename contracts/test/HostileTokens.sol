@@ -74,3 +74,51 @@ contract LyingToken is ERC20("Lying", "LIE") {
         return super.balanceOf(account) * 1_000_000;
     }
 }
+
+/// @dev Uses all gas that a transfer to the victim is given, or answers with a long return value.
+contract BurningToken is ERC20("Burning", "BRN") {
+    address public victim;
+    bool public answersAtLength;
+
+    constructor(address holder, uint256 supply) {
+        _mint(holder, supply);
+    }
+
+    function arm(address victim_, bool answersAtLength_) external {
+        (victim, answersAtLength) = (victim_, answersAtLength_);
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        if (to != victim) return super.transfer(to, value);
+        uint256 length = answersAtLength ? 40_000 : 0;
+        while (length == 0) {}
+        assembly {
+            return(0, length)
+        }
+    }
+}
+
+/// @dev Returns nothing, as tokens from before ERC-20 was final do.
+contract SilentToken {
+    mapping(address account => uint256) public balanceOf;
+    mapping(address account => mapping(address spender => uint256)) public allowance;
+
+    constructor(address holder, uint256 supply) {
+        balanceOf[holder] = supply;
+    }
+
+    function approve(address spender, uint256 value) external {
+        allowance[msg.sender][spender] = value;
+    }
+
+    function transfer(address to, uint256 value) external {
+        balanceOf[msg.sender] -= value;
+        balanceOf[to] += value;
+    }
+
+    function transferFrom(address from, address to, uint256 value) external {
+        allowance[from][msg.sender] -= value;
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+    }
+}

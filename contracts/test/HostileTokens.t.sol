@@ -8,7 +8,7 @@ import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {IChannelEscrowErrors} from "../src/interfaces/IChannelEscrowErrors.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
 import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
-import {BlockingToken, FeeToken, LyingToken, ReentrantToken} from "./HostileTokens.sol";
+import {BlockingToken, BurningToken, FeeToken, LyingToken, ReentrantToken, SilentToken} from "./HostileTokens.sol";
 import {Trees} from "./Trees.sol";
 import {World} from "./World.sol";
 
@@ -182,5 +182,69 @@ contract HostileTokensTest is World {
         Trees.Leaf[] memory leaves = two(60, 40);
         postActive(vault, leaves, 100);
         equal(claim(claimOf(vault, 1, leaves, 0, alice)), 60, "others continue");
+    }
+
+    // ---- gas -------------------------------------------------------------------------------------------------------
+
+    function test_ATokenThatBurnsItsGasDoesNotHoldUpTheOthers() public {
+        BurningToken token = new BurningToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        fund(node, 200);
+        fund(vault, 100);
+        Trees.Leaf[] memory leaves = two(150, 50);
+        post(node, leaves, 200);
+        postActive(vault, two(60, 40), 100);
+        Claim[] memory claims = new Claim[](4);
+        claims[0] = claimOf(node, 1, leaves, 0, alice);
+        claims[1] = claimOf(node, 1, leaves, 0, alice);
+        claims[2] = claimOf(node, 1, leaves, 1, bob);
+        claims[3] = claimOf(vault, 1, two(60, 40), 0, alice);
+        token.arm(alice, false);
+        vm.expectEmit();
+        emit ISettlement.ClaimSkipped(address(node), word(alice), 1, ISettlement.TransferFailed.selector);
+
+        uint256 before = gasleft();
+        equal(settlement.claim(claims), 110, "the others are paid");
+
+        check(before - gasleft() < 1_200_000, "each refusal costs at most TRANSFER_GAS");
+        token.arm(alice, true);
+        before = gasleft();
+        equal(claim(claims[0]), 0, "zeros are no true");
+        check(before - gasleft() < 200_000, "a long answer is not copied");
+        equal(settlement.claimedTotal(address(node)), 50, "nothing else is booked");
+        token.arm(address(0), false);
+        equal(claim(claims[0]), 150, "paid once it stops");
+    }
+
+    function test_ATokenWithoutCodePaysNobody() public {
+        BlockingToken token = new BlockingToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        bond(node, 2_000, payer);
+        fund(node, 200);
+        postActive(node, two(150, 50), 200);
+        Claim memory entry = claimOf(node, 1, two(150, 50), 0, alice);
+        bytes memory code = address(token).code;
+        vm.etch(address(token), "");
+
+        equal(claim(entry), 0, "an account without code accepts every call");
+
+        vm.etch(address(token), code);
+        equal(claim(entry), 150, "not booked as paid");
+    }
+
+    function test_ATokenThatReturnsNothingPays() public {
+        SilentToken token = new SilentToken(payer, 10_000);
+        NodeVault node = registerNode(bob, address(token), operator);
+        vm.startPrank(payer);
+        token.approve(address(registry), 2_000);
+        registry.stake(address(node), 2_000);
+        token.transfer(address(node), 200);
+        vm.stopPrank();
+        node.sweep();
+        postActive(node, two(150, 50), 200);
+
+        equal(claim(claimOf(node, 1, two(150, 50), 0, alice)), 150, "paid");
+        equal(token.balanceOf(alice), 150, "alice");
     }
 }

@@ -131,7 +131,7 @@ contract NodeRegistryTest is World {
     function test_APriceListCopiesTheTreasurysPartAndKeepsIt() public {
         bytes32 first = priced(0, 8, 0);
         vm.prank(admin);
-        settlement.setTreasuryPpm(50_000, 0);
+        settlement.setTreasuryPpm(50_000);
         bytes32 early = priced("early", 8, 0);
         vm.warp(block.timestamp + NOTICE);
         bytes32 second = priced("adapter", 8, 0);
@@ -148,7 +148,7 @@ contract NodeRegistryTest is World {
     function test_ASuccessorTakesTheTreasurysPartOfItsStart() public {
         priced(0, 8, 0);
         vm.prank(admin);
-        settlement.setTreasuryPpm(50_000, 0);
+        settlement.setTreasuryPpm(50_000);
 
         bytes32 second = priced(0, 9, uint64(block.timestamp) + NOTICE);
 

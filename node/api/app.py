@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from node.api import (
     adapters,
     batches,
+    chain,
     completions,
     contributors,
     datanets,
@@ -36,7 +37,7 @@ _PUBLIC = (
     vllm_adapters,
     health,
 )
-_OPERATOR = (operator_verbs, settlement, vllm_adapters, health)
+_OPERATOR = (operator_verbs, settlement, chain, vllm_adapters, health)
 
 
 def create_app(world: World) -> FastAPI:

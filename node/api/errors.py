@@ -148,6 +148,7 @@ TABLE: tuple[Fault, ...] = (
         "The list of contributors does not match the chain",
     ),
     Fault(settlement_errors.LedgerConflict, 409, "ledger_conflict", "The chain holds another ledger of this node"),
+    Fault(settlement_errors.VaultShared, 409, "ledger_conflict", "The chain holds another ledger of this node"),
     Fault(payment_errors.RequestExpired, 410, "request_expired", "The signed request is too old"),
     Fault(payment_errors.PriceExpired, 410, "price_expired", "The signed price list is no longer in force"),
     Fault(BodyTooLarge, 413, "body_too_large", "The request body is too large"),

@@ -19,9 +19,13 @@ _MAX_BYTES = 64 << 10
 
 @router.post("", status_code=201)
 async def open_channel(request: Request, world: TheWorld) -> JSONResponse:
-    """Relay an x402 `deposit` payload; 201 once it is mined. Posting the same payload again is safe."""
+    """Relay an x402 `deposit` payload; 201 once it is mined. Posting the same payload again is safe.
+
+    503 while the node does not sell.
+    """
     paid = paid_part(world, "channels")
     document = await _json(request)
+    paid.payments.sales.require()  # a deposit that nothing can be bought with would only wait to be withdrawn
     opened = await paid.payments.channels.open(document, int(time.time()))
     location = f"/payments/channels/0x{opened.channel.channel_id.hex()}"
     body = channel_json(opened.channel) | {"transaction": opened.transaction}

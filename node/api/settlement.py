@@ -13,8 +13,8 @@ router = APIRouter(prefix="/admin/settle", tags=["Operator"], dependencies=[Depe
 
 @router.get("")
 async def status(world: TheWorld) -> dict[str, object]:
-    """What is not posted yet, what is at risk, and which transactions are pending."""
-    return (await paid_part(world, "settlement").settlement.status()).to_json()
+    """What is not posted yet, what is at risk, recent transactions, value beside gas, and deadlines."""
+    return await paid_part(world, "settlement").settlement.report()
 
 
 @router.post("/now")
@@ -26,7 +26,7 @@ async def now(world: TheWorld, dry_run: bool = False, wait_s: float = Query(0, g
 
 @router.post("/retry")
 async def retry(world: TheWorld) -> dict[str, object]:
-    """Check every pending transaction again, and re-send those that the chain has dropped.
+    """Check every pending transaction, re-send those that the chain has dropped, and close gaps between nonces.
 
     Transactions that another program sent with the operator's key are taken as the operator's own.
     """
@@ -34,4 +34,4 @@ async def retry(world: TheWorld) -> dict[str, object]:
     await settlement.key_use.accept()
     await settlement.outbox.reconcile()
     await settlement.tick()
-    return (await settlement.status()).to_json()
+    return await settlement.report()

@@ -9,12 +9,17 @@ from contracts.crypto import Address, Bytes32
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block. timestamp: unix seconds; base_fee: wei per gas."""
+    """A block. timestamp: unix seconds; base_fee: wei per gas.
+
+    bloom: its `logsBloom`; parent: the hash of the block before. None if the endpoint leaves them out.
+    """
 
     number: int
     hash: Bytes32
     timestamp: int
     base_fee: int
+    bloom: bytes | None = None
+    parent: Bytes32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +120,14 @@ class ChainClient(Protocol):
         self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
     ) -> list[Log]:
         """The events of `addresses` whose first topic is one of `topics`, in order."""
+        ...
+
+    async def logs_of_block(
+        self, block_hash: Bytes32, addresses: Sequence[Address], topics: Sequence[Bytes32]
+    ) -> list[Log]:
+        """Such events of one block. Raises CallRefused if the endpoint does not have the block."""
+        ...
+
+    async def receipt_logs(self, block_hash: Bytes32) -> list[Log]:
+        """All events of one block, from its receipts. Raises CallRefused if the endpoint does not offer that."""
         ...

@@ -51,13 +51,15 @@ async def read_many(
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """A node's ledger in Settlement: values of the newest posted header, and of the newest active epoch."""
+    """A node's ledger in Settlement: values of the newest posted header, and of the newest active epoch.
+
+    last_commitment: `header_commitment` of the newest posted header.
+    """
 
     last_epoch: int
     active_epoch: int
     next_seq: int
-    last_header_hash: Bytes32
-    last_state_root: Bytes32
+    last_commitment: Bytes32
     last_cum_total: int
     active_cum_total: int
     last_closed_at: int
@@ -69,6 +71,7 @@ class PayeeClaim:
 
     node: Address
     epoch: int
+    header_hash: Bytes32
     payee_kind: int
     id: Bytes32
     cumulative: int
@@ -81,6 +84,7 @@ class ShareClaim:
 
     node: Address
     epoch: int
+    header_hash: Bytes32
     datanet_id: Bytes32
     version: int
     cumulative: int
@@ -135,7 +139,7 @@ class SettlementContract:
 
     def claim(self, claims: Sequence[PayeeClaim]) -> Call:
         """Pays the earnings of ADDRESS and TREASURY payees."""
-        rows = [(c.node, c.epoch, c.payee_kind, c.id, c.cumulative, c.proof) for c in claims]
+        rows = [(c.node, c.epoch, c.header_hash, c.payee_kind, c.id, c.cumulative, c.proof) for c in claims]
         return self.contract.to_call("claim", rows)
 
     def claim_share(self, claims: Sequence[ShareClaim]) -> Call:
@@ -144,6 +148,7 @@ class SettlementContract:
             (
                 c.node,
                 c.epoch,
+                c.header_hash,
                 c.datanet_id,
                 c.version,
                 c.cumulative,

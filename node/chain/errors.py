@@ -1,7 +1,9 @@
 """The errors of `node.chain`.
 
 ChainError
-├── ChainUnavailable, WrongChain, ContractMissing, UnexpectedAnswer
+├── ChainUnavailable
+│   └── ChainInconsistent
+├── WrongChain, ChainReplaced, ContractMissing, UnexpectedAnswer
 ├── CallRefused, CallReverted, GasTooDear
 └── TransactionRefused
     └── NonceTooLow, Underpriced, InsufficientFunds
@@ -26,12 +28,32 @@ class ChainUnavailable(ChainError):
         super().__init__(f"The chain at {self.endpoint} is unavailable: {reason}. Check that a chain answers there.")
 
 
+class ChainInconsistent(ChainUnavailable):
+    """The endpoint's answers do not fit together: it lags behind another one, or is wrong. A retry may succeed."""
+
+    def __init__(self, reason: str, retry_after_s: float = 2) -> None:
+        Exception.__init__(self, f"The chain's endpoint contradicts itself: {reason}. It may lag: the node asks again.")
+        self.endpoint, self.reason, self.retry_after_s = "", reason, retry_after_s
+
+
 class WrongChain(ChainError):
     """The endpoint serves another chain than the node is configured for."""
 
     def __init__(self, rpc_url: str, expected: int, got: int) -> None:
         self.endpoint, self.expected, self.got = shown_url(rpc_url), expected, got
         super().__init__(f"{self.endpoint} serves chain {got}, but this node is configured for chain {expected}.")
+
+
+class ChainReplaced(ChainError):
+    """The chain begins with another block 0 than the one on which the contracts were deployed."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(
+            f"The chain's block 0 is {got}, but the file of the contracts' addresses names {expected}: the chain was "
+            "wiped or replaced, or the file is of another chain. Point --chain-rpc at the old chain; or deploy the "
+            "contracts on the new chain, set OPENLORA_DEPLOYMENT to their addresses, and use a new home or database."
+        )
+        self.expected, self.got = expected, got
 
 
 class ContractMissing(ChainError):

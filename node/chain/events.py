@@ -99,6 +99,24 @@ class BatchActivated:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderDied:
+    """Settlement: the header of this epoch and all later ones of the node died. Their epochs are used again."""
+
+    node: Address
+    epoch: int
+    commitment: Bytes32
+    challenger: Address
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerClosed:
+    """Settlement: receipts after `died_at` (unix seconds) can never be posted for this node."""
+
+    node: Address
+    died_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class PayeePaid:
     """Settlement's `Claimed`."""
 
@@ -167,6 +185,8 @@ Event = (
     | Credited
     | BatchPosted
     | BatchActivated
+    | HeaderDied
+    | LedgerClosed
     | PayeePaid
     | SharePaid
     | TreasuryChanged
@@ -197,6 +217,10 @@ def _datanet(v: Mapping[str, Any]) -> DatanetPublished:
 def _adapter(v: Mapping[str, Any]) -> AdapterPublished:
     adapter_id, version, adapter_digest, base_digest, at = v["value"]
     return AdapterPublished(adapter_id, v["adapterKey"], version, adapter_digest, base_digest, at)
+
+
+def _header_died(v: Mapping[str, Any]) -> HeaderDied:
+    return HeaderDied(to_address(v["node"]), v["epoch"], v["commitment"], to_address(v["challenger"]))
 
 
 def _payee_paid(v: Mapping[str, Any]) -> PayeePaid:
@@ -234,6 +258,8 @@ _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
         "Credited": lambda v: Credited(to_address(v["node"]), v["amount"], v["total"]),
         "BatchPosted": _batch_posted,
         "BatchActivated": lambda v: BatchActivated(to_address(v["node"]), v["epoch"], v["cumTotal"]),
+        "HeaderDied": _header_died,
+        "LedgerClosed": lambda v: LedgerClosed(to_address(v["node"]), v["diedAt"]),
         "Claimed": _payee_paid,
         "ShareClaimed": _share_paid,
         "TreasuryChanged": lambda v: TreasuryChanged(to_address(v["treasury"])),

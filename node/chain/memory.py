@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import rlp  # type: ignore[import-untyped]  # it ships no types
 
 from contracts.crypto import Address, Bytes32, keccak, recover, to_address
+from node.chain.block_logs import bloom_of
 from node.chain.client import Block, Call, Inclusion, Log
-from node.chain.errors import CallReverted, NonceTooLow, Underpriced
+from node.chain.errors import CallRefused, CallReverted, NonceTooLow, Underpriced
 
 GAS = 50_000
 BASE_FEE = 7
@@ -55,7 +56,9 @@ class MemoryChain:
     def mine(self) -> Block:
         """Mines a block with every pending transaction whose nonce is next."""
         number = len(self._blocks)
-        block = Block(number, keccak(b"block %d fork %d" % (number, self._forks)), self.now, self.base_fee)
+        block_hash = keccak(b"block %d fork %d" % (number, self._forks))
+        parent = self._blocks[-1].hash if self._blocks else None
+        block = Block(number, block_hash, self.now, self.base_fee, parent=parent)
         self._blocks.append(block)
         self._mined.append({})
         log_index = 0
@@ -63,6 +66,8 @@ class MemoryChain:
             if sent.nonce == self._count(sent.sender) and sent.max_fee >= self.base_fee:
                 self._mined[-1][sent.hash] = self._execute(sent, block, log_index)
                 log_index += len(self._mined[-1][sent.hash].logs)
+        logs = [log for inclusion in self._mined[-1].values() for log in inclusion.logs]
+        self._blocks[-1] = block = replace(block, bloom=bloom_of(logs))
         self.waiting = {h: sent for h, sent in self.waiting.items() if sent.nonce >= self._count(sent.sender)}
         self.now += 1
         return block
@@ -147,6 +152,20 @@ class MemoryChain:
             for log in inclusion.logs
         )
         return sorted((log for log in found if log.address in addresses and log.topics[0] in topics), key=_place)
+
+    async def logs_of_block(
+        self, block_hash: Bytes32, addresses: Sequence[Address], topics: Sequence[Bytes32]
+    ) -> list[Log]:
+        """Such events of one block. Raises CallRefused for a block that is not on the chain."""
+        every = await self.receipt_logs(block_hash)
+        return [log for log in every if log.address in addresses and log.topics[0] in topics]
+
+    async def receipt_logs(self, block_hash: Bytes32) -> list[Log]:
+        """All events of one block. Raises CallRefused for a block that is not on the chain."""
+        for block, mined in zip(self._blocks, self._mined, strict=True):
+            if block.hash == block_hash:
+                return sorted((log for inclusion in mined.values() for log in inclusion.logs), key=_place)
+        raise CallRefused("eth_getLogs", "unknown block")
 
     def _count(self, sender: Address) -> int:
         return sum(sent.sender == sender for sent in self.executed)

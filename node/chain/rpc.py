@@ -1,15 +1,16 @@
-"""The chain client over JSON-RPC: web3's HTTP provider, called in threads, with a time limit for every call."""
+"""The chain client over JSON-RPC: blocking HTTP, called in threads, with a time limit for every call."""
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
-from web3 import HTTPProvider
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
+import requests
+import web3  # noqa: F401  # see the recursion limit below
 
 from contracts.crypto import Address, Bytes32, keccak, to_address, to_bytes32
+from node.chain.backoff import Backoff
 from node.chain.client import Block, Call, Inclusion, Log
 from node.chain.errors import (
     CallRefused,
@@ -23,11 +24,13 @@ from node.chain.errors import (
     WrongChain,
 )
 from node.chain.reverts import revert_reason
+from node.chain.transport import AnswerTooLarge, Overloaded, Transport
 from node.redaction import Redactor
 
 _T = TypeVar("_T")
 
-# py_ecc, which web3 imports, lifts the limit to 100,000; deeply nested JSON then overflows the C stack of the process
+# web3 comes first: py_ecc, which it imports, lifts the limit to 100,000, and deeply nested JSON then overflows the
+# C stack of the process
 sys.setrecursionlimit(min(sys.getrecursionlimit(), 10_000))
 
 CALL_TIMEOUT_S = 10.0
@@ -46,9 +49,7 @@ class RpcClient:
     def __init__(self, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._url, self._chain_id, self._timeout_s = rpc_url, chain_id, timeout_s
         self._redact = Redactor([rpc_url])
-        self._provider = HTTPProvider(
-            rpc_url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None
-        )
+        self._transport, self._backoff = Transport(rpc_url, timeout_s), Backoff()
 
     @classmethod
     async def connect(cls, rpc_url: str, chain_id: int, timeout_s: float = CALL_TIMEOUT_S) -> Self:
@@ -128,7 +129,24 @@ class RpcClient:
             "fromBlock": hex(from_block),
             "toBlock": hex(to_block),
         }
-        found = await self._get(lambda rows: [_log(row) for row in rows], "eth_getLogs", wanted)
+        return await self._logs(wanted)
+
+    async def logs_of_block(
+        self, block_hash: Bytes32, addresses: Sequence[Address], topics: Sequence[Bytes32]
+    ) -> list[Log]:
+        """Such events of one block (EIP-234). Raises CallRefused if the endpoint does not have the block."""
+        selected = {"address": list(addresses), "topics": [[_hex(topic) for topic in topics]]}
+        return await self._logs(selected | {"blockHash": _hex(block_hash)})
+
+    async def receipt_logs(self, block_hash: Bytes32) -> list[Log]:
+        """All events of one block, from its receipts. Raises CallRefused if the endpoint does not offer that."""
+        made = await self._get(
+            lambda rows: [_log(log) for row in rows for log in row["logs"]], "eth_getBlockReceipts", _hex(block_hash)
+        )
+        return sorted(made, key=lambda log: log.place)
+
+    async def _logs(self, selected: Mapping[str, Any]) -> list[Log]:
+        found = await self._get(lambda rows: [_log(row) for row in rows], "eth_getLogs", selected)
         return sorted(found, key=lambda log: log.place)
 
     async def _get(self, parse: Callable[[Any], _T], method: str, *params: Any) -> _T:
@@ -136,23 +154,38 @@ class RpcClient:
         answer = await self._ask(method, *params)
         try:
             return parse(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ChainUnavailable(self._url, f"{method} returned a malformed result") from error
 
     async def _ask(self, method: str, *params: Any) -> Any:
         """The result of one JSON-RPC call. An error in the answer is raised as a ChainError."""
-        request = asyncio.to_thread(self._provider.make_request, RPCEndpoint(method), list(params))
-        try:
-            answer: Any = await asyncio.wait_for(request, self._timeout_s + 1)
-        except TimeoutError as error:
-            raise ChainUnavailable(self._url, f"{method} took longer than {self._timeout_s} s") from error
-        except (OSError, ValueError, Web3Exception) as error:  # requests' errors are OSErrors, no JSON is a ValueError
-            raise ChainUnavailable(self._url, f"{method}: {type(error).__name__}") from error
+        answer = await self._answer(method, params)
         if not isinstance(answer, Mapping) or not answer.keys() & {"result", "error"}:
             raise ChainUnavailable(self._url, f"{method} returned no result")
         if answer.get("error") is not None:
             raise _error(method, answer["error"], self._redact)
         return answer.get("result")
+
+    async def _answer(self, method: str, params: Sequence[Any]) -> Any:
+        """The answer to one call. After an overload or a time-out, calls fail at once for a while."""
+        began_at = time.monotonic()
+        if (wait_s := self._backoff.wait_s(began_at)) > 0:
+            raise ChainUnavailable(self._url, f"it is overloaded; the next call is in {wait_s:.1f} s", wait_s)
+        try:
+            request = asyncio.to_thread(self._transport.post, method, params)
+            answer = await asyncio.wait_for(request, self._timeout_s + 1)
+        except (TimeoutError, requests.Timeout) as error:
+            self._backoff.fail(began_at, time.monotonic())
+            raise ChainUnavailable(self._url, f"{method} took longer than {self._timeout_s} s") from error
+        except Overloaded as error:
+            self._backoff.fail(began_at, time.monotonic(), error.retry_after_s)
+            raise ChainUnavailable(self._url, f"{method}: {error}", self._backoff.wait_s(began_at)) from error
+        except AnswerTooLarge as error:
+            raise ChainUnavailable(self._url, f"{method}: {error}") from error
+        except (OSError, ValueError, RecursionError) as error:  # requests' errors are OSErrors, no JSON is a ValueError
+            raise ChainUnavailable(self._url, f"{method}: {type(error).__name__}") from error
+        self._backoff.succeed()
+        return answer
 
 
 def _error(method: str, error: Any, redact: Redactor) -> ChainError:
@@ -181,9 +214,14 @@ def _message(call: Call, sender: Address | None) -> dict[str, str]:
 
 
 def _block(found: Mapping[str, Any]) -> Block:
-    base_fee = found.get("baseFeePerGas")
+    bloom, parent = found.get("logsBloom"), found.get("parentHash")
     return Block(
-        _number(found["number"]), _word(found["hash"]), _number(found["timestamp"]), _number(base_fee or "0x0")
+        number=_number(found["number"]),
+        hash=_word(found["hash"]),
+        timestamp=_number(found["timestamp"]),
+        base_fee=_number(found.get("baseFeePerGas") or "0x0"),
+        bloom=_bytes(bloom) if bloom else None,
+        parent=_word(parent) if parent else None,
     )
 
 

@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import account, adapter, chain, chat, earnings, gov, node_state, pay, receipts, settings, settle, start
+from node.cli import (
+    account,
+    adapter,
+    audit,
+    backup,
+    chain,
+    chat,
+    earnings,
+    gov,
+    node_state,
+    pay,
+    receipts,
+    settings,
+    settle,
+    start,
+)
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
 from node.version import VERSION
@@ -34,11 +49,14 @@ app.command()(chat.chat)
 app.add_typer(pay.app, name="pay")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(settle.app, name="settle")
+app.add_typer(audit.app, name="audit")
+app.command()(audit.watch)
 app.command()(earnings.earnings)
 app.command()(earnings.claim)
 app.add_typer(account.app, name="account")
 app.add_typer(adapter.app, name="adapter")
 app.add_typer(chain.app, name="chain")
+app.add_typer(backup.app, name="backup")
 app.add_typer(gov.app, name="gov")
 for _plugin in entry_points(group="openlora.commands"):
     app.add_typer(_plugin.load(), name=_plugin.name)

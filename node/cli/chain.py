@@ -1,4 +1,4 @@
-"""`chain`: the private chain of this home. `start --dev` runs it by itself; these verbs run, fund or remove it."""
+"""`chain`: the private chain of this home, which `start --dev` runs by itself, and the events that a node has read."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from contracts.crypto import Address
     from local_chain.home import ChainRun
 
-app = typer.Typer(help="Run, fund or remove this home's private chain.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run, fund or remove this home's private chain; read a chain's events again.", no_args_is_help=True
+)
 
 Rpc = Annotated[
     str | None, typer.Option("--rpc-url", help="The chain's JSON-RPC URL. Default: the running chain of this home.")
@@ -99,6 +101,24 @@ def reset(
     if home.engine() is not None and not yes:
         typer.confirm(f"Remove the chain in {home.path} and everything on it?", abort=True, err=True)
     shared.emit({"removed": [str(path) for path in home.reset()]})
+
+
+@app.command()
+def rescan(
+    context: typer.Context,
+    from_block: Annotated[int, typer.Option("--from-block", min=0, help="The first block to read again.")],
+) -> None:
+    """Let the running node read its contracts' events again: an endpoint may have left some out."""
+    from node.cli.remote import ask_operator
+
+    shared = context_of(context)
+    with shared.errors.status("Reading the events again"):
+        report = ask_operator(shared, "POST", f"/admin/chain/rescan?from_block={from_block}")
+    if shared.as_json:
+        shared.emit(report)
+        return
+    found = f"{report['events']} events up to block {report['head']}"
+    shared.console.print(f"corrected: {found}" if report["changed"] else f"nothing was missing: {found}")
 
 
 def _home(shared: Context) -> Path:

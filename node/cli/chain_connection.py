@@ -16,6 +16,7 @@ async def connect(context: Context) -> "tuple[RpcClient, Deployment]":
 
     Raises ConfigurationFailure if no chain or no file of addresses is configured, and ChainError.
     """
+    from node.chain.genesis import check_genesis
     from node.chain.rpc import RpcClient
     from node.home.deployment_file import deployment_path, read_deployment
 
@@ -31,4 +32,6 @@ async def connect(context: Context) -> "tuple[RpcClient, Deployment]":
     except (OSError, ValueError) as error:
         fix = "set OPENLORA_DEPLOYMENT to a JSON file with the contracts' addresses"
         raise ConfigurationFailure(f"{path}: {error}", fix) from error
-    return await RpcClient.connect(rpc_url, deployment.chain_id), deployment
+    client = await RpcClient.connect(rpc_url, deployment.chain_id)
+    await check_genesis(client, deployment.genesis_hash)
+    return client, deployment

@@ -1,6 +1,5 @@
 """The HTTP side of `chat`: streams answers and checks their receipts."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,11 +8,14 @@ from typing import cast
 import httpx2
 from rich.table import Table
 
+from contracts.document import Document
 from node.cli.context import Context
-from node.cli.failures import ModelFailure, failure_of
+from node.cli.failures import ConfigurationFailure, ModelFailure, failure_of
 from node.cli.money import amount
+from node.cli.node_answers import MAX_JSON_BYTES, PLAIN, document, json_object, lines, read_whole, source_of
 from node.cli.remote import Json, ask, check, public_url, reachable
 from node.client.auth import WalletAuth
+from node.redaction import shown_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,11 @@ class ChatSession:
 
     def base_name(self) -> str:
         """The base model's name: the one without a parent."""
-        models = cast(list[Json], ask(self._url, "GET", "/v1/models")["data"])
-        return next(str(model["id"]) for model in models if model["parent"] is None)
+        listed = document(ask(self._url, "GET", "/v1/models"), shown_url(self._url)).nested_list("data")
+        names = [model.text("id") for model in listed if "parent" not in model]
+        if not names:
+            raise ConfigurationFailure(f"{shown_url(self._url)} lists no base model.", "name the model to ask")
+        return names[0]
 
     def ask(self, model: str, messages: list[dict[str, str]]) -> Iterator[str]:
         """The answer in pieces, as they come."""
@@ -89,20 +94,21 @@ class ChatSession:
             "stream_options": {"include_usage": True},
         }
         texts: list[str] = []
-        last: Json = {}
-        with reachable(self._url), self._client.stream("POST", f"{self._url}/v1/chat/completions", json=body) as answer:
+        last: Document | None = None
+        chat = f"{self._url}/v1/chat/completions"
+        with reachable(self._url), self._client.stream("POST", chat, json=body, headers=PLAIN) as answer:
             if not answer.is_success:
-                answer.read()
-                check(answer)
+                check(answer, read_whole(answer, MAX_JSON_BYTES))
             for chunk in _chunks(answer):
                 last = chunk
-                for choice in cast(list[dict[str, Json]], chunk["choices"]):
-                    if text := str(choice["delta"].get("content") or ""):
+                for choice in chunk.nested_list("choices"):
+                    delta = choice.nested("delta")
+                    if "content" in delta and (text := delta.text("content")):
                         texts.append(text)
                         yield text
-        if "receipt" not in last:
+        if last is None or "receipt" not in last:
             raise ModelFailure("The node broke off before its receipt.", "ask again; nothing is owed without a receipt")
-        usage, receipt = cast(Json, last["usage"]), cast(Json, last["receipt"])
+        usage, receipt = dict(last.nested("usage").members), _receipt(last.nested("receipt"))
         self._reply = Reply(model, "".join(texts), usage, receipt, checked=self._auth is not None)
 
     def reply(self) -> Reply:
@@ -111,12 +117,24 @@ class ChatSession:
         return self._reply
 
 
-def _chunks(answer: httpx2.Response) -> Iterator[Json]:
-    for line in answer.iter_lines():
-        if not line.startswith("data: ") or line == "data: [DONE]":
+def _chunks(answer: httpx2.Response) -> Iterator[Document]:
+    for line in lines(answer):
+        if not line.startswith(b"data: ") or (data := line.removeprefix(b"data: ").strip()) == b"[DONE]":
             continue
-        document = cast(Json, json.loads(line.removeprefix("data: ")))
-        if "error" in document:
-            error = cast(dict[str, str], document["error"])
-            raise failure_of(error["code"], error["message"])
-        yield document
+        chunk = document(json_object(answer, data), source_of(answer))
+        if "error" in chunk:
+            error = chunk.nested("error")
+            raise failure_of(error.text("code"), error.text("message"))
+        yield chunk
+
+
+def _receipt(given: Document) -> Json:
+    """The receipt as it came, once every member that is shown has its form."""
+    signed = given.nested("receipt")
+    given.text("id")
+    for name in ("tokensIn", "tokensCached", "tokensOut", "fee"):
+        signed.uint(name)
+    for line in given.nested_list("lines"):
+        line.text("label")
+        line.uint("amount")
+    return dict(given.members)

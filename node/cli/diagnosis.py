@@ -18,12 +18,16 @@ INSTALL_SERVING = 'install torch, then: pip install "openlora-node[serve,dev-cha
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `found`: what the check saw; `fix`: what to do if it is not `ok`."""
+    """The result of one check. `found`: what the check saw; `fix`: what to do if it is not `ok`.
+
+    exit_code: that of `doctor` if this check fails and no more serious one does.
+    """
 
     check: str
     ok: bool
     found: str
     fix: str = ""
+    exit_code: int = 3
 
 
 def examine(settings: Settings) -> list[Finding]:

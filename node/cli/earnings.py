@@ -1,12 +1,13 @@
 """`earnings` and `claim`: show what an account earned through a node, and pay it out."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from rich.table import Table
 
 from node.cli.context import Context, context_of
-from node.cli.failures import FundsFailure
+from node.cli.failures import FundsFailure, UsageFailure
 from node.cli.money import amount
 from node.cli.options import NodeUrl
 
@@ -37,7 +38,7 @@ def earnings(
     address = _address(shared, account)
     url, query = public_url(shared, node), f"?{_QUERY[by]}" if by else ""
     if csv:
-        shared.write(fetch(url, f"/contributors/{address}/export.csv{query}").text)
+        shared.write(fetch(url, f"/contributors/{address}/export.csv{query}").decode())
         return
     found = ask(url, "GET", f"/contributors/{address}/earnings{query}")
     if shared.as_json:
@@ -59,14 +60,17 @@ def claim(
     account: Account = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be paid, and send nothing.")] = False,
     node: NodeUrl = None,
+    mirror: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Make the proofs from this mirror's files, without the node.")
+    ] = None,
 ) -> None:
-    """Pay out everything that an account may claim. The account pays the gas; the contracts check every proof."""
-    from node.cli.remote import ask, public_url
-    from node.settlement.claims import ClaimPlan
+    """Pay out everything that an account may claim. The account pays the gas; the contracts check every proof.
 
+    With --mirror every node that is mirrored in DIR is claimed from.
+    """
     shared = context_of(context)
     address = _address(shared, account)
-    plan = ClaimPlan.from_json(ask(public_url(shared, node), "GET", f"/contributors/{address}/claims"))
+    plan = _plan(shared, address, node) if mirror is None else _mirrored_plan(shared, address, mirror)
     if not plan.entries:
         raise FundsFailure(
             f"{address} can claim nothing now.",
@@ -82,6 +86,37 @@ def claim(
         shared.console.print(f"{'would pay' if dry_run else 'paid'} {amount(result['amount'])} to {address}")
         for transaction in cast(list[str], result["transactions"]):
             shared.console.print(f"  transaction {transaction}")
+
+
+def _plan(shared: Context, address: "Address", node: str | None) -> "ClaimPlan":
+    from node.cli.remote import ask, public_url
+    from node.settlement.claims import ClaimPlan
+
+    return ClaimPlan.from_json(ask(public_url(shared, node), "GET", f"/contributors/{address}/claims"))
+
+
+def _mirrored_plan(shared: Context, address: "Address", mirror: Path) -> "ClaimPlan":
+    """The claims on all mirrored nodes. Notes on stderr which lists of contributors the mirror lacks."""
+    import asyncio
+
+    from node.cli.chain_connection import connect
+    from node.settlement.claims import ClaimPlan
+    from node.watch.mirrored_claims import mirrored_claims
+    from node.watch.registries import Registries
+    from node.watch.source import MirrorFolder
+
+    folders = [MirrorFolder(path.parent) for path in sorted(mirror.glob("0x*/node.json"))]
+    if not folders:
+        raise UsageFailure(f"{mirror} mirrors no node.", f"copy one first: receipts mirror URL {mirror}")
+
+    async def work() -> "ClaimPlan":
+        registries = Registries(*await connect(shared))
+        found = [await mirrored_claims(folder, registries, address) for folder in folders]
+        for datanet_id, version in [unknown for _, earning in found for unknown in earning.unknown]:
+            shared.errors.print(f"no contributors of Datanet 0x{datanet_id.hex()} version {version} in {mirror}")
+        return ClaimPlan(address, tuple(entry for plan, _ in found for entry in plan.entries))
+
+    return asyncio.run(work())
 
 
 def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, object]:

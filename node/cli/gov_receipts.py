@@ -22,7 +22,7 @@ def last_items(context: Context, node: str | None) -> "tuple[Item, ...]":
     if not batches:
         return ()
     try:
-        file = ReceiptsFile.decode(fetch(url, f"/batches/{batches[0]['epoch']}/receipts").content)
+        file = ReceiptsFile.decode(fetch(url, f"/batches/{batches[0]['epoch']}/receipts"))
     except InvalidReceiptsFile as error:
         raise VerificationFailure(f"The receipts file of {url} {error}.", "ask another node with --node") from error
     return tuple(entry.item for entry in file.entries)

@@ -18,10 +18,11 @@ from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, Failure, UsageFailure, VerificationFailure
 from node.cli.receipt_checks import ReceiptCheck, Sources, examine
-from node.cli.receipt_documents import Card, Given, Proof, read_documents
+from node.cli.receipt_documents import Given, Proof, read_documents
 from node.cli.remote import ask, public_url
 from node.client.receipt import SignedReceipt
 from node.watch.registries import Registries
+from node.watch.source import Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ def examine_id(context: Context, receipt_id: str, node: str | None) -> list[Rece
         return await examine(signed, Sources(registries, proof=proof, card=card))
 
     return asyncio.run(work())
+
+
+def batch_of(context: Context, receipt_id: str, node: str | None) -> int | None:
+    """The epoch of the posted batch that holds a receipt; None if it is in none yet."""
+    url = public_url(context, node)
+    signed = SignedReceipt.parse(ask(url, "GET", f"/receipts/{receipt_id}"))
+    proof = _proof(url, signed) if signed.receipt.seq else None
+    return proof.header.epoch if proof else None
 
 
 def examine_files(context: Context, paths: Sequence[Path], start: Start) -> list[ReceiptCheck]:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from node.cli.adapter import failure_line
 from node.cli.context import context_of
-from node.cli.failures import ConfigurationFailure
+from node.cli.failures import ChainFailure, ConfigurationFailure, FundsFailure, VerificationFailure
 
 
 def ps(context: typer.Context) -> None:
@@ -56,11 +56,16 @@ def status(context: typer.Context) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check this machine and the home; print each problem with its fix."""
+    """Check this machine, the home, and the node's ledger against the chain; print each problem with its fix.
+
+    Exits with 7 if ledger and chain contradict each other, else with 4 for the chain, 5 for money, 3 for the rest.
+    """
+    from node.cli import node_doctor
     from node.cli.diagnosis import examine
 
     shared = context_of(context)
-    findings = examine(shared.settings())
+    of_the_node = node_doctor.examine(shared)  # first: taking the home's lock makes its files private
+    findings = [*examine(shared.settings()), *of_the_node]
     if shared.as_json:
         shared.emit([{"check": f.check, "ok": f.ok, "found": f.found, "fix": f.fix} for f in findings])
     else:
@@ -68,5 +73,10 @@ def doctor(context: typer.Context) -> None:
             shared.console.print(f"{'ok' if finding.ok else '!!'}  {finding.check}: {finding.found}")
             if not finding.ok:
                 shared.console.print(f"      fix: {finding.fix}")
-    if not all(finding.ok for finding in findings):
-        raise ConfigurationFailure("Some checks failed.")
+    failed = {finding.exit_code for finding in findings if not finding.ok}
+    if failed:
+        serious = next(kind for kind in _BY_SERIOUSNESS if kind.exit_code in failed)
+        raise serious("Some checks failed.")
+
+
+_BY_SERIOUSNESS = (VerificationFailure, ChainFailure, FundsFailure, ConfigurationFailure)

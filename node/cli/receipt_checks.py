@@ -11,10 +11,11 @@ from contracts.eip712 import Domain
 from contracts.encoding import BASE_KEY, to_hex
 from contracts.fees import usage_fee
 from contracts.structs import NO_CHAIN, PriceList, Terms, openlora_domain
-from node.cli.receipt_documents import Card, Proof
+from node.cli.receipt_documents import Proof
 from node.client.errors import ReceiptRefused
 from node.client.receipt import SignedReceipt, verify_signed
 from node.watch.registries import Registries
+from node.watch.source import Card
 
 
 @dataclass(frozen=True, slots=True)

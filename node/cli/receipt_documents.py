@@ -8,15 +8,13 @@ from typing import cast
 from attribution.batch import receipt_leaf
 from attribution.merkle import verify_path
 from attribution.receipts_file import InvalidReceiptsFile, ReceiptsFile
-from contracts.crypto import Address, Bytes32
+from contracts.crypto import Bytes32
 from contracts.document import Document, parse_json
-from contracts.eip712 import Domain
-from contracts.structs import BatchHeader, UsageReceipt, openlora_domain
+from contracts.structs import BatchHeader, UsageReceipt
 from node.cli.failures import UsageFailure, VerificationFailure
 from node.client.errors import Malformed, ReceiptRefused
 from node.client.receipt import SignedReceipt
-
-MAX_FILE_BYTES = 256 << 20
+from node.watch.source import MAX_FILE_BYTES, Card, SourceMalformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +58,6 @@ class Proof:
         if not verify_path(header.receipts_root, header.count, self.index, leaf, self.path):
             return "the proof does not lead from this receipt to the header's receiptsRoot"
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The members of GET /nodes/me that a receipt is checked with: what the node says about itself."""
-
-    domain: Domain
-    node: Address
-    operator: Address
-
-    @classmethod
-    def parse(cls, value: object) -> "Card":
-        """Malformed names the member that is missing or wrong. A free node signs without chain and contract."""
-        document = Document.of(value, "", Malformed)
-        chain_id = document.uint("chainId")
-        settlement = document.address("settlement") if chain_id else Address("0x" + "0" * 40)
-        domain = openlora_domain(chain_id, settlement)
-        return cls(domain, document.address("node"), document.address("operator"))
 
 
 @dataclass(slots=True)
@@ -132,5 +112,5 @@ def _take(given: Given, path: Path, raw: bytes) -> None:
                 f"{path} is neither a batch file, a receipt, a proof nor a node's card.",
                 "save GET /batches/EPOCH/receipts, GET /receipts/ID, GET /receipts/ID/proof or GET /nodes/me",
             )
-    except (InvalidReceiptsFile, ReceiptRefused, Malformed) as error:
+    except (InvalidReceiptsFile, ReceiptRefused, Malformed, SourceMalformed) as error:
         raise VerificationFailure(f"{path}: {error}", "ask the node or a mirror for it again") from error

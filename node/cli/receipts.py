@@ -104,6 +104,43 @@ def verify(
 
 
 @app.command()
+def mirror(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The node's public URL.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the copies are kept, in a folder per vault.")],
+) -> None:
+    """Copy a node's batch files and contributor lists, and verify them. Run it again to fetch what is new."""
+    from node.watch.mirror import mirror as copy
+    from node.watch.source import HttpNode
+
+    shared = context_of(context)
+    with shared.errors.status(f"Mirroring into {folder}"):
+        done = copy(HttpNode(url), folder)
+    missing = [{"datanetId": f"0x{datanet_id.hex()}", "version": version} for datanet_id, version in done.missing]
+    if shared.as_json:
+        shared.emit(
+            {
+                "node": done.card.node,
+                "folder": str(done.folder),
+                "fetched": done.fetched,
+                "lastEpoch": done.last_epoch,
+                "missingContributors": missing,
+                "findings": [finding.to_json() for finding in done.findings],
+            }
+        )
+    else:
+        shared.console.print(f"{len(done.fetched)} new batches in {done.folder}, the last epoch is {done.last_epoch}")
+        for one in missing:
+            shared.console.print(f"no contributors of Datanet {one['datanetId']} version {one['version']}")
+        for finding in done.findings:
+            shared.console.print(f"WRONG    {finding}")
+    if done.findings:
+        raise VerificationFailure(
+            "The node's files are wrong.", f"the copies in {done.folder} show it; see `audit node`"
+        )
+
+
+@app.command()
 def export(context: typer.Context, *, account: Payer = None, node: NodeUrl = None) -> None:
     """Write all receipts as JSON lines, newest first."""
     import json

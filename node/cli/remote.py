@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import httpx2
 
+from contracts.document import parse_json
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
+from node.cli.node_answers import MAX_FILE_BYTES, MAX_JSON_BYTES, PLAIN, json_object, read_whole, source_of
 from node.home.run_file import Running
 from node.redaction import shown_url
 
@@ -62,19 +63,22 @@ def ask(
     url: str, method: str, path: str, body: object = None, *, token: str | None = None, timeout_s: float = 60
 ) -> Json:
     """Sends one JSON request and returns the answer. Raises the failure for the node's error code."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with reachable(url):
-        answer = httpx2.request(method, url + path, json=body, headers=headers, timeout=timeout_s)
-    check(answer)
-    return cast(Json, answer.json())
+    headers = PLAIN | ({"Authorization": f"Bearer {token}"} if token else {})
+    with (
+        reachable(url),
+        httpx2.stream(method, url + path, json=body, headers=headers, timeout=timeout_s) as answer,
+    ):
+        raw = read_whole(answer, MAX_JSON_BYTES)
+    check(answer, raw)
+    return json_object(answer, raw)
 
 
-def fetch(url: str, path: str) -> httpx2.Response:
+def fetch(url: str, path: str) -> bytes:
     """Fetches a document that is not JSON."""
-    with reachable(url):
-        answer = httpx2.get(url + path, timeout=60)
-    check(answer)
-    return answer
+    with reachable(url), httpx2.stream("GET", url + path, headers=PLAIN, timeout=60) as answer:
+        raw = read_whole(answer, MAX_FILE_BYTES)
+    check(answer, raw)
+    return raw
 
 
 def ask_operator(context: Context, method: str, path: str, body: object = None, timeout_s: float = 600) -> Json:
@@ -83,14 +87,17 @@ def ask_operator(context: Context, method: str, path: str, body: object = None, 
     return ask(node.admin_url, method, path, body, token=node.admin_token, timeout_s=timeout_s)
 
 
-def check(answer: httpx2.Response) -> None:
-    """Raises the failure for an error response. The body must have been read."""
+def check(answer: httpx2.Response, raw: bytes) -> None:
+    """Raises the failure for an error response whose body is `raw`."""
     if answer.is_success:
         return
     try:
-        document = answer.json()
-        error = document.get("error", document)
-        raise failure_of(error["code"], error.get("message") or error["detail"])
-    except (ValueError, KeyError, AttributeError):
-        text = answer.text[:200]
-        raise ConfigurationFailure(f"{shown_url(str(answer.url))} answered {answer.status_code}: {text}") from None
+        problem = parse_json(raw)
+        error = problem.get("error", problem) if isinstance(problem, dict) else {}
+        code, message = error["code"], error.get("message") or error["detail"]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        code = message = None
+    if isinstance(code, str) and isinstance(message, str):
+        raise failure_of(code, message)
+    text = raw[:200].decode("utf-8", "replace")
+    raise ConfigurationFailure(f"{source_of(answer)} answered {answer.status_code}: {text}")

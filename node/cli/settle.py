@@ -13,7 +13,7 @@ _WAIT_S = 300
 
 @app.command()
 def status(context: typer.Context) -> None:
-    """Show what is not posted, what is at risk, and which transactions are pending."""
+    """Show what is not posted, what is at risk, each recent transaction, value beside gas, and deadlines."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -41,7 +41,7 @@ def now(
 
 @app.command()
 def retry(context: typer.Context) -> None:
-    """Check every pending transaction and send again what the chain has dropped."""
+    """Check every pending transaction, send again what the chain has dropped, and close gaps between nonces."""
     from node.cli.remote import ask_operator
 
     shared = context_of(context)
@@ -75,8 +75,31 @@ def _show_status(shared: Context, status: dict[str, object]) -> None:
     say(f"at risk   {amount(status['atRiskValue'])} charged and not yet claimed from channels")
     say(f"credited  {amount(status['credited'])}")
     say(f"active    epoch {status['activeEpoch']} of {status['lastEpoch']}{_window(status)}")
-    for pending in cast(list[dict[str, object]], status["pending"]):
-        say(f"pending   {pending['intent']}: {pending['state']} {pending['note'] or ''}")
+    value = cast(dict[str, object], status["value"])
+    say(f"claimable {amount(value['claimable'])} from {value['channels']} channels; gas {amount(value['gasCost'])} now")
+    if value["settlesBy"]:
+        say(f"deadline  {_time(value['settlesBy'])}: settles at any cost of gas")
+    for leaving in cast(list[dict[str, object]], status["deadlines"]):
+        by = f"by {_time(leaving['claimBy'])}" if leaving["claimBy"] else "now"
+        say(f"deadline  channel {str(leaving['channelId'])[:18]}… withdraws: claim {amount(leaving['owes'])} {by}")
+    for sent in cast(list[dict[str, object]], status["transactions"]):
+        say(
+            f"{sent['state']!s:9} {sent['intent']}: nonce {_known(sent['nonce'])}, cost {sent['cost']} wei{_note(sent)}"
+        )
+
+
+def _known(number: object) -> object:
+    return "-" if number is None else number
+
+
+def _note(sent: dict[str, object]) -> str:
+    return f"; {sent['note']}" if sent["note"] else ""
+
+
+def _time(at: object) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(cast(int, at), UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _window(state: dict[str, object]) -> str:

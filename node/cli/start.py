@@ -30,6 +30,17 @@ def start(
     chain_rpc: Annotated[
         str | None, typer.Option(help="Serve for payment on the chain behind this JSON-RPC URL.")
     ] = None,
+    confirmations: Annotated[
+        int | None,
+        typer.Option(
+            help="Blocks above an event or transaction before the node relies on it. Default: 12 on Ethereum, 15 on "
+            "Base and Optimism, 60 on Arbitrum, 64 on Polygon, 0 on the dev chain, 6 on any other."
+        ),
+    ] = None,
+    max_gas_price_gwei: Annotated[
+        float | None,
+        typer.Option(help="The most that the node pays per gas, in gwei; above it, it waits. Default: 500."),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="The address that the public API listens on. Default: 127.0.0.1.")
     ] = None,
@@ -75,6 +86,8 @@ def start(
         base=base,
         adapters=adapter or None,
         chain_rpc=chain_rpc,
+        confirmations=confirmations,
+        max_gas_price_gwei=max_gas_price_gwei,
         host=host,
         port=port,
         admin_port=admin_port,

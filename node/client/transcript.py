@@ -12,6 +12,9 @@ from node.client.receipt import ReceivedOutput
 MAX_PLAIN_BYTES = 64 << 20
 """A larger JSON answer is refused: it is no answer of a language model."""
 
+MAX_LINE_BYTES = 4 << 20
+"""A longer line of a stream is refused; no chunk of tokens comes near it."""
+
 
 class Transcript:
     """What was read of one response so far. `choices`: how many the request asked for (OpenAI's `n`).
@@ -46,6 +49,8 @@ class Transcript:
                 raise DecodingError("the answer is too large")
             return
         *lines, self._pending = self._pending.split(b"\n")
+        if len(self._pending) > MAX_LINE_BYTES:
+            raise DecodingError("a line of the stream is too large")
         for line in lines:
             # in OpenAI's streams every event is a single `data:` line; comments and `[DONE]` carry no JSON
             if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":

@@ -9,8 +9,8 @@ from contracts.crypto import Address, PrivateKey, to_address
 from local_chain.deployment import Deployment
 from local_chain.errors import LocalChainError
 from local_chain.launcher import RunningChain, start_chain
-from node.chain.abi import abi_of
 from node.chain.contracts import Contract, read_many
+from node.chain.genesis import check_genesis
 from node.chain.rpc import RpcClient
 from node.compose.chain_watch import ChainWatch
 from node.config import Problem, Settings, SettingsError
@@ -18,9 +18,7 @@ from node.home.deployment_file import deployment_path, read_deployment
 from node.home.dev_accounts import dev_account
 from node.home.keystore import Keystores
 from node.readiness import Probe, Progress
-
-SETTLEMENT_GAS = 300_000
-"""About what posting, claiming one channel and sweeping cost together."""
+from node.settlement.profit_gate import cycle_gas
 
 VAULTS_SEARCHED = 16
 """How many indices are searched for vaults of the operator's key; `vault` names one with any index."""
@@ -142,6 +140,7 @@ async def registered_node(chain: ChainSetup, vault: Address | None = None) -> Ad
     """
     client = await RpcClient.connect(chain.rpc_url, chain.deployment.chain_id)
     operator, deployment = chain.operator.address, chain.deployment
+    await check_genesis(client, deployment.genesis_hash)
     registry = Contract(client, "NodeRegistry", deployment.node_registry)
     node = vault or await _only_vault(registry, operator, deployment)
     if not (await registry.read("isNode", node))[0]:
@@ -150,7 +149,7 @@ async def registered_node(chain: ChainSetup, vault: Address | None = None) -> Ad
         raise VaultUnusable(node, f"it is paid in {token}, and this deployment's token is {deployment.open_token}")
     if (registered := to_address((await registry.read("operatorOf", node))[0])) != operator:
         raise OperatorReplaced(node, registered, operator)
-    needed = SETTLEMENT_GAS * ((await client.head()).base_fee + await client.tip_fee())
+    needed = cycle_gas(channels=1) * ((await client.head()).base_fee + await client.tip_fee())
     if (held := await client.funds(operator)) < needed:
         raise OperatorUnfunded(operator, held, needed)
     return node
@@ -167,10 +166,8 @@ async def _only_vault(registry: Contract, owner: Address, deployment: Deployment
 
 async def _vaults_of(registry: Contract, owner: Address, token: Address) -> list[Address]:
     """The registered vaults of an owner for a token, among the first VAULTS_SEARCHED indices."""
-    indexed = len(abi_of(registry.name).functions["vaultOf"].inputs) == 3
-    keys: list[tuple[object, ...]] = [(owner, token, index) for index in range(VAULTS_SEARCHED)]
     found = await read_many(
-        registry.client, [(registry, "vaultOf", key) for key in (keys if indexed else [(owner, token)])]
+        registry.client, [(registry, "vaultOf", (owner, token, index)) for index in range(VAULTS_SEARCHED)]
     )
     vaults = [to_address(vault) for (vault,) in found]
     known = await read_many(registry.client, [(registry, "isNode", (vault,)) for vault in vaults])

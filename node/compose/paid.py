@@ -11,6 +11,7 @@ from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
 from node.chain.contracts import Contract
 from node.chain.rpc import RpcClient
+from node.compose.chain_policy import settlement_policy
 from node.compose.chain_setup import ChainSetup, configured_chain, registered_node
 from node.compose.engine import running_service
 from node.compose.paid_checkout import PaidCheckout
@@ -25,8 +26,8 @@ from node.metering.payee_labels import Labels
 from node.payments.clock import ClockTolerance
 from node.payments.payments import Payments
 from node.payments.receiver import Receiver
+from node.payments.sales import Sales
 from node.readiness import Progress
-from node.sales import Sales
 from node.settlement.datanets import DatanetFiles
 from node.settlement.examination import Examination
 from node.settlement.gas_probe import GasProbe
@@ -103,6 +104,7 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
             base_digest=Bytes32(bytes.fromhex(service.base_digest)),
             datanets=DatanetFiles.of_home(settings.home),
             clock=lambda: int(time.time()),
+            policy=settlement_policy(settings, client.chain_id),
         )
         stack.push_async_callback(settlement.close)
         receiver = await _receiver(client, addresses, settings)

@@ -5,6 +5,7 @@ where it stopped, and a finished one sends nothing. A later change (a retrained 
 version, or a successor after the notice period.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from web3.contract import Contract
 from attribution.datanets import Contributors
 from attribution.manifest import AdapterManifest
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
-from contracts.encoding import adapter_key
+from contracts.encoding import adapter_commitment, adapter_key
 from contracts.structs import DatanetLink, PriceList, Terms
 from local_chain.deployment import Deployment
 from local_chain.transactor import Transactor, connect, contract
@@ -23,9 +24,12 @@ from node.home.dev_accounts import dev_account
 from node.readiness import Progress
 
 OPEN = 10**18
-STAKE = 10_000 * OPEN
-_NO_SUCCESSOR = 2**64 - 1
+STAKE = 100_000 * OPEN
+"""Covers 100,000 OPEN of receipted and unclaimed fees: 12.5 billion output tokens at the prices below."""
+VAULT_INDEX = 0
+_END_OF_TIME = 2**64 - 1
 _FIRST_BLOCK = 0
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,9 @@ class _Chain:
 def _node(chain: _Chain, operator: Transactor) -> Address:
     """Registers the operator's vault for OPEN and stakes for it."""
     nodes, token = chain.nodes(), chain.token()
-    node = to_address(nodes.functions.vaultOf(operator.address, token.address).call())
+    node = to_address(nodes.functions.vaultOf(operator.address, token.address, VAULT_INDEX).call())
     if not nodes.functions.isNode(node).call():
-        operator.call(nodes, "register", token.address, operator.address, "")
+        operator.call(nodes, "register", token.address, VAULT_INDEX, operator.address, "")
     bonded, _, _ = nodes.functions.stakeOf(node).call()
     if bonded < STAKE:
         missing = STAKE - bonded
@@ -150,7 +154,7 @@ def _prices(chain: _Chain, operator: Transactor, node: Address, prices: DevPrice
         treasury_ppm=chain.settlement().functions.treasuryPpm().call(),
     )
     price_hash = wanted.struct_hash()
-    if not _is_newest(chain.nodes().functions.priceList(price_hash).call()):
+    if chain.nodes().functions.priceHashAt(node, ZERO_BYTES32, _END_OF_TIME).call() != price_hash:
         amounts = (wanted.prompt_per_m, wanted.cached_per_m, wanted.output_per_m, wanted.min_fee)
         operator.call(chain.nodes(), "registerPriceList", node, ZERO_BYTES32, *amounts, operator.address, 0)
     return price_hash
@@ -193,7 +197,7 @@ def _adapter(
         datanets=links,
     )
     terms_hash = terms.struct_hash()
-    if not _is_newest(chain.assets().functions.terms(terms_hash).call()):
+    if chain.assets().functions.termsHashAt(key, _END_OF_TIME).call() != terms_hash:
         owner.call(chain.assets(), "registerTerms", terms.abi_tuple(), 0)
     return SeededAdapter(adapter.name, key, terms_hash)
 
@@ -212,16 +216,21 @@ def _adapter_version(chain: _Chain, owner: Transactor, adapter: SeedAdapter, bas
         key = adapter_key(adapter_id, version, adapter.digest, base_digest)
         if key in keys:
             return key
-    owner.call(assets, "publishAdapterVersion", adapter_id, adapter.digest, base_digest)
+    _commit(chain, owner, adapter_commitment(adapter_id, adapter.digest, base_digest, salt))
+    owner.call(assets, "publishAdapterVersion", adapter_id, adapter.digest, base_digest, salt)
     return adapter_key(adapter_id, len(keys) + 1, adapter.digest, base_digest)
+
+
+def _commit(chain: _Chain, owner: Transactor, commitment: Bytes32) -> None:
+    """Announces an adapter version, and waits until it can be published."""
+    assets = chain.assets()
+    if assets.functions.committedAt(commitment).call() == 0:
+        owner.call(assets, "commitAdapterVersion", commitment)
+    ready_at = assets.functions.committedAt(commitment).call() + assets.functions.revealDelay().call()
+    while chain.web3.eth.get_block("pending")["timestamp"] < ready_at:
+        time.sleep(_POLL_S)
 
 
 def _asset_id(creator: Address, salt: Bytes32) -> Bytes32:
     """keccak256(abi.encode(creator, salt)). The creator is part of the id, so nobody else can register it first."""
     return keccak(bytes(12) + address_bytes(creator) + salt)
-
-
-def _is_newest(registration: tuple[object, int, int]) -> bool:
-    """Whether a price list or terms are registered and have no successor."""
-    _, start, until = registration
-    return start != 0 and until == _NO_SUCCESSOR

@@ -4,6 +4,7 @@ Commands read them here and never from the answers of the node that they check o
 """
 
 import json
+import os
 from pathlib import Path
 
 from local_chain.deployment import Deployment
@@ -22,5 +23,8 @@ def read_deployment(path: Path) -> Deployment:
 
 
 def write_deployment(home: Path, deployment: Deployment) -> None:
-    """Writes the home's own file."""
-    (home / _NAME).write_text(json.dumps(deployment.to_json(), indent=2) + "\n")
+    """Writes the home's own file, which only its owner reads. A reader sees the old content or the new."""
+    fresh = home / f"{_NAME}.new"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(json.dumps(deployment.to_json(), indent=2) + "\n")
+    fresh.replace(home / _NAME)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class HomeUnusable(Exception):
 def owned(home: Path) -> Iterator[None]:
     """Owns `home` while the block runs, and creates the folder if it does not exist.
 
+    Meanwhile every file that this process or a child of it creates is readable by its owner only; files that earlier
+    versions left readable by others are closed to them.
+
     The lock is an flock, which the kernel releases even after `kill -9`. Raises HomeLocked or HomeUnusable.
     """
     try:
@@ -43,6 +47,24 @@ def owned(home: Path) -> Iterator[None]:
             raise HomeLocked(home, int(held_by) if held_by.isdigit() else None) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
-        yield
+        with _private_files(home):
+            yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _private_files(home: Path) -> Iterator[None]:
+    """0700 for folders, 0600 for files. Only what others could read is changed; adapters are public anyway."""
+    before = os.umask(0o077)
+    try:
+        for folder, folders, files in os.walk(home):
+            if Path(folder) == home:
+                folders[:] = [name for name in folders if name != "adapters"]
+            for path in (Path(folder), *(Path(folder, name) for name in files)):
+                with contextlib.suppress(OSError):  # another user's, or removed meanwhile
+                    if not path.is_symlink() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+                        path.chmod(mode & 0o700)
+        yield
+    finally:
+        os.umask(before)

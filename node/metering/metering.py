@@ -22,7 +22,7 @@ from node.payments.admission import Admission
 from node.payments.clock import ClockTolerance
 from node.payments.receiver import Receiver
 from node.payments.registrations import Registrations
-from node.sales import Sales
+from node.payments.sales import Sales
 from node.store import channels, ledger, preimages, receipts, reservations, vouchers
 from node.store.channels import Channel
 from node.store.database import Database
@@ -135,7 +135,7 @@ class Metering:
         if fee and (stopped is not None or not (covered and valid)):
             log.warning(
                 "fee_forgone",
-                request_id=admission.request_id,
+                generation_id=admission.request_id,
                 fee=str(fee),
                 covered=covered,
                 valid=valid,
@@ -161,7 +161,7 @@ def _uncharged(session: Session, admission: Admission, held: Reservation | None,
     if held is not None:
         channels.unreserve(session, channel_id, held.amount)
     if fee:  # the payer withdrew before the node could claim, which is the operator's risk
-        log.warning("fee_forgone", request_id=admission.request_id, fee=str(fee), escrowed=False)
+        log.warning("fee_forgone", generation_id=admission.request_id, fee=str(fee), escrowed=False)
     return channels.get(session, channel_id)
 
 

@@ -21,6 +21,8 @@ from node.store.channels import Channel
 from node.store.database import Database
 
 PAGE = 100
+SIMULATIONS = 8
+"""How many deposits are simulated at once: keys without funds cost strangers nothing."""
 
 
 def channel_json(channel: Channel) -> dict[str, object]:
@@ -55,6 +57,7 @@ class Channels:
         self._database, self._receiver, self._escrow = database, receiver, escrow
         self._limit = limit or RelayLimit()
         self._relays: dict[Bytes32, asyncio.Task[Opened]] = {}
+        self._simulating = asyncio.Semaphore(SIMULATIONS)
         self._current_until: dict[Bytes32, int] = {}
         self._readings: dict[Bytes32, asyncio.Task[None]] = {}
 
@@ -69,7 +72,6 @@ class Channels:
         nonce = deposit.authorization(self._receiver.chain_id).nonce
         relay = self._relays.get(nonce)
         if relay is None:
-            self._limit.take(deposit.voucher.config.payer, now)
             relay = asyncio.create_task(self._relay(deposit, nonce, now))
             self._relays[nonce] = relay
             relay.add_done_callback(lambda done: self._forget(nonce, done))
@@ -149,8 +151,11 @@ class Channels:
             self._current_until[channel_id] = now + channel.config.withdraw_delay // 2
 
     async def _relay(self, deposit: SignedDeposit, nonce: Bytes32, now: int) -> Opened:
-        signed = deposit.voucher
-        transaction = await self._escrow.relay_deposit(signed.config, deposit.amount, deposit.collector_data(), nonce)
+        signed, asked = deposit.voucher, (deposit.amount, deposit.collector_data(), nonce)
+        async with self._simulating:
+            await self._escrow.check_deposit(signed.config, *asked)
+        self._limit.take(signed.config.payer, now)  # after the check: only a deposit that costs gas counts
+        transaction = await self._escrow.relay_deposit(signed.config, *asked)
         channel = await self.discover(signed.config, now)
         channel = await self._database.write(lambda session: _keep_voucher(session, channel.channel_id, signed))
         return Opened(channel, transaction)

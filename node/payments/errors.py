@@ -148,6 +148,18 @@ class RelayLimited(PaymentError):
         self.retry_after_s = retry_after_s
 
 
+class GasTooHigh(RelayLimited):
+    """Gas costs more than this node pays to relay a deposit. Prices in wei per gas."""
+
+    def __init__(self, price: int, most: int, retry_after_s: int = 60) -> None:
+        super().__init__(retry_after_s)
+        self.args = (
+            f"Gas costs {price / 10**9:.9g} gwei now, and this node relays deposits below {most / 10**9:.9g} gwei. "
+            f"Deposit into the escrow yourself, or try again in {retry_after_s} s.",
+        )
+        self.price, self.most = price, most
+
+
 class DepositFailed(PaymentError):
     """The chain refused the deposit; no tokens moved."""
 

@@ -30,7 +30,7 @@ from node.payments.receiver import Receiver
 from node.payments.registrations import Escrow, Registrations
 from node.payments.relay_limit import RelayLimit
 from node.payments.releases import Releases
-from node.sales import Sales
+from node.payments.sales import Sales
 from node.store import nonces, reservations
 from node.store.channels import Channel
 from node.store.database import Database

@@ -57,6 +57,16 @@ class Escrow(Protocol):
         """The channel's state at the newest block; zeros for a channel that was never funded."""
         ...
 
+    async def check_deposit(
+        self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
+    ) -> None:
+        """Simulates a deposit, unless it was sent before, and compares it with the gas that it costs.
+
+        Raises DepositFailed if the chain would refuse it, GasTooHigh, or ChannelRefused if it is worth less than its
+        gas.
+        """
+        ...
+
     async def relay_deposit(
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
     ) -> str:
@@ -132,14 +142,20 @@ class MemoryEscrow:
         """As in `Escrow`."""
         return replace(self._held(channel_id), at_block=self.block)
 
+    async def check_deposit(
+        self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
+    ) -> None:
+        """As in `Escrow`; DepositFailed if the payer's funds do not suffice. Gas costs nothing here."""
+        if authorization_nonce not in self.used and self.funds.get(config.payer, 0) < amount:
+            raise DepositFailed(f"{config.payer} holds less than {amount}")
+
     async def relay_deposit(
         self, config: ChannelConfig, amount: int, collector_data: bytes, authorization_nonce: Bytes32
     ) -> str:
         """As in `Escrow`; DepositFailed if the payer's funds do not suffice."""
+        await self.check_deposit(config, amount, collector_data, authorization_nonce)
         if authorization_nonce in self.used:
             return self.used[authorization_nonce]
-        if self.funds.get(config.payer, 0) < amount:
-            raise DepositFailed(f"{config.payer} holds less than {amount}")
         self.funds[config.payer] -= amount
         channel_id = config.channel_id(self.chain_id)
         self.deposit(channel_id, amount)

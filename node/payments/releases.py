@@ -30,7 +30,7 @@ class Releases:
         except (LedgerUnsafe, StoreClosed):
             raise  # only a restart helps, and it frees all reservations
         except StoreError as error:
-            _log.warning("release_delayed", request_id=request_id, reason=str(error))
+            _log.warning("release_delayed", generation_id=request_id, reason=str(error))
             _keep(self._repeating, self._repeat(request_id))
 
     def undo(self, request_id: str) -> None:
@@ -54,7 +54,7 @@ class Releases:
             try:
                 return await self._free(request_id)
             except (LedgerUnsafe, StoreClosed) as error:
-                _log.warning("release_left_to_restart", request_id=request_id, reason=str(error))
+                _log.warning("release_left_to_restart", generation_id=request_id, reason=str(error))
                 return None
             except StoreError:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -51,13 +51,18 @@ class Evictable(Protocol):
     def evict(self) -> None:
         """Closes the connection at once. Its client gets no answer."""
 
+    def retire(self) -> None:
+        """Closes the connection after the answer that is being computed, whatever else the client has sent."""
+
 
 class Connections:
     """The open connections, at most `limit`. Owned by the event loop's thread.
 
     When a connection arrives at the limit, the one that has waited longest for its own client is closed: first idle
     ones, then those whose request is incomplete, then those whose client does not read. So clients that send half
-    requests displace one another, and a client that sends a whole request is served.
+    requests displace one another, and a client that sends a whole request is served. If all are being answered, the
+    new one is refused, and one of the others closes after its answer: a client that sends request after request on
+    one connection does not keep it.
     """
 
     def __init__(self, limit: int, patience: Patience) -> None:
@@ -104,4 +109,8 @@ class Connections:
                 self.left(oldest)
                 oldest.evict()
                 return True
+        answered = self._in_phase[Phase.ANSWER]
+        longest = next(iter(answered))
+        longest.retire()
+        answered.move_to_end(longest)  # the next refusal asks another
         return False

@@ -122,6 +122,10 @@ class BoundedConnection(H11Protocol):
         self._leave()
         self.transport.abort()
 
+    def retire(self) -> None:
+        """Closes the connection after the current answer; pipelined requests behind it are not read."""
+        self.cycle.keep_alive = False
+
     def _observe(self) -> None:
         """Restarts the timer if the connection now waits for something else than before."""
         waiting = (self._phase(), self.cycle)

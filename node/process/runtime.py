@@ -19,6 +19,7 @@ from node.home.lock import owned
 from node.home.run_file import Running, remove_run_file
 from node.process.connections import Connections, Patience
 from node.process.descriptors import allowance, raise_file_limit
+from node.process.exhaustion import StartGuard, require_address_space
 from node.process.listeners import Listener, bind, url_of
 from node.readiness import Progress
 
@@ -77,7 +78,8 @@ class Stop:
 
 
 def run(settings: Settings, screen: Screen) -> None:
-    """Runs a node until it is stopped by a signal. Blocks."""
+    """Runs a node until it is stopped by a signal. Blocks. Raises MachineExhausted if there is too little to start."""
+    require_address_space()
     with owned(settings.home), contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_live(settings, screen))
 
@@ -86,7 +88,9 @@ async def _live(settings: Settings, screen: Screen) -> None:
     life = asyncio.current_task()
     assert life is not None, "asyncio.run makes a task"
     stop = Stop(life)
-    async with listening(settings, screen) as ready:
+    async with AsyncExitStack() as stack:
+        with StartGuard(life):
+            ready = await stack.enter_async_context(listening(settings, screen))
         screen.ready(ready)
         await stop.wait()
         runs = ready.world.runs

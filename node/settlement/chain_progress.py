@@ -11,6 +11,7 @@ from node.chain.events import (
     BatchPosted,
     ChainEvent,
     Credited,
+    HeaderDied,
     PayeePaid,
     Refunded,
     SharePaid,
@@ -39,6 +40,7 @@ class ChainProgress:
 
     paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawals: the block of each
     channel's newest withdrawal or refund event; a balance that was read at an earlier block is out of date.
+    finalize_after: when a pending withdrawal may be paid out, by channel, in unix seconds.
     """
 
     posted: dict[int, Posted] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class ChainProgress:
     share_paid: dict[tuple[Payee, Address], int] = field(default_factory=lambda: defaultdict(int))
     payments: list[tuple[Log, PayeePaid | SharePaid]] = field(default_factory=list)
     withdrawals: dict[Bytes32, int] = field(default_factory=dict)
+    finalize_after: dict[Bytes32, int] = field(default_factory=dict)
     treasury: Address | None = None
 
     @property
@@ -70,6 +73,8 @@ class ChainProgress:
                 self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, followed.log)
             case BatchActivated():
                 self.active_epoch = max(self.active_epoch, event.epoch)
+            case HeaderDied():
+                self.posted = {epoch: posted for epoch, posted in self.posted.items() if epoch < event.epoch}
             case Credited():
                 self.credited = event.total
             case PayeePaid():
@@ -81,6 +86,10 @@ class ChainProgress:
                 self.payments.append((followed.log, event))
             case WithdrawInitiated() | WithdrawFinalized() | Refunded():
                 self.withdrawals[event.channel_id] = followed.log.block_number
+                if isinstance(event, WithdrawInitiated):
+                    self.finalize_after[event.channel_id] = event.finalize_after
+                elif isinstance(event, WithdrawFinalized):
+                    self.finalize_after.pop(event.channel_id, None)
             case TreasuryChanged():
                 self.treasury = event.treasury
             case _:

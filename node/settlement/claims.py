@@ -75,7 +75,11 @@ class ClaimPlan:
 
 def claims_of(entitlements: Entitlements, book: Book, progress: ChainProgress) -> ClaimPlan:
     """The claims of all entitlements that earned more under the newest active epoch than was paid."""
-    tip = book.tip_at(progress.active_epoch)
+    return claims_under(entitlements, book.tip_at(progress.active_epoch), progress)
+
+
+def claims_under(entitlements: Entitlements, tip: ChainTip, progress: ChainProgress) -> ClaimPlan:
+    """The claims under one active epoch, from whatever copy of the ledger `tip` was rebuilt."""
     entries = []
     for entitlement in entitlements.entries:
         earned = tip.state.tree.get(earned_key(entitlement.payee))
@@ -90,11 +94,12 @@ def _claim(entitlement: Entitlement, address: Address, tip: ChainTip) -> PayeeCl
     earned, proof = tree.get(key), tree.prove(key)
     payee, contributors = entitlement.payee, entitlement.contributors
     if entitlement.datanet_id is None or entitlement.version is None or contributors is None:
-        return PayeeClaim(node, tip.epoch, payee.kind, payee.id, earned, proof)
+        return PayeeClaim(node, tip.epoch, tip.header_hash, payee.kind, payee.id, earned, proof)
     weight = contributors.prove(address)
     return ShareClaim(
         node=node,
         epoch=tip.epoch,
+        header_hash=tip.header_hash,
         datanet_id=entitlement.datanet_id,
         version=entitlement.version,
         cumulative=earned,
@@ -112,6 +117,7 @@ def _entry_json(entry: ClaimEntry) -> dict[str, object]:
         "kind": "payee" if isinstance(claim, PayeeClaim) else "share",
         "node": claim.node,
         "epoch": str(claim.epoch),
+        "headerHash": "0x" + claim.header_hash.hex(),
         "cumulative": str(claim.cumulative),
         "proof": "0x" + claim.proof.hex(),
         "amount": str(entry.amount),
@@ -130,13 +136,15 @@ def _entry_json(entry: ClaimEntry) -> dict[str, object]:
 def _entry(document: Mapping[str, Any], address: Address) -> ClaimEntry:
     node, epoch = to_address(document["node"]), _number(document["epoch"])
     cumulative, proof = _number(document["cumulative"]), _bytes(document["proof"])
-    amount = _number(document["amount"])
+    header_hash, amount = parse_bytes32(document["headerHash"]), _number(document["amount"])
     if document["kind"] == "payee":
         payee_id: Bytes32 = parse_bytes32(document["id"])
-        return ClaimEntry(PayeeClaim(node, epoch, _number(document["payeeKind"]), payee_id, cumulative, proof), amount)
+        kind = _number(document["payeeKind"])
+        return ClaimEntry(PayeeClaim(node, epoch, header_hash, kind, payee_id, cumulative, proof), amount)
     claim = ShareClaim(
         node=node,
         epoch=epoch,
+        header_hash=header_hash,
         datanet_id=parse_bytes32(document["datanetId"]),
         version=_number(document["version"]),
         cumulative=cumulative,

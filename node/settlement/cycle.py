@@ -15,6 +15,7 @@ from node.settlement.collection import Collection, Due
 from node.settlement.errors import TransactionFailed
 from node.settlement.outbox import Outbox
 from node.settlement.profit_gate import PendingValue, ProfitGate, reason_to_wait
+from node.settlement.stake import missing_stake
 from node.store.batches import StoredBatch
 from node.store.outbox import Outgoing
 
@@ -34,7 +35,7 @@ class CyclePolicy:
 class CycleReport:
     """What a cycle did, or in a dry run would do. Amounts in base units, transactions as 0x hashes.
 
-    waits: why nothing was posted or claimed. active_from: when the newest batch's window ends in unix seconds, 0 if no
+    waits: why receipts stay unposted. active_from: when the newest batch's window ends in unix seconds, 0 if no
     window is open. shortfall: by how much the total of the newest batch exceeds what was credited.
     """
 
@@ -106,6 +107,11 @@ class Cycle:
         self._running = asyncio.ensure_future(self._run(now, force=force, dry_run=dry_run, wait_s=wait_s))
         return await asyncio.shield(self._running)
 
+    @property
+    def gate(self) -> ProfitGate:
+        """When a cycle is worth its gas."""
+        return self._policy.gate
+
     async def close(self) -> None:
         """Cancels the running cycle, if any. The next cycle completes it."""
         if self._running is not None and not self._running.done():
@@ -142,17 +148,28 @@ class Cycle:
         return await self._activate(report, progress, wait_s)
 
     async def _post(self, report: CycleReport, progress: ChainProgress) -> CycleReport:
-        """Posts stored batches that the chain does not have, then new batches until no receipt is left."""
+        """Posts stored batches that the chain does not have, then new batches until no receipt is left.
+
+        Stops with a reason to wait if the stake does not cover the unclaimed money.
+        """
         book = self._parts.book
         for stored in book.batches[progress.last_epoch :]:
             report = await self._post_one(report, stored)
-        while book.unbatched.count and await self._parts.batcher.cut() is not None:
+            if report.waits is not None:
+                return report
+        while report.waits is None and book.unbatched.count and await self._parts.batcher.cut() is not None:
             report = await self._post_one(report, book.batches[-1])
         return report
 
     async def _post_one(self, report: CycleReport, stored: StoredBatch) -> CycleReport:
         header = stored.header
-        sent = await self._post_in_time(stored)
+        try:
+            sent = await self._post_in_time(stored)
+        except TransactionFailed as error:
+            missing = missing_stake(error.reason)
+            if missing is None:
+                raise
+            return replace(report, waits=str(missing))
         posted = (*report.posted, (header.epoch, header.count, header.cum_total))
         return _with(replace(report, posted=posted), sent)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from node.payments.clock import ClockTolerance
+from node.payments.sales import Sales
 from node.readiness import Probe
-from node.sales import Sales
 from node.settlement.errors import LedgerBroken, LedgerConflict, VaultShared
 from node.settlement.settlement import Settlement
 from node.settlement.standing import obstacles
@@ -16,7 +16,7 @@ FATAL = (LedgerBroken, LedgerConflict, VaultShared)
 """The database is not the ledger that the chain has. Selling on would sign receipts that can never be posted."""
 _CAUSES = ("operator", "closed", "stake", "prices", "key", "gas", "registrations")
 
-_log = structlog.get_logger("node.sales")
+_log = structlog.get_logger("node.payments.sales")
 
 
 class Examination:

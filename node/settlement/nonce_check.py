@@ -21,10 +21,12 @@ class NonceCheck:
     async def mend(self, *, at_once: bool = False) -> None:
         """Reopens what a reorganisation dropped, and closes a gap: the chain mines nothing beyond one.
 
-        at_once: close a gap even if it has just appeared.
+        at_once: even if the contradiction has just appeared.
         """
         mined, now = await self._client.nonce(self._sender), self._clock()
-        if await self._database.read(lambda session: outbox.has_lost(session, self._sender, mined)):
+        if not await self._database.read(lambda session: outbox.has_lost(session, self._sender, mined)):
+            self.trust("lost")
+        elif at_once or self.is_sure("lost"):
             await self._database.write(lambda session: outbox.reopen(session, self._sender, mined, now))
         gap = await self._database.read(lambda session: outbox.nonce_gap(session, self._sender, mined))
         if gap is None:

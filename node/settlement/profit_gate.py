@@ -8,6 +8,11 @@ CLAIM_GAS = 45_000
 CLAIM_GAS_PER_CHANNEL = 20_000
 
 
+def cycle_gas(channels: int) -> int:
+    """The gas of one cycle that posts a batch, claims this many channels, and sweeps."""
+    return POST_GAS + SWEEP_GAS + CLAIM_GAS + CLAIM_GAS_PER_CHANNEL * channels
+
+
 @dataclass(frozen=True, slots=True)
 class ProfitGate:
     """tokens_per_coin: token base units that one wei is worth. max_age_s: older receipts settle at any cost."""
@@ -17,8 +22,7 @@ class ProfitGate:
 
     def cost(self, channels: int, gas_price: int) -> int:
         """The cost of a cycle that claims this many channels, in token base units. gas_price: wei per gas."""
-        gas = POST_GAS + SWEEP_GAS + CLAIM_GAS + CLAIM_GAS_PER_CHANNEL * channels
-        return gas * gas_price * self.tokens_per_coin
+        return cycle_gas(channels) * gas_price * self.tokens_per_coin
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
 from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
+from node.chain.finality import Finality
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
@@ -25,10 +26,14 @@ from node.settlement.errors import VaultShared
 from node.settlement.escrow import ChainEscrow
 from node.settlement.key_use import KeyUse
 from node.settlement.outbox import Outbox, OutboxPolicy
+from node.settlement.settle_report import deadlines_json, transaction_json, value_json
 from node.settlement.standing import Standing, read_standing
 from node.settlement.status import SettleStatus, status_of
 from node.store import channels, outbox
 from node.store.database import Database
+
+RECENT = 20
+"""How many finished transactions a report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class ContractAddresses:
     asset_registry: Address
     first_block: int = 0
 
-    def watch(self, confirmations: int) -> WatchedContracts:
+    def watch(self, finality: Finality) -> WatchedContracts:
         """What the follower reads: all four contracts, and this node's events."""
         contracts = {
             self.node_registry: "NodeRegistry",
@@ -50,14 +55,14 @@ class ContractAddresses:
             self.settlement: "Settlement",
             ESCROW: "ChannelEscrow",
         }
-        return WatchedContracts(contracts, self.node, self.first_block, confirmations)
+        return WatchedContracts(contracts, self.node, self.first_block, finality)
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementPolicy:
-    """confirmations: blocks above an event before the node relies on it. batch_limit: receipts in a batch."""
+    """finality: how far the newest blocks are trusted. batch_limit: receipts in a batch."""
 
-    confirmations: int = 0
+    finality: Finality = field(default_factory=Finality)
     batch_limit: int = BATCH_LIMIT
     outbox: OutboxPolicy = field(default_factory=OutboxPolicy)
     cycle: CyclePolicy = field(default_factory=CyclePolicy)
@@ -95,7 +100,7 @@ class Settlement:
         ledger = Ledger(addresses.node, addresses.token, openlora_domain(client.chain_id, addresses.settlement))
         sending = Outbox(database, client, signer, clock, policy.outbox)
         await sending.reconcile()
-        follower = await ChainFollower.open(database, client, addresses.watch(policy.confirmations))
+        follower = await ChainFollower.open(database, client, addresses.watch(policy.finality), clock)
         registrations = ChainRegistrations(follower, addresses.node, base_digest)
         book = await Book.open(database, ledger)
         escrow, vault = EscrowContract(client), VaultContract(client, addresses.node)
@@ -173,6 +178,18 @@ class Settlement:
         last_post = await self._database.read(lambda session: outbox.latest(session, sender, "post:"))
         last_claim = await self._database.read(lambda session: outbox.latest(session, sender, "claim:"))
         return status_of(self.book, self.progress, known, await self.outbox.unfinished(), (last_post, last_claim))
+
+    async def report(self) -> dict[str, object]:
+        """The status as a JSON object, with recent transactions, value beside gas, and payers who withdraw."""
+        status, sender = await self.status(), self.outbox.sender
+        known = await self._database.read(channels.every)
+        sent = await self._database.read(lambda session: outbox.recent(session, sender, RECENT))
+        base_fee, gate = self.follower.head.base_fee, self.cycle.gate
+        return status.to_json() | {
+            "transactions": [transaction_json(transaction) for transaction in sent],
+            "value": value_json(known, base_fee, gate, self.book.unbatched.oldest_at),
+            "deadlines": deadlines_json(known, self.progress.finalize_after),
+        }
 
     async def earnings(
         self,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.crypto import Address, to_address
-from node.chain.abi import abi_of
 from node.chain.contracts import Contract, read_many
 
 
@@ -21,7 +20,7 @@ class Standing:
     bonded: int
     claimed: int
     stake_ratio_ppm: int
-    died_at: int = 0
+    died_at: int
 
     def stake_needed(self, cum_total: int) -> int:
         """The stake without which a header with this total is refused."""
@@ -61,11 +60,8 @@ async def read_standing(node: Address, registry: Contract, settlement: Contract)
         (registry, "operatorOf", (node,)),
         (registry, "stakeOf", (node,)),
         (settlement, "claimedTotal", (node,)),
+        (settlement, "stakeRatioPpm", ()),
+        (settlement, "diedAt", (node,)),
     ]
-    offered = abi_of("Settlement").functions
-    calls += [(settlement, "stakeRatioPpm", ())] if "stakeRatioPpm" in offered else []
-    calls += [(settlement, "diedAt", (node,))] if "diedAt" in offered else []
-    found = await read_many(settlement.client, calls)
-    (owner,), (operator,), (bonded, *_), (claimed,), *newer = found
-    ratio, died_at = [value for (value,) in newer] or (0, 0)
+    (owner,), (operator,), (bonded, *_), (claimed,), (ratio,), (died_at,) = await read_many(settlement.client, calls)
     return Standing(to_address(owner), to_address(operator), bonded, claimed, ratio, died_at)

@@ -53,9 +53,7 @@ def checkpoints(session: Session) -> tuple[Checkpoint, ...]:
 
 def extend(session: Session, events: Iterable[StoredEvent], checkpoint: Checkpoint) -> None:
     """Stores the events up to `checkpoint`, which becomes the cursor."""
-    rows = [{name: getattr(event, name) for name in _COLUMNS} for event in events]
-    if rows:
-        session.execute(insert(_E), rows)
+    _insert(session, events)
     session.execute(insert(_P).values(block_number=checkpoint.block_number, block_hash=checkpoint.block_hash))
     surplus = select(_P.c.block_number).order_by(_P.c.block_number.desc()).offset(KEPT_CHECKPOINTS).limit(1)
     oldest = session.scalar(surplus)
@@ -67,3 +65,15 @@ def roll_back(session: Session, block_number: int) -> None:
     """Deletes all events and checkpoints above `block_number`."""
     session.execute(delete(_E).where(_E.c.block_number > block_number))
     session.execute(delete(_P).where(_P.c.block_number > block_number))
+
+
+def replace_from(session: Session, block_number: int, events: Iterable[StoredEvent]) -> None:
+    """Replaces all events from `block_number` on. The checkpoints stay."""
+    session.execute(delete(_E).where(_E.c.block_number >= block_number))
+    _insert(session, events)
+
+
+def _insert(session: Session, events: Iterable[StoredEvent]) -> None:
+    rows = [{name: getattr(event, name) for name in _COLUMNS} for event in events]
+    if rows:
+        session.execute(insert(_E), rows)

@@ -189,6 +189,12 @@ def charge(session: Session, channel_id: Bytes32, *, held: int, fee: int) -> Cha
     return None if row is None else _channel(row)
 
 
+def charge_again(session: Session, channel_id: Bytes32, *, cum_before: int, fee: int) -> bool:
+    """Charges a receipt that was charged before in another database. Returns whether `charged` was cum_before."""
+    mine = (_C.channel_id == channel_id) & (_C.charged == cum_before)
+    return _changed(session, update(_T).where(mine).values(charged=cum_before + fee), {})
+
+
 def _changed(session: Session, statement: Update, values: Mapping[str, object]) -> bool:
     result = session.execute(statement, values)
     assert isinstance(result, CursorResult)

@@ -91,6 +91,10 @@ class LedgerUnsafe(StoreError):
     """Writing goes on only after a restart: the database file was replaced, or the high-water mark is not on disk."""
 
 
+class BackupRefused(StoreError):
+    """A backup cannot be made, read or restored."""
+
+
 class SchemaUnknown(StoreError):
     """The database was written by a newer version of the node."""
 

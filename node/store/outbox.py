@@ -110,7 +110,8 @@ def restart(session: Session, transaction_id: int, now: int, **values: object) -
 
 def _lost(sender: Address, mined: int) -> ColumnElement[bool]:
     settled = _T.c.state.in_((State.MINED, State.FINAL, State.FAILED))
-    return (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+    lost: ColumnElement[bool] = (_T.c.sender == sender) & (_T.c.nonce >= mined) & settled
+    return lost
 
 
 def has_lost(session: Session, sender: Address, mined: int) -> bool:
@@ -142,6 +143,13 @@ def unfinished(session: Session, sender: Address) -> tuple[Outgoing, ...]:
     """The transactions that are neither final nor failed: by nonce, then intents in the order of submission."""
     found = _many(session, (_T.c.sender == sender) & _T.c.state.in_(OPEN_STATES))
     return tuple(sorted(found, key=lambda sent: (sent.nonce is None, sent.nonce or 0, sent.transaction_id)))
+
+
+def recent(session: Session, sender: Address, limit: int) -> tuple[Outgoing, ...]:
+    """The transactions that are open or were changed last, newest first; every open one, and `limit` in all others."""
+    newest = select(_T.c.transaction_id).where(_T.c.sender == sender).order_by(_T.c.changed_at.desc()).limit(limit)
+    chosen = (_T.c.sender == sender) & (_T.c.state.in_(OPEN_STATES) | _T.c.transaction_id.in_(newest))
+    return tuple(sorted(_many(session, chosen), key=lambda sent: (sent.changed_at, sent.transaction_id), reverse=True))
 
 
 def latest(session: Session, sender: Address, prefix: str) -> Outgoing | None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from attribution.findings import Fault, Finding, Place
 from attribution.receipts_file import ReceiptsFile
 from contracts.crypto import ZERO_ADDRESS, Address, Bytes32, InvalidSignature, to_address
-from contracts.encoding import to_hex
+from contracts.encoding import header_commitment, to_hex
 from contracts.structs import BatchHeader, PriceList, Terms, UsageReceipt
 from local_chain.deployment import Deployment
 from node.chain.contracts import Contract, read_many
+from node.chain.events import DatanetPublished
 from node.chain.rpc import RpcClient
 
 _Read = tuple[Contract, str, tuple[object, ...]]
@@ -65,12 +66,18 @@ class Registries:
 
     async def is_posted(self, header: BatchHeader) -> bool:
         """Whether Settlement holds exactly this header."""
-        held = (await self._settlement.read("headerHash", header.node, header.epoch))[0]
-        return bool(held == header.struct_hash())
+        held = (await self._settlement.read("commitmentOf", header.node, header.epoch))[0]
+        return bool(held == header_commitment(header.struct_hash(), header.state_root))
 
     async def last_epoch(self, node: Address) -> int:
         """The epoch of the newest header that was posted for a node; 0 if none was."""
         return int((await self._settlement.read("ledger", node))[0])
+
+    async def datanet(self, datanet_id: Bytes32, version: int) -> DatanetPublished:
+        """A published Datanet version; with zero weight if it does not exist."""
+        (value,) = await self._assets.read("datanetVersion", datanet_id, version)
+        content, contributors, total, count, at = value
+        return DatanetPublished(datanet_id, version, content, contributors, total, count, at)
 
     async def contradictions(self, file: ReceiptsFile) -> list[Finding]:
         """Where a file differs from the chain: its header, its vault and contract, and every registration it names."""

@@ -17,7 +17,6 @@ from contracts.x402 import Voucher, x402_domain
 from tests.attribution.ledgers import (
     CHAIN_ID,
     LEDGER,
-    NODE,
     OPERATOR,
     PAYERS,
     HonestNode,
@@ -188,13 +187,6 @@ def test_a_forged_receipt_is_an_unjustified_leaf(forge: Callable[[Item], Item], 
     assert f"epoch 1, receipt 2: {rule} broken" in str(found[0])
 
 
-def test_a_receipt_of_another_vault_is_found_before_its_signature_counts() -> None:
-    node = HonestNode()
-    file = with_item(published(node.genesis, [items := node.serve(PAYERS[0], 0)]), 0, changed(node=OTHER_NODE)(items))
-
-    assert [finding.rule for finding in replayed(file)] == ["T1"]
-
-
 def test_a_misplaced_unit_in_the_state_is_named_at_its_receipt() -> None:
     node = HonestNode()
     batch: Batch = build(node.genesis, items := node.serve_many(3, seed=4))
@@ -306,8 +298,3 @@ def test_a_rolled_back_ledger_takes_the_epoch_again(files: list[ReceiptsFile]) -
 
     assert replay.tip.epoch == 1
     assert [replay.add(file) for file in files[1:]] == [[], []]
-
-
-def test_the_ledger_of_a_file_is_that_of_its_channels(files: list[ReceiptsFile]) -> None:
-    assert ledger_of(files[0]) == LEDGER
-    assert ledger_of(files[0]).node == NODE

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attribution.state_tree import state_root
 from contracts.crypto import ZERO_BYTES32, Bytes32, keccak
-from contracts.encoding import adapter_key, uint_word
+from contracts.encoding import adapter_commitment, adapter_key, header_commitment, uint_word
 from contracts.structs import BatchHeader, DatanetLink, PriceList, Terms
 from tests.contracts.machine import Reverted
 from tests.contracts.test_structs import WORDS, values_of
-from tests.contracts.world import World
+from tests.contracts.world import REVEAL_S, STAKE, World
 
 UINT96 = st.integers(0, 2**96 - 1)
 PPM = st.integers(0, 1_000_000)
@@ -28,9 +29,7 @@ def test_a_price_list_has_the_hash_that_python_gives_it(
     registered = world.machine.send(world.owner.address, world.registry, "registerPriceList", *arguments)
 
     assert registered == expected.struct_hash()
-    values, _, until = world.machine.read(world.registry, "priceList", registered)
-    assert PriceList.from_abi(values) == expected
-    assert until == 2**64 - 1
+    assert PriceList.from_abi(world.machine.read(world.registry, "priceList", registered)) == expected
 
 
 @settings(max_examples=30, deadline=None)
@@ -43,7 +42,9 @@ def test_terms_have_the_hash_that_python_gives_them(
     with machine.discarding():
         adapter_id = Bytes32(machine.send(owner, assets, "createAdapter", salt, ""))
         digest, base = keccak(b"weights"), keccak(b"base")
-        registered_key = machine.send(owner, assets, "publishAdapterVersion", adapter_id, digest, base)
+        machine.send(owner, assets, "commitAdapterVersion", adapter_commitment(adapter_id, digest, base, manifest))
+        machine.warp(REVEAL_S)
+        registered_key = machine.send(owner, assets, "publishAdapterVersion", adapter_id, digest, base, manifest)
         assert registered_key == adapter_key(adapter_id, 1, digest, base)
         terms = Terms(
             adapter_key=Bytes32(registered_key),
@@ -58,8 +59,7 @@ def test_terms_have_the_hash_that_python_gives_them(
         registered = machine.send(owner, assets, "registerTerms", terms.abi_tuple(), 0)
 
         assert registered == terms.struct_hash()
-        stored, *_ = machine.read(assets, "terms", registered)
-        assert Terms.from_abi(stored) == terms
+        assert Terms.from_abi(machine.read(assets, "terms", registered)) == terms
 
 
 def links(world: World, parts: list[int]) -> tuple[DatanetLink, ...]:
@@ -75,7 +75,6 @@ def links(world: World, parts: list[int]) -> tuple[DatanetLink, ...]:
 @given(values_of(BatchHeader))
 def test_a_header_has_the_hash_that_python_gives_it(world: World, drawn: BatchHeader) -> None:
     machine = world.machine
-    *_, prev_root, _, _, _ = machine.read(world.settlement, "ledger", world.vault.address)
     header = dataclasses.replace(
         drawn,
         node=world.vault.address,
@@ -83,14 +82,16 @@ def test_a_header_has_the_hash_that_python_gives_it(world: World, drawn: BatchHe
         from_seq=1,
         count=max(1, drawn.count),
         prev_header_hash=ZERO_BYTES32,
-        prev_state_root=Bytes32(prev_root),
+        prev_state_root=state_root(ZERO_BYTES32, 0),
+        cum_total=1 + drawn.cum_total % STAKE,
         closed_at=drawn.closed_at % machine.now,
     )
     with machine.discarding():
         posted = machine.send(world.operator.address, world.settlement, "post", header.abi_tuple())
 
         assert posted == header.struct_hash()
-        assert machine.read(world.settlement, "headerHash", world.vault.address, 1) == posted
+        kept = machine.read(world.settlement, "commitmentOf", world.vault.address, 1)
+        assert kept == header_commitment(header.struct_hash(), header.state_root)
 
 
 def test_a_refusal_names_its_error(world: World) -> None:

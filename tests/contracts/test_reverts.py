@@ -37,11 +37,10 @@ def test_other_data_is_no_standard_error(data: bytes) -> None:
         ("NotANode(address)", [NODE], f"NotANode({NODE})"),
         ("ClosedInFuture(uint64,uint256)", [7, 5], "ClosedInFuture(7, 5)"),
         (
-            "WrongPrevHeader(bytes32,bytes32)",
+            "WrongPrevious(bytes32,bytes32)",
             [bytes(32), b"\x01" * 32],
-            f"WrongPrevHeader(0x{'00' * 32}, 0x{'01' * 32})",
+            f"WrongPrevious(0x{'00' * 32}, 0x{'01' * 32})",
         ),
-        ("MalformedProof(bytes)", [b"\x12\x34"], "MalformedProof(0x1234)"),
     ],
 )
 def test_a_custom_error_is_shown_with_its_values(signature: str, values: list[object], text: str) -> None:

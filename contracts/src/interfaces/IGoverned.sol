@@ -79,16 +79,14 @@ interface IGoverned is IWindowErrors {
     /// @custom:reverts InvalidTreasury `to` is the zero address.
     function setTreasury(address to) external;
 
-    /// @notice Changes the treasury's part of price lists that start at `from` or later.
+    /// @notice Changes the treasury's part of price lists that start after the notice period.
+    /// @dev The parts are append-only windows: this one starts `notice` after this block, or just after the last one.
     /// @param ppm The part, in parts per million of the fee.
-    /// @param from When the part becomes valid, in unix seconds: at least `notice` ahead and after the window before it;
-    /// 0 means as early as allowed.
     /// @custom:access Governance, by the access manager.
     /// @custom:reverts AccessManagedUnauthorized The caller may not call this function.
     /// @custom:reverts TreasuryPpmTooHigh `ppm` exceeds the maximum.
-    /// @custom:reverts WindowTooEarly `from` is not zero and too early.
-    /// @custom:reverts WindowTooLate `from` is more than 90 days ahead.
-    function setTreasuryPpm(uint32 ppm, uint64 from) external;
+    /// @custom:reverts WindowTooLate Changes of the same moments have filled the windows of the next 90 days.
+    function setTreasuryPpm(uint32 ppm) external;
 
     /// @notice Changes how much of the unclaimed money must be bonded when a header is posted.
     /// @param ppm The ratio, in parts per million.

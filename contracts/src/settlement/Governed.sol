@@ -42,7 +42,7 @@ abstract contract Governed is IGoverned, AccessManaged {
     constructor(address treasury_, uint32 treasuryPpm_, address token, uint64 notice_) {
         notice = notice_;
         _setTreasury(treasury_);
-        _setTreasuryPpm(treasuryPpm_, 0);
+        _setTreasuryPpm(treasuryPpm_);
         _setAccepted(token, true);
     }
 
@@ -57,8 +57,8 @@ abstract contract Governed is IGoverned, AccessManaged {
     }
 
     /// @inheritdoc IGoverned
-    function setTreasuryPpm(uint32 ppm, uint64 from) external restricted {
-        _setTreasuryPpm(ppm, from);
+    function setTreasuryPpm(uint32 ppm) external restricted {
+        _setTreasuryPpm(ppm);
     }
 
     /// @inheritdoc IGoverned
@@ -109,9 +109,9 @@ abstract contract Governed is IGoverned, AccessManaged {
         emit TreasuryChanged(to);
     }
 
-    function _setTreasuryPpm(uint32 ppm, uint64 from) private {
+    function _setTreasuryPpm(uint32 ppm) private {
         if (ppm > MAX_TREASURY_PPM) revert TreasuryPpmTooHigh(ppm, MAX_TREASURY_PPM);
-        from = _treasuryPpms.start(from, notice);
+        uint64 from = _treasuryPpms.start(0, notice);
         _treasuryPpms.append(bytes32(uint256(ppm)), from);
         emit TreasuryPpmChanged(ppm, from);
     }

@@ -11,6 +11,8 @@ def test_an_adapter_s_datanets_and_their_contributors_are_shown(client: httpx2.C
     assert {one["label"] for one in datanet["contributors"]} == {f"contributor-{n}" for n in (5, 6, 7, 8)}
     assert len(client.get("/datanets").json()["data"]) == 3
     assert len(client.get(f"/datanets/{datanet['datanetId']}/versions").json()["data"]) == 1
+    assert client.get(f"/datanets/{datanet['datanetId']}/versions/1").json() == datanet
+    assert client.get(f"/datanets/{datanet['datanetId']}/versions/2").json()["code"] == "not_found"
 
 
 def test_a_datanet_that_is_not_registered_is_not_found(client: httpx2.Client) -> None:

@@ -27,6 +27,17 @@ def test_a_paid_node_names_what_a_payer_signs_for(client: httpx2.Client) -> None
     assert int(me["minDeposit"]) > 0
 
 
+def test_a_paid_node_names_the_registries_that_its_receipts_are_judged_by(
+    client: httpx2.Client, paid_node: NodeThread
+) -> None:
+    me = client.get("/nodes/me").json()
+
+    assert paid_node.world.paid is not None
+    deployment = paid_node.world.paid.deployment
+    assert (me["nodeRegistry"], me["assetRegistry"]) == (deployment.node_registry, deployment.asset_registry)
+    assert me["genesisHash"] == deployment.genesis_hash
+
+
 def test_a_quote_grows_with_tokens_and_choices_and_is_bounded_by_the_context(client: httpx2.Client) -> None:
     def max_fee(**query: int) -> int:
         quote = client.get("/nodes/me/quote", params={"model": "cardiology", "prompt_tokens": 10, **query}).json()

@@ -36,6 +36,21 @@ def deposit_body(bench: Bench, folder: Path) -> str:
     return json.dumps(payment_payload(deposit.to_payload(), bench.card.accepted(OPEN)))
 
 
+def test_no_deposit_is_relayed_while_the_node_does_not_sell(
+    client: httpx2.Client, bench: Bench, paid_node: NodeThread, tmp_path: Path
+) -> None:
+    assert paid_node.world.paid is not None
+    sales = paid_node.world.paid.payments.sales
+    sales.hold("test", "the stake is too low")
+    try:
+        answer = client.post("/payments/channels", content=deposit_body(bench, tmp_path))
+    finally:
+        sales.allow("test")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert "the stake is too low" in answer.text
+
+
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"payload": 5}'])
 def test_a_malformed_deposit_is_refused(client: httpx2.Client, body: str) -> None:
     answer = client.post("/payments/channels", content=body)

@@ -36,3 +36,11 @@ def test_a_free_node_settles_nothing(node: NodeThread) -> None:
     refused = httpx2.get(f"{node.admin_url}/admin/settle", headers=node.token)
 
     assert (refused.status_code, refused.json()["code"]) == (404, "not_offered")
+
+
+def test_a_report_shows_transactions_value_and_deadlines(client: httpx2.Client, paid_node: NodeThread) -> None:
+    with httpx2.Client(base_url=paid_node.admin_url, headers=paid_node.token, timeout=120) as admin:
+        report = admin.get("/admin/settle").json()
+
+    assert {"transactions", "value", "deadlines"} <= report.keys()
+    assert {"claimable", "gasCost", "settlesBy"} <= report["value"].keys()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from contracts.crypto import PrivateKey, keccak, to_address
@@ -16,23 +16,28 @@ SOMEBODY = PrivateKey(keccak(b"somebody")).address
 CALL = Call(to_address("0x" + "51" * 20), b"\x01\x02\x03\x04")
 
 
-Answer = Callable[[str, list[Any]], dict[str, Any] | bytes]
+Answer = Callable[[str, list[Any]], dict[str, Any] | bytes | int]
 
 
 @asynccontextmanager
 async def served(answer: Answer) -> AsyncIterator[str]:
-    """The URL of a JSON-RPC server that answers with `answer(method, params)`: members of the reply, or raw bytes."""
+    """The URL of a JSON-RPC server that answers with `answer(method, params)`: members, raw bytes, or a status."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
         request = json.loads(await reader.readexactly(int(length.split(b":")[1])))
         reply = answer(request["method"], request["params"])
+        status = b"200 OK"
+        if isinstance(reply, int):
+            status, reply = b"%d Busy\r\nRetry-After: 7" % reply, b""
         if isinstance(reply, dict):
             reply = json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode()
         if reply != b"never":
-            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(reply) + reply)
-            await writer.drain()
+            writer.write(b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (status, len(reply)))
+            with suppress(ConnectionError):  # a client may refuse an answer before it has all of it
+                writer.write(reply)
+                await writer.drain()
             writer.close()
         else:
             await asyncio.sleep(3)

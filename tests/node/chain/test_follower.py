@@ -9,6 +9,7 @@ import pytest
 from contracts.crypto import Address, Bytes32, PrivateKey, keccak, to_address
 from node.chain.client import Log
 from node.chain.events import Credited
+from node.chain.finality import Finality
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.memory import Emitted, MemoryChain
 from node.chain.transactions import Transaction, sign_transaction
@@ -26,13 +27,13 @@ class CountingChain(MemoryChain):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.asked: list[tuple[int, int]] = []
+        self.asked: list[Bytes32] = []
 
-    async def logs(
-        self, addresses: Sequence[Address], topics: Sequence[Bytes32], from_block: int, to_block: int
+    async def logs_of_block(
+        self, block_hash: Bytes32, addresses: Sequence[Address], topics: Sequence[Bytes32]
     ) -> list[Log]:
-        self.asked.append((from_block, to_block))
-        return await super().logs(addresses, topics, from_block, to_block)
+        self.asked.append(block_hash)
+        return await super().logs_of_block(block_hash, addresses, topics)
 
 
 def credit(sender: Address, data: bytes) -> list[Emitted]:
@@ -81,7 +82,7 @@ async def test_after_a_restart_nothing_is_read_again(chain: CountingChain, datab
     follower = await ChainFollower.open(database, chain, WATCH)
 
     assert amounts(follower) == [1, 2]
-    assert chain.asked == [(2, 2)]
+    assert chain.asked == [(await chain.head()).hash]
 
 
 async def test_a_reorganised_event_is_taken_back_also_from_the_database(
@@ -128,7 +129,7 @@ async def test_a_shorter_chain_than_the_one_read_is_followed(chain: CountingChai
 
 async def test_an_event_is_relied_on_once_enough_blocks_lie_above_it(chain: CountingChain, database: Database) -> None:
     await send(chain, 1)
-    follower = await ChainFollower.open(database, chain, WatchedContracts(WATCH.contracts, NODE, confirmations=2))
+    follower = await ChainFollower.open(database, chain, WatchedContracts(WATCH.contracts, NODE, finality=Finality(2)))
 
     assert [len(follower.events), len(follower.confirmed)] == [1, 0]
     chain.mine()

@@ -171,7 +171,17 @@ async def test_the_first_operator_is_the_one_that_the_node_was_registered_with(
     chain: Registry, database: Database
 ) -> None:
     await chain.emit(
-        emit("NodeRegistry", NODES, "NodeRegistered", node=NODE, owner=OTHER, token=OTHER, operator=OTHER, uri="")
+        emit(
+            "NodeRegistry",
+            NODES,
+            "NodeRegistered",
+            node=NODE,
+            owner=OTHER,
+            token=OTHER,
+            index=0,
+            operator=OTHER,
+            uri="",
+        )
     )
     await chain.emit(emit("NodeRegistry", NODES, "OperatorRotated", node=NODE, operator=NODE, **{"from": 200}))
 

@@ -11,11 +11,12 @@ from node.chain import errors
 from node.chain.abi import abi_of
 from node.chain.reverts import error_selector
 from node.chain.rpc import FALLBACK_TIP_WEI, RpcClient
+from node.chain.transport import MOST_BYTES
 from tests.node.chain.endpoints import CALL, SOMEBODY, endpoint, error, served
 
 
 async def test_nobody_listening_is_unavailable() -> None:
-    with pytest.raises(errors.ChainUnavailable, match=r"--chain-rpc") as refusal:
+    with pytest.raises(errors.ChainUnavailable, match="Check that a chain answers there") as refusal:
         await RpcClient.connect("http://127.0.0.1:1", 31337)
     assert refusal.value.retry_after_s > 0
 
@@ -113,3 +114,49 @@ def test_deeply_nested_json_cannot_crash_a_process_that_talks_to_a_chain() -> No
     done = subprocess.run([sys.executable, "-c", hostile], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, "refused\n")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_an_overloaded_endpoint_is_left_alone_as_long_as_it_asks(status: int) -> None:
+    asked = []
+
+    def answer(method: str, params: list[object]) -> int:
+        asked.append(method)
+        return status
+
+    async with endpoint(answer) as client:
+        with pytest.raises(errors.ChainUnavailable, match=str(status)) as refusal:
+            await client.head()
+        with pytest.raises(errors.ChainUnavailable, match="overloaded"):
+            await client.head()
+
+    assert asked == ["eth_getBlockByNumber"]
+    assert 6 < refusal.value.retry_after_s <= 8
+
+
+async def test_a_silent_endpoint_is_not_asked_again_at_once() -> None:
+    asked = []
+
+    def answer(method: str, params: list[object]) -> bytes:
+        asked.append(method)
+        return b"never"
+
+    async with endpoint(answer) as client:
+        for _ in range(3):
+            with pytest.raises(errors.ChainUnavailable):
+                await client.head()
+
+    assert len(asked) == 1
+
+
+async def test_an_answer_of_any_size_takes_bounded_memory() -> None:
+    huge = b'{"jsonrpc": "2.0", "id": 1, "result": "' + b"0" * MOST_BYTES + b'"}'
+    async with served(lambda method, params: huge) as url:
+        with pytest.raises(errors.ChainUnavailable, match="more than"):
+            await RpcClient(url, 31337, timeout_s=60).head()
+
+
+async def test_deeply_nested_json_makes_an_endpoint_unavailable() -> None:
+    async with endpoint(lambda method, params: b"[" * 200_000) as client:
+        with pytest.raises(errors.ChainUnavailable):
+            await client.head()

@@ -1,5 +1,7 @@
 """`earnings` and `claim` against a node without payment."""
 
+from pathlib import Path
+
 import pytest
 
 from local_chain.accounts import dev_accounts
@@ -23,3 +25,10 @@ def test_an_account_that_does_not_exist_is_a_configuration_failure(cli: Cli, hom
 
     assert done.code == 3
     assert "there is no account 'nobody'" in done.err
+
+
+def test_claims_need_a_mirror_that_holds_a_node(cli: Cli, tmp_path: Path) -> None:
+    done = cli("claim", "--account", "0x" + "11" * 20, "--mirror", str(tmp_path / "nothing"))
+
+    assert done.code == 2
+    assert "mirrors no node" in done.err

@@ -7,7 +7,7 @@ import pytest
 
 from node.dev.starter import BASE_NAME
 from tests.node.cli.conftest import Cli
-from tests.node.running import free_settings, node_thread
+from tests.node.running import NodeThread, free_settings, node_thread
 
 
 def test_a_free_node_keeps_as_many_receipts_as_its_setting_says(cli: Cli, tmp_path: Path) -> None:
@@ -49,3 +49,10 @@ def test_the_export_writes_one_receipt_a_line(cli: Cli, home: str) -> None:
 
 def test_an_unknown_receipt_is_a_usage_failure(cli: Cli, home: str) -> None:
     assert cli("--home", home, "receipts", "show", "0x" + "00" * 32).code == 2
+
+
+def test_a_free_node_has_no_batches_to_mirror(cli: Cli, node: NodeThread, tmp_path: Path) -> None:
+    done = cli("receipts", "mirror", node.url, str(tmp_path))
+
+    assert done.code == 7
+    assert "no batches" in done.err

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from web3.types import RPCEndpoint
 
 from contracts.crypto import Bytes32, PrivateKey, keccak
 from local_chain.accounts import dev_accounts
@@ -18,7 +19,7 @@ from local_chain.deployment import Deployment
 from local_chain.embedded import PyevmBackend
 from local_chain.home import ChainHome
 from local_chain.transactor import Transactor, connect
-from node.chain.errors import ChainUnavailable, WrongChain
+from node.chain.errors import ChainReplaced, ChainUnavailable, WrongChain
 from node.cli.failures import exit_code_of
 from node.compose.chain_setup import (
     ChainSetup,
@@ -95,7 +96,8 @@ async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operato
         await registered_node(new, seeded.node)
 
     owner.call(registry, "rotateOperator", seeded.node, STRANGER.address)
-    owner.pay(STRANGER.address, 1)  # a block later the new key is in force
+    owner.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1])
+    owner.pay(STRANGER.address, 1)  # a second later the new key is in force
     try:
         assert await registered_node(new, seeded.node) == seeded.node
         with pytest.raises(OperatorReplaced, match=STRANGER.address) as refused:
@@ -103,6 +105,7 @@ async def test_a_key_that_does_not_own_the_node_serves_it_once_it_is_the_operato
         assert exit_code_of(refused.value) == 3
     finally:
         owner.call(registry, "rotateOperator", seeded.node, OPERATOR.address)
+        owner.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [1])
         owner.pay(STRANGER.address, 1)
 
 
@@ -116,7 +119,7 @@ async def test_an_operator_without_gas_is_told_to_fund_its_key(chain: PyevmBacke
     web3 = connect(chain.rpc_url)
     Transactor(web3, OPERATOR).pay(poor.address, 10**16)
     registry = web3.eth.contract(deployment.node_registry, abi=_abi("NodeRegistry"))
-    Transactor(web3, poor).call(registry, "register", deployment.open_token, poor.address, "")
+    Transactor(web3, poor).call(registry, "register", deployment.open_token, 0, poor.address, "")
     left = web3.eth.get_balance(poor.address) - 21_000 * 2 * 10**9
     Transactor(web3, poor).pay(OPERATOR.address, max(left, 0))
 
@@ -161,6 +164,17 @@ async def test_a_chain_that_does_not_answer_is_named(deployment: Deployment) -> 
 async def test_another_chain_than_the_configured_is_refused(chain: PyevmBackend, deployment: Deployment) -> None:
     with pytest.raises(WrongChain, match="31337") as refused:
         await registered_node(ChainSetup(chain.rpc_url, replace(deployment, chain_id=5), OPERATOR))
+
+    assert exit_code_of(refused.value) == 4
+
+
+async def test_a_chain_that_was_wiped_since_the_deployment_is_refused(
+    chain: PyevmBackend, deployment: Deployment
+) -> None:
+    old = replace(deployment, genesis_hash="0x" + "ab" * 32)
+
+    with pytest.raises(ChainReplaced, match="wiped or replaced") as refused:
+        await registered_node(ChainSetup(chain.rpc_url, old, OPERATOR))
 
     assert exit_code_of(refused.value) == 4
 

@@ -79,6 +79,8 @@ def test_an_accepted_change_is_executed_and_only_votes_can_make_it(chain: Runnin
     assert shown["proposal"]["state"] == "executed"
     assert shown["proposal"]["why"].startswith("cheaper")
     assert int(shown["proposal"]["for"]) == 998_000_000 * 10**18
+    assert settlement.treasuryPpm().call() == 100_000
+    pass_time(chain, 61)  # the notice period
     assert settlement.treasuryPpm().call() == 50_000
     with pytest.raises(InvalidChange, match="ended"):
         stranger.vote(proposed["id"], "for", "", dry_run=False)

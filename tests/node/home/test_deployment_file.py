@@ -1,6 +1,7 @@
 """Where a home keeps the contracts' addresses."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def test_a_written_deployment_reads_back(tmp_path: Path) -> None:
     write_deployment(tmp_path, DEPLOYMENT)
 
     assert read_deployment(deployment_path(tmp_path, None)) == DEPLOYMENT
+
+
+def test_only_the_owner_reads_the_file(tmp_path: Path) -> None:
+    write_deployment(tmp_path, DEPLOYMENT)
+
+    assert stat.S_IMODE((tmp_path / "deployment.json").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["deployment.json"]
 
 
 def test_the_settings_file_goes_before_the_home_s_own(tmp_path: Path) -> None:

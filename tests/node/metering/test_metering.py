@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 
 from attribution.receipts import Status
 from attribution.split import TREASURY, Payee
@@ -199,8 +200,12 @@ async def test_a_fee_is_forgone_where_the_payers_balance_is_gone(
     shop.escrow.finalize_withdraw(payer.channel_id)
     await shop.payments.channels.refresh(payer.channel_id)
 
-    issued = await record(shop, admission)
+    with structlog.testing.capture_logs() as logged:
+        issued = await record(shop, admission)
 
+    (line,) = logged
+    assert (line["event"], line["generation_id"]) == ("fee_forgone", admission.request_id)
+    assert "request_id" not in line, "that is the X-Request-Id in the lines of HTTP"
     assert (issued.receipt.seq, issued.receipt.fee, issued.receipt.status) == (0, 0, Status.FINISHED)
     assert (await shop.channel(payer)).charged == 0
 

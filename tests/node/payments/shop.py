@@ -15,7 +15,7 @@ from node.payments.payments import Payments
 from node.payments.receiver import Receiver
 from node.payments.registrations import MemoryEscrow, MemoryRegistrations
 from node.payments.relay_limit import RelayLimit
-from node.sales import Sales
+from node.payments.sales import Sales
 from node.store.channels import Channel
 from node.store.database import Database
 from serving.types import End, Outcome, Usage

@@ -128,6 +128,17 @@ async def test_many_payers_share_one_limit(shop: Shop) -> None:
     assert [type(outcome) for outcome in outcomes].count(RelayLimited) == 1
 
 
+async def test_payers_without_funds_do_not_use_up_the_limit(shop: Shop, payer: Payer) -> None:
+    for number in range(20):
+        poor = Payer(RECEIVER, wallet=key(f"poor {number}"))
+        with pytest.raises(DepositFailed):
+            await shop.payments.channels.open(document(poor.deposit(10**18)), NOW)
+
+    opened = await shop.payments.channels.open(document(payer.deposit(10**18)), NOW)
+
+    assert opened.channel.balance == 10**18
+
+
 async def test_a_payer_who_hangs_up_still_gets_the_channel(shop: Shop, payer: Payer) -> None:
     opening = asyncio.create_task(shop.payments.channels.open(document(payer.deposit(10**18)), NOW))
     await asyncio.sleep(0)

@@ -12,10 +12,13 @@ from tests.node.process.serving_app import GET, Echo, served
 
 
 class Client:
-    """A connection that remembers whether it was closed to make room."""
+    """A connection that remembers whether it was closed to make room, at once or after its answer."""
 
     def __init__(self) -> None:
-        self.evicted = False
+        self.evicted, self.retired = False, False
+
+    def retire(self) -> None:
+        self.retired = True
 
     def evict(self) -> None:
         self.evicted = True
@@ -26,20 +29,22 @@ def test_the_limit_holds_and_a_connection_that_is_being_answered_is_never_closed
     steps: list[tuple[str | Phase, int]],
 ) -> None:
     connections = Connections(3, Patience())
-    admitted: dict[int, tuple[Client, Phase]] = {}
+    open_now: dict[int, tuple[Client, Phase]] = {}
     for step, number in steps:
-        if step == "admit":
-            client = Client()
+        if step == "admit" and number not in open_now:
+            client, answered = Client(), [each for each, phase in open_now.values() if phase is Phase.ANSWER]
             if connections.admit(client):
-                admitted[number] = client, Phase.HEAD
-        elif number in admitted and step == "leave":
-            connections.left(admitted.pop(number)[0])
-        elif number in admitted and isinstance(step, Phase):
-            admitted[number] = admitted[number][0], step
-            connections.entered(admitted[number][0], step)
+                open_now[number] = client, Phase.HEAD
+            open_now = {key: value for key, value in open_now.items() if not value[0].evicted}
+            assert not any(each.evicted for each in answered)
+        elif number in open_now and step == "leave":
+            connections.left(open_now.pop(number)[0])
+        elif number in open_now and isinstance(step, Phase):
+            open_now[number] = open_now[number][0], step
+            connections.entered(open_now[number][0], step)
 
         connections.check_integrity()
-        assert not any(client.evicted and phase is Phase.ANSWER for client, phase in admitted.values())
+        assert len(connections) == len(open_now)
 
 
 def test_the_longest_idle_connection_gives_way_first() -> None:
@@ -58,6 +63,20 @@ def test_the_longest_idle_connection_gives_way_first() -> None:
 
     assert order == [idle, later_idle, body, reading]
     assert not connections.admit(Client())
+
+
+def test_each_refusal_lets_another_connection_end_after_its_answer() -> None:
+    connections = Connections(3, Patience())
+    clients = [Client() for _ in range(3)]
+    for client in clients:
+        assert connections.admit(client)
+        connections.entered(client, Phase.ANSWER)
+
+    for refused in range(3):
+        assert not connections.admit(Client())
+        assert [client.retired for client in clients].count(True) == refused + 1
+
+    assert not any(client.evicted for client in clients)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from web3 import Web3
 
-from contracts.crypto import ZERO_BYTES32, Bytes32, PrivateKey, keccak, to_address
+from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, keccak, to_address
 from contracts.payment import payment_payload
 from local_chain.accounts import dev_accounts
 from local_chain.backend import Engine
@@ -30,6 +30,8 @@ from node.settlement.datanets import DatanetFiles
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.settlement import ContractAddresses, Settlement, SettlementPolicy
 from node.store.database import Database
+from node.store.ledger_opening import open_ledger
+from node.store.meta import ChainPin
 from serving.types import Outcome
 from tests.node.payments.payer import BODY, PATH, Payer
 from tests.node.payments.shop import ended
@@ -147,16 +149,24 @@ class Stall:
     payer: PrivateKey
 
 
-def new_stall(town: Town) -> Stall:
-    """Registers a vault and prices for a new operator, and gives a new payer tokens."""
+def bond(town: Town, node: Address, stake: int) -> None:
+    """Stakes tokens of a rich account for a node."""
+    rich, deployment = Transactor(town.web3, dev_accounts()[2]), town.chain.deployment
+    rich.call(contract(town.web3, "OpenToken", deployment.open_token), "approve", deployment.node_registry, stake)
+    rich.call(contract(town.web3, "NodeRegistry", deployment.node_registry), "stake", node, stake)
+
+
+def new_stall(town: Town, stake: int = 1_000 * OPEN) -> Stall:
+    """Registers a staked vault and prices for a new operator, and gives a new payer tokens."""
     operator, payer = PrivateKey.generate(), PrivateKey.generate()
     deployment, web3 = town.chain.deployment, town.web3
     rich = Transactor(web3, dev_accounts()[2])
     rich.pay(operator.address, OPEN)
     rich.call(contract(web3, "OpenToken", deployment.open_token), "transfer", payer.address, 2 * DEPOSIT)
     mine, nodes = Transactor(web3, operator), contract(web3, "NodeRegistry", deployment.node_registry)
-    mine.call(nodes, "register", deployment.open_token, operator.address, "")
-    node = to_address(nodes.functions.vaultOf(operator.address, deployment.open_token).call())
+    mine.call(nodes, "register", deployment.open_token, 0, operator.address, "")
+    node = to_address(nodes.functions.vaultOf(operator.address, deployment.open_token, 0).call())
+    bond(town, node, stake)
     prices = (2 * OPEN, OPEN, 8 * OPEN, 10**13)
     mine.call(nodes, "registerPriceList", node, ZERO_BYTES32, *prices, operator.address, 0)
     addresses = ContractAddresses(
@@ -172,7 +182,11 @@ async def open_market(
     """The node over `home`; the same home again is the same node after a restart."""
     client = client or await TroubledClient.connect(town.chain.rpc_url, CHAIN_ID)
     addresses, operator, payer = stall.addresses, stall.operator, stall.payer
-    database = await Database.open(f"sqlite:///{home}/node.db")
+    deployment = town.chain.deployment
+    genesis = Bytes32(bytes.fromhex(deployment.genesis_hash.removeprefix("0x")))
+    pin = ChainPin(CHAIN_ID, genesis, deployment.settlement)
+    database = await Database.open(f"sqlite:///{home}/node.db", pin)
+    await open_ledger(database, home, addresses.node)
     files = DatanetFiles(home / "datanets")
     for datanet in town.seeded.datanets:
         files.add(datanet.datanet_id, datanet.version, datanet.contributors)

@@ -59,6 +59,17 @@ async def test_posted_credited_and_active_are_told_apart(database: Database) -> 
     assert progress.posted[1].active_from == 1_100
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_dead_header_is_not_posted_and_its_epoch_is_used_again(database: Database, again: bool) -> None:
+    died = emit(
+        "Settlement", SETTLEMENT, "HeaderDied", node=NODE, epoch=1, commitment=bytes(32), challenger=SENDER.address
+    )
+
+    progress = await progress_after(database, posted(), died, *([posted()] if again else []))
+
+    assert progress.last_epoch == (1 if again else 0)
+
+
 async def test_payments_add_up_by_payee(database: Database) -> None:
     progress = await progress_after(database, paid(3, 3), paid(4, 7))
 

@@ -13,8 +13,8 @@ from tests.attribution.ledgers import NODE, OWNERS, SETTLEMENT, word
 
 ME = OWNERS[0]
 PROOF = StateTree.of({earned_key(TREASURY): 5, earned_key(Payee.of_address(ME)): 7}).prove(earned_key(TREASURY))
-OWN = ClaimEntry(PayeeClaim(NODE, 3, 0, Payee.of_address(ME).id, 7, PROOF), 7)
-SHARE = ClaimEntry(ShareClaim(NODE, 3, word("net"), 1, 50, PROOF, ME, 5, 2, (word("sibling"),)), 14)
+OWN = ClaimEntry(PayeeClaim(NODE, 3, word("header"), 0, Payee.of_address(ME).id, 7, PROOF), 7)
+SHARE = ClaimEntry(ShareClaim(NODE, 3, word("header"), word("net"), 1, 50, PROOF, ME, 5, 2, (word("sibling"),)), 14)
 PLAN = ClaimPlan(ME, (OWN, SHARE))
 
 

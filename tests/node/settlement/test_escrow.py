@@ -5,8 +5,8 @@ import pytest
 from contracts.crypto import Address, PrivateKey, keccak
 from contracts.x402 import ESCROW
 from node.chain.errors import CallReverted
-from node.chain.memory import Emitted, MemoryChain
-from node.payments.errors import DepositFailed, SettlementUnknown
+from node.chain.memory import GAS, Emitted, MemoryChain
+from node.payments.errors import ChannelRefused, DepositFailed, GasTooHigh, SettlementUnknown
 from node.settlement.escrow import ChainEscrow
 from node.settlement.outbox import Outbox, OutboxPolicy
 from node.store.database import Database
@@ -68,3 +68,39 @@ async def test_a_deposit_that_could_not_be_sent_is_given_up(database: Database) 
     await escrow(database, poor).relay_deposit(CONFIG, 5, b"", NONCE)
 
     assert len(poor.executed) == 1
+
+
+async def test_a_deposit_that_the_chain_would_refuse_fails_its_check(database: Database) -> None:
+    def refuse(sender: Address, data: bytes) -> list[Emitted]:
+        raise CallReverted("InvalidSignature()", b"")
+
+    with pytest.raises(DepositFailed, match="InvalidSignature"):
+        await escrow(database, MemoryChain(contracts={ESCROW: refuse})).check_deposit(CONFIG, 10**18, b"", NONCE)
+
+
+async def test_no_deposit_is_relayed_while_gas_costs_more_than_the_cap(database: Database) -> None:
+    chain = MemoryChain(base_fee=20_000 * 10**9)
+    chain.mine()
+
+    with pytest.raises(GasTooHigh, match="Gas costs 20000 gwei now, and this node relays deposits below 500 gwei"):
+        await escrow(database, chain).check_deposit(CONFIG, 10**18, b"", NONCE)
+
+
+async def test_the_least_deposit_is_worth_its_gas(database: Database) -> None:
+    chain = MemoryChain(base_fee=100 * 10**9, tip=10**9)
+    chain.mine()
+    cost = GAS * 101 * 10**9
+
+    with pytest.raises(ChannelRefused, match=f"the least that this node relays is {cost}"):
+        await escrow(database, chain).check_deposit(CONFIG, cost - 1, b"", NONCE)
+    await escrow(database, chain).check_deposit(CONFIG, cost, b"", NONCE)
+
+
+async def test_a_deposit_that_was_sent_passes_its_check_though_it_would_revert_now(database: Database) -> None:
+    chain = MemoryChain()
+    relay = escrow(database, chain)
+    await relay.relay_deposit(CONFIG, 5, b"", NONCE)
+    chain.base_fee = 20_000 * 10**9
+    chain.mine()
+
+    await relay.check_deposit(CONFIG, 5, b"", NONCE)

@@ -1,4 +1,4 @@
-"""The outbox under every fault of a chain: reorganisations, gaps between nonces, gas spikes, endpoints that lag."""
+"""The outbox under every fault of a chain: reorganisations, gaps between nonces, endpoints that lag."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from node.chain.client import Call, Inclusion
 from node.chain.errors import CallReverted
 from node.chain.memory import Emitted, MemoryChain
 from node.chain.transactions import Transaction, sign_transaction
-from node.settlement.errors import TransactionFailed, TransactionPending
+from node.settlement.errors import TransactionFailed
 from node.settlement.outbox import Outbox, OutboxPolicy
 from node.store.database import Database
 from node.store.outbox import State
@@ -18,7 +18,6 @@ from tests.node.settlement.crashing import Clock
 
 KEY = PrivateKey(keccak(b"operator"))
 TARGET = to_address("0x" + "77" * 20)
-GWEI = 10**9
 
 
 class FaultyChain(MemoryChain):
@@ -125,6 +124,20 @@ async def test_a_transaction_whose_block_was_rolled_back_is_checked_again_even_i
     found = await outbox.find("post:1")
     assert found is not None
     assert (found.state, found.block_number) == (State.FINAL, 2)
+
+
+async def test_an_endpoint_that_counts_too_few_nonces_for_a_while_changes_nothing(
+    database: Database, clock: Clock
+) -> None:
+    chain = FaultyChain()
+    outbox = make(database, chain, clock, lag_s=30)
+    await outbox.send("post:1", Call(TARGET, b"post"), timeout_s=5)
+    chain.nonce_error, chain.hides_inclusions = -1, True
+    for _ in range(29):
+        await outbox.advance()
+        clock.now += 1
+
+    assert await states(outbox, "post:1") == [State.FINAL]
 
 
 async def test_a_nonce_that_was_too_high_leaves_no_gap(database: Database, clock: Clock) -> None:
@@ -246,54 +259,3 @@ class CancellingChain(MemoryChain):
 
 def refuse(sender: Address, data: bytes) -> list[Emitted]:
     raise CallReverted("NotOperator()", b"")
-
-
-async def test_an_absurd_tip_is_not_signed(database: Database, clock: Clock) -> None:
-    chain = MemoryChain(automine=False, base_fee=20 * GWEI, tip=10_000 * GWEI)
-    outbox = make(database, chain, clock, max_fee_cap=500 * GWEI)
-
-    await outbox.submit("post:1", Call(TARGET, b"post"))
-    await outbox.advance()
-
-    found = await outbox.find("post:1")
-    assert found is not None
-    assert [(attempt.max_fee, attempt.tip) for attempt in found.attempts] == [(500 * GWEI, 480 * GWEI)]
-
-
-async def test_a_gas_spike_holds_up_what_is_not_signed_and_ends_by_itself(database: Database, clock: Clock) -> None:
-    chain = MemoryChain(base_fee=20_000 * GWEI)
-    chain.mine()
-    outbox = make(database, chain, clock, max_fee_cap=500 * GWEI)
-
-    with pytest.raises(TransactionPending, match="Gas costs 20000 gwei"):
-        await outbox.send("post:1", Call(TARGET, b"post"), timeout_s=60)
-    assert chain.waiting == {}
-    chain.base_fee = 7
-    chain.mine()
-    await outbox.advance()
-
-    assert calls(chain) == [b"post"]
-
-
-async def test_a_gas_spike_stops_raising_the_fee_at_the_cap_and_ends_by_itself(
-    database: Database, clock: Clock
-) -> None:
-    chain = MemoryChain(automine=False, base_fee=100 * GWEI)
-    chain.mine()
-    outbox = make(database, chain, clock, max_fee_cap=500 * GWEI, stuck_after_s=10)
-    await outbox.submit("post:1", Call(TARGET, b"post"))
-    await outbox.advance()
-    chain.base_fee = 2_000 * GWEI
-    for _ in range(20):
-        chain.mine()
-        clock.now += 10
-        await outbox.advance()
-    assert calls(chain) == []
-
-    chain.base_fee = 100 * GWEI
-    await settle(chain, outbox)
-
-    found = await outbox.find("post:1")
-    assert found is not None
-    assert calls(chain) == [b"post"]
-    assert max(attempt.max_fee for attempt in found.attempts) <= 500 * GWEI

@@ -47,7 +47,11 @@ class Life:
             await outbox.advance()
             self.chain.mine()
         self.chain.reorganise(1, keep_waiting=False)
-        for _ in range(6):
+        await self.finish()
+
+    async def finish(self) -> None:
+        outbox = self.outbox()
+        for _ in range(4):
             await outbox.advance()
             self.chain.mine()
         await outbox.advance()
@@ -75,7 +79,7 @@ async def test_a_kill_at_every_write_loses_and_doubles_nothing(tmp_path: Path) -
 
             database.dies_at = None
             await life.run()
-            await life.run()
+            await life.finish()
 
             executed = [sent.call.data for sent in life.chain.executed if sent.call.data != b"foreign"]
             assert sorted(executed) == CALLS, life.name

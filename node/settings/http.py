@@ -8,6 +8,8 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    max_queue: int = Field(256, gt=0, description="how many requests may wait, above 0")
+    request_timeout_s: float | None = Field(None, gt=0, description="seconds a request may wait, above 0")
     max_body_bytes: ByteSize = Field(ByteSize(2 << 20), gt=0, description="the largest request body, such as 2MiB")
     max_bodies_bytes: ByteSize = Field(
         ByteSize(64 << 20), gt=0, description="memory for all request bodies together, such as 64MiB"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.sales import Sales
+from node.payments.sales import Sales
 from serving.errors import NotReady
 
 

@@ -1,0 +1,1 @@
+"""Groups of settings that `node.config` puts together: each names its fields, defaults and help."""
