@@ -16,16 +16,16 @@ contract JudgeTest is Bench {
         judge.judge(place, receipt, abi.encode(shown));
     }
 
-    function refused(bytes4 error) internal {
-        refused(error, evidence());
+    function refused(bytes4 fault) internal {
+        refused(fault, evidence());
     }
 
-    function refused(bytes4 error, Evidence memory shown) internal {
-        refused(error, context(), shown);
+    function refused(bytes4 fault, Evidence memory shown) internal {
+        refused(fault, context(), shown);
     }
 
-    function refused(bytes4 error, Context memory place, Evidence memory shown) internal {
-        vm.expectPartialRevert(error);
+    function refused(bytes4 fault, Context memory place, Evidence memory shown) internal {
+        vm.expectPartialRevert(fault);
         confirm(place, shown);
     }
 
