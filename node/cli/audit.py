@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from node.watch.watched import Watched
 
 app = typer.Typer(help="Replay a node's ledger and report every fault.", no_args_is_help=True)
+_ReceiptId = Annotated[str, typer.Argument(metavar="ID", help="The receipt's id.")]
+_Epoch = Annotated[int, typer.Argument(metavar="EPOCH", min=1, help="The batch's epoch.")]
 _Mirror = Annotated[
     Path | None, typer.Option("--mirror", metavar="DIR", help="Read this folder of a mirror, not the node itself.")
 ]
@@ -27,7 +29,7 @@ _Signed = Annotated[
 
 
 @app.command()
-def receipt(context: typer.Context, receipt_id: str, node: NodeUrl = None) -> None:
+def receipt(context: typer.Context, receipt_id: _ReceiptId, node: NodeUrl = None) -> None:
     """Check one receipt, and replay its ledger up to its batch."""
     from node.cli.ledger_checks import batch_of, examine_id
 
@@ -48,7 +50,7 @@ def receipt(context: typer.Context, receipt_id: str, node: NodeUrl = None) -> No
 
 
 @app.command()
-def batch(context: typer.Context, epoch: int, node: NodeUrl = None, mirror: _Mirror = None) -> None:
+def batch(context: typer.Context, epoch: _Epoch, node: NodeUrl = None, mirror: _Mirror = None) -> None:
     """Replay a node's ledger up to one batch."""
     _audit(context_of(context), node, mirror, None, epoch)
 

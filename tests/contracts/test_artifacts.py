@@ -35,5 +35,5 @@ def test_code_that_is_placed_has_no_constructor_and_no_immutables(name: str) -> 
 
 
 def test_an_unknown_contract_is_named_with_those_that_exist() -> None:
-    with pytest.raises(KeyError, match=r"no compiled contract 'Judge'.*Settlement"):
-        load("Judge")
+    with pytest.raises(KeyError, match=r"no compiled contract 'Jury'.*Settlement"):
+        load("Jury")

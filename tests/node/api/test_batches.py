@@ -19,12 +19,13 @@ def test_receipts_batches_and_proofs_are_public(client: httpx2.Client, paid_node
 
     batch = client.get(f"/batches/{epoch}").json()
     file = ReceiptsFile.decode(client.get(f"/batches/{epoch}/receipts").content)
-    proof = client.get(f"/receipts/0x{receipts[0].struct_hash().hex()}/proof").json()
+    newest = [each for each in receipts if each.seq >= int(batch["header"]["fromSeq"])]
+    proof = client.get(f"/receipts/0x{newest[0].struct_hash().hex()}/proof").json()
     missing = client.get("/batches/999").json()
 
     assert client.get("/batches").json()["data"][0] == batch
-    assert batch["header"]["count"] == str(len(receipts))
-    assert [entry.receipt for entry in file.entries] == receipts
+    assert batch["header"]["count"] == str(len(newest))
+    assert [entry.receipt for entry in file.entries] == newest
     assert proof["header"] == batch["header"]
     assert missing["code"] == "not_found"
 

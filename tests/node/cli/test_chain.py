@@ -118,7 +118,7 @@ def test_up_runs_until_interrupted_and_leaves_nothing_running(home: Path) -> Non
     adopted = output(invoke(home, "up", "--port", "0"))
 
     up.send_signal(signal.SIGINT)
-    _, errors = up.communicate(timeout=30)
+    _, errors = up.communicate(timeout=120)
 
     assert adopted == document
     assert up.returncode == 0, errors
