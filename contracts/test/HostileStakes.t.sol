@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-
 import {NodeVault} from "../src/NodeVault.sol";
 import {IDeaths} from "../src/interfaces/IDeaths.sol";
 import {IStakes} from "../src/interfaces/IStakes.sol";
 import {BlockingToken, FeeToken, ReentrantToken} from "./HostileTokens.sol";
-import {Trees} from "./Trees.sol";
-import {World} from "./World.sol";
+import {HostileWorld} from "./HostileWorld.sol";
 
 /// @dev Stakes in tokens that do not behave.
-contract HostileStakesTest is World {
-    function two(uint256 forAlice, uint256 forBob) internal view returns (Trees.Leaf[] memory leaves) {
-        leaves = new Trees.Leaf[](2);
-        leaves[0] = earned(alice, forAlice);
-        leaves[1] = earned(bob, forBob);
-    }
-
-    function expectReentrancyRefused(ReentrantToken token) internal view {
-        check(!token.reentered(), "re-entered");
-        bytes4 reason = bytes4(token.answer());
-        equal(bytes32(reason), bytes32(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), "reason");
-    }
-
+contract HostileStakesTest is HostileWorld {
     function test_StakeCountsByWhatArrives() public {
         FeeToken token = new FeeToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-
 import {NodeVault} from "../src/NodeVault.sol";
 import {IChannelEscrow} from "../src/interfaces/IChannelEscrow.sol";
 import {IChannelEscrowErrors} from "../src/interfaces/IChannelEscrowErrors.sol";
 import {IDepositCollector} from "../src/interfaces/IDepositCollector.sol";
 import {Claim, ISettlement, ShareClaim} from "../src/interfaces/ISettlement.sol";
 import {BlockingToken, BurningToken, FeeToken, LyingToken, ReentrantToken, SilentToken} from "./HostileTokens.sol";
+import {HostileWorld} from "./HostileWorld.sol";
 import {Trees} from "./Trees.sol";
-import {World} from "./World.sol";
 
 /// @dev Takes the payer's allowance, and the token may call back into the escrow meanwhile.
 contract AllowanceCollector is IDepositCollector {
@@ -19,19 +17,7 @@ contract AllowanceCollector is IDepositCollector {
     }
 }
 
-contract HostileTokensTest is World {
-    function two(uint256 forAlice, uint256 forBob) internal view returns (Trees.Leaf[] memory leaves) {
-        leaves = new Trees.Leaf[](2);
-        leaves[0] = earned(alice, forAlice);
-        leaves[1] = earned(bob, forBob);
-    }
-
-    function expectReentrancyRefused(ReentrantToken token) internal view {
-        check(!token.reentered(), "re-entered");
-        bytes4 reason = bytes4(token.answer());
-        equal(bytes32(reason), bytes32(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector), "reason");
-    }
-
+contract HostileTokensTest is HostileWorld {
     function test_AFeeOnTransferTokenIsCreditedByWhatArrives() public {
         FeeToken token = new FeeToken(payer, 10_000);
         NodeVault node = registerNode(bob, address(token), operator);
