@@ -10,6 +10,7 @@ from attribution import checkpoint
 from attribution.batch import ChainTip
 from attribution.checkpoint import InvalidCheckpoint
 from attribution.findings import Finding
+from attribution.receipt_proof import ReceiptProof
 from attribution.receipts_file import ReceiptsFile
 from attribution.replay import Replay, ledger_of
 from contracts.encoding import to_hex
@@ -18,8 +19,9 @@ from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, Failure, UsageFailure, VerificationFailure
 from node.cli.receipt_checks import ReceiptCheck, Sources, examine
-from node.cli.receipt_documents import Given, Proof, read_documents
+from node.cli.receipt_documents import Given, read_documents
 from node.cli.remote import ask, public_url
+from node.client.errors import Malformed
 from node.client.receipt import SignedReceipt
 from node.watch.registries import Registries
 from node.watch.source import Card
@@ -143,10 +145,10 @@ def _holds(header: BatchHeader, signed: SignedReceipt) -> bool:
     return header.node == signed.receipt.node and 0 <= signed.receipt.seq - header.from_seq < header.count
 
 
-def _proof(url: str, signed: SignedReceipt) -> Proof | None:
+def _proof(url: str, signed: SignedReceipt) -> ReceiptProof | None:
     """The proof of a receipt; None while it is in no posted batch."""
     try:
-        return Proof.parse(ask(url, "GET", f"/receipts/0x{signed.id.hex()}/proof"))
+        return ReceiptProof.parse(ask(url, "GET", f"/receipts/0x{signed.id.hex()}/proof"), Malformed)
     except Failure as error:
         if error.code == "not_found":
             return None

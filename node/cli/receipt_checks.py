@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from attribution.receipt_proof import ReceiptProof
 from attribution.receipts import MalformedReceipt, check_form
 from attribution.receipts_file import Entry, ReceiptsFile
 from attribution.split import InvalidSplit, Payee, lines
@@ -11,7 +12,6 @@ from contracts.eip712 import Domain
 from contracts.encoding import BASE_KEY, to_hex
 from contracts.fees import usage_fee
 from contracts.structs import NO_CHAIN, PriceList, Terms, openlora_domain
-from node.cli.receipt_documents import Proof
 from node.client.errors import ReceiptRefused
 from node.client.receipt import SignedReceipt, verify_signed
 from node.watch.registries import Registries
@@ -33,7 +33,7 @@ class Sources:
 
     registries: Registries | None = None
     file: ReceiptsFile | None = None
-    proof: Proof | None = None
+    proof: ReceiptProof | None = None
     card: Card | None = None
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from attribution import merkle
 from attribution.batch import Batch, Item, build, receipt_leaves
+from attribution.receipt_proof import ReceiptProof
 from attribution.receipts_file import ReceiptsFile
 from attribution.transition import InvalidTransition
 from contracts.crypto import Bytes32
-from contracts.structs import BatchHeader, UsageReceipt
+from contracts.structs import BatchHeader
 from node.chain.registrations import ChainRegistrations
 from node.settlement.book import Book
 from node.settlement.errors import LedgerBroken
@@ -19,34 +20,8 @@ from node.store.database import Database
 
 BATCH_LIMIT = 4_096
 _RECORDS_PER_TURN = 64
-KEPT_FILES = 4
 KEPT_OUTLINES = 32
-"""How many built files and outlines are cached. Batches never change, and building one takes seconds that any client
-could request again and again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptProof:
-    """Proves that a receipt is leaf `index` of a posted batch, between two state roots. `path`: siblings, bottom-up."""
-
-    header: BatchHeader
-    receipt: UsageReceipt
-    index: int
-    root_before: Bytes32
-    root_after: Bytes32
-    path: tuple[Bytes32, ...]
-
-    def to_json(self) -> dict[str, object]:
-        """As a JSON object; hashes as 0x hex."""
-        return {
-            "header": self.header.to_json(),
-            "headerHash": "0x" + self.header.struct_hash().hex(),
-            "receipt": self.receipt.to_json(),
-            "index": self.index,
-            "stateRootBefore": "0x" + self.root_before.hex(),
-            "stateRootAfter": "0x" + self.root_after.hex(),
-            "path": ["0x" + sibling.hex() for sibling in self.path],
-        }
+"""How many outlines are cached. Batches never change, and every proof of one needs its outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +40,6 @@ class Batcher:
         self, database: Database, book: Book, registrations: ChainRegistrations, limit: int = BATCH_LIMIT
     ) -> None:
         self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
-        self._files: LruCache[int, bytes] = LruCache(KEPT_FILES)
         self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
     async def cut(self) -> Batch | None:
@@ -99,13 +73,9 @@ class Batcher:
 
     async def receipts_file(self, epoch: int) -> bytes:
         """The public file of a batch. Raises KeyError for an unknown epoch."""
-        kept = self._files.get(epoch)
-        if kept is None:
-            batch, items = await self.rebuild(epoch)
-            signatures, operators = await self._signatures(batch.header), self._registrations.operators()
-            content = await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
-            kept = self._files.put(epoch, content)
-        return kept
+        batch, items = await self.rebuild(epoch)
+        signatures, operators = await self._signatures(batch.header), self._registrations.operators()
+        return await asyncio.to_thread(lambda: ReceiptsFile.of(batch, items, signatures, operators).encode())
 
     async def receipt_proof(self, epoch: int, seq: int) -> ReceiptProof:
         """The proof of receipt `seq` against the `receiptsRoot` of its batch. Raises KeyError for an unknown epoch."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from attribution.receipt_proof import ReceiptProof
 from attribution.receipts_file import ReceiptsFile
 from contracts.crypto import ZERO_BYTES32, PrivateKey
 from node.cli.receipt_checks import Sources, examine
-from node.cli.receipt_documents import Proof
+from node.client.errors import Malformed
 from node.client.receipt import SignedReceipt
 from node.dev.starter import BASE_NAME
 from node.metering.issued import IssuedReceipt
@@ -36,8 +37,8 @@ async def wrong(signed: SignedReceipt, sources: Sources) -> dict[str, str]:
     return {check.name: check.detail for check in await examine(signed, sources) if check.verdict == "WRONG"}
 
 
-async def proof_of(market: Market, seq: int) -> Proof:
-    return Proof.parse((await market.settlement.batcher.receipt_proof(1, seq)).to_json())
+async def proof_of(market: Market, seq: int) -> ReceiptProof:
+    return ReceiptProof.parse((await market.settlement.batcher.receipt_proof(1, seq)).to_json(), Malformed)
 
 
 def test_a_receipt_of_a_free_node_is_verified_by_its_signature(cli: Cli, home: str) -> None:
