@@ -13,7 +13,6 @@ T9 The signed request or voucher behind `requestDigest` consents to the receipt.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 
 from attribution.receipts import Status
@@ -160,7 +159,7 @@ def _check_number(state: LedgerState, receipt: UsageReceipt, evidence: Evidence)
 
 def _check_channel(state: LedgerState, receipt: UsageReceipt, evidence: Evidence) -> None:
     config, ledger = evidence.config, state.ledger
-    named = _channel_id(config, ledger.domain.chain_id)
+    named = config.channel_id(ledger.domain.chain_id)
     _require("WrongChannel", named == receipt.channel_id, "the channel's configuration has another channel id")
     ours = config.receiver == config.receiver_authorizer == ledger.node and config.token == ledger.token
     _require("ForeignChannel", ours, "the channel pays another vault or token")
@@ -255,11 +254,6 @@ _CHECKS: tuple[_Check, ...] = (
     _check_times,
     _check_consent,
 )
-
-
-@lru_cache(maxsize=4096)
-def _channel_id(config: ChannelConfig, chain_id: int) -> Bytes32:
-    return config.channel_id(chain_id)
 
 
 def _voucher_digest(state: LedgerState, receipt: UsageReceipt) -> Bytes32:

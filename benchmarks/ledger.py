@@ -22,6 +22,7 @@ from contracts.encoding import adapter_key
 from contracts.fees import usage_fee
 from contracts.structs import DatanetLink, InferenceRequest, PriceList, Terms, UsageReceipt, openlora_domain
 from contracts.x402 import ChannelConfig, Voucher, x402_domain
+from local_chain.genesis import CHAIN_ID
 
 RECEIPTS = 4_096
 CHANNELS = 50
@@ -30,7 +31,7 @@ LEAVES = 1_000_000
 UPDATES = 4_096
 DATANETS_PER_ADAPTER = 4
 OPEN = 10**18
-_CHAIN = 31337
+_CHAIN = CHAIN_ID
 T = TypeVar("T")
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-DEV_CHAIN_ID = 31337
+from local_chain.genesis import CHAIN_ID
+
+DEV_CHAIN_ID = CHAIN_ID
 DEFAULT_CONFIRMATIONS = 6
 _CONFIRMATIONS = {
     DEV_CHAIN_ID: 0,  # one endpoint that mines for itself

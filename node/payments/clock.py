@@ -6,8 +6,8 @@ make every later fee invalid: a clock that is years ahead, or a block time that 
 
 from dataclasses import dataclass
 
-DEV_CHAIN_ID = 31337
-"""The chain id of anvil and of the embedded chain."""
+from local_chain.genesis import CHAIN_ID
+
 TOLERANCE_S = 600
 """How far wall clock and newest block may differ. It is far above any block interval, and far below `maxDuration`."""
 DEV_CHAIN_TOLERANCE_S = 30 * 86_400
@@ -23,7 +23,7 @@ class ClockTolerance:
     @classmethod
     def of_chain(cls, chain_id: int, configured: int | None = None) -> "ClockTolerance":
         """The configured tolerance, else the default of the chain."""
-        default = DEV_CHAIN_TOLERANCE_S if chain_id == DEV_CHAIN_ID else TOLERANCE_S
+        default = DEV_CHAIN_TOLERANCE_S if chain_id == CHAIN_ID else TOLERANCE_S
         return cls(default if configured is None else configured)
 
     def time(self, wall: int, head: int) -> int | None:
