@@ -138,7 +138,7 @@ def _run(
 
 
 def _show(shared: Context, document: dict[str, Any]) -> None:
-    from node.governance.report import lines_of
+    from node.cli.gov_report import lines_of
 
     if shared.as_json:
         shared.emit(document)

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 import typer
 
 from node.cli.context import Context, context_of
+from node.cli.moments import moment
 from node.cli.money import amount
 
 app = typer.Typer(help="Show the state of settlement on the chain, and settle now.", no_args_is_help=True)
@@ -78,9 +79,9 @@ def _show_status(shared: Context, status: dict[str, object]) -> None:
     value = cast(dict[str, object], status["value"])
     say(f"claimable {amount(value['claimable'])} from {value['channels']} channels; gas {amount(value['gasCost'])} now")
     if value["settlesBy"]:
-        say(f"deadline  {_time(value['settlesBy'])}: settles at any cost of gas")
+        say(f"deadline  {moment(value['settlesBy'])}: settles at any cost of gas")
     for leaving in cast(list[dict[str, object]], status["deadlines"]):
-        by = f"by {_time(leaving['claimBy'])}" if leaving["claimBy"] else "now"
+        by = f"by {moment(leaving['claimBy'])}" if leaving["claimBy"] else "now"
         say(f"deadline  channel {str(leaving['channelId'])[:18]}… withdraws: claim {amount(leaving['owes'])} {by}")
     for sent in cast(list[dict[str, object]], status["transactions"]):
         say(
@@ -94,12 +95,6 @@ def _known(number: object) -> object:
 
 def _note(sent: dict[str, object]) -> str:
     return f"; {sent['note']}" if sent["note"] else ""
-
-
-def _time(at: object) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(cast(int, at), UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _window(state: dict[str, object]) -> str:

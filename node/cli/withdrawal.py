@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 import httpx2
 
@@ -11,6 +10,7 @@ from node.chain.contracts import EscrowContract
 from node.cli.chain_connection import connect
 from node.cli.context import Context
 from node.cli.failures import FundsFailure
+from node.cli.moments import moment
 from node.cli.money import amount
 from node.cli.signers import signer
 from node.cli.wallet import channel_with
@@ -37,7 +37,7 @@ async def _advance(context: Context, account: str | None, config: ChannelConfig,
     if view.pending_withdraw:
         ready_at = view.withdraw_initiated_at + config.withdraw_delay
         if (await client.head()).timestamp < ready_at and time.time() < ready_at:
-            return _step("waiting", view.pending_withdraw, f"is being withdrawn: call again after {_moment(ready_at)}")
+            return _step("waiting", view.pending_withdraw, f"is being withdrawn: call again after {moment(ready_at)}")
         await send_calls(client, key, [escrow.contract.to_call("finalizeWithdraw", config.abi_tuple())])
         after, _ = await escrow.channel(config.channel_id(client.chain_id))
         return _step("paid", view.balance - after.balance, f"was paid to {config.payer}")
@@ -49,12 +49,8 @@ async def _advance(context: Context, account: str | None, config: ChannelConfig,
         )
     await send_calls(client, key, [escrow.contract.to_call("initiateWithdraw", config.abi_tuple(), taking)])
     ready_at = int(time.time()) + config.withdraw_delay
-    return _step("started", taking, f"is being withdrawn: call again after {_moment(ready_at)}")
+    return _step("started", taking, f"is being withdrawn: call again after {moment(ready_at)}")
 
 
 def _step(state: str, taken: int, what: str) -> Step:
     return {"state": state, "amount": str(taken), "message": f"{amount(taken)} {what}"}
-
-
-def _moment(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,6 +1,6 @@
 """Governance as text."""
 
-from node.governance.report import lines_of
+from node.cli.gov_report import lines_of
 
 OPEN = 10**18
 

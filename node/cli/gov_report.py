@@ -1,10 +1,10 @@
 """The documents of governance as lines of text."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-UNIT = 10**18
+from node.cli.moments import moment
+from node.cli.money import amount
 
 
 def lines_of(document: dict[str, Any]) -> Iterator[str]:
@@ -24,18 +24,23 @@ def lines_of(document: dict[str, Any]) -> Iterator[str]:
         yield from _change(change)
     for name in ("id", "vote", "step", "delegate", "votes", "transaction"):
         if name in document:
-            yield f"{name:<12} {_open(document[name]) if name == 'votes' else document[name]}"
+            yield f"{name:<12} {amount(document[name]) if name == 'votes' else document[name]}"
 
 
 def _proposal(proposal: dict[str, Any]) -> Iterator[str]:
     yield f"proposal     {proposal['id']}"
     yield f"state        {proposal['state']}"
-    yield f"why          {proposal['why'] or '(not available from this chain node)'}"
+    yield f"why          {_reason(proposal['why'])}"
     for side in ("for", "against", "abstain", "quorum"):
-        yield f"{side:<12} {_open(proposal[side])}"
-    yield f"vote         {_moment(proposal['votesFrom'])} to {_moment(proposal['votesUntil'])}"
+        yield f"{side:<12} {amount(proposal[side])}"
+    yield f"vote         {moment(proposal['votesFrom'])} to {moment(proposal['votesUntil'])}"
     if proposal["readyAt"]:
-        yield f"executable   from {_moment(proposal['readyAt'])}"
+        yield f"executable   from {moment(proposal['readyAt'])}"
+
+
+def _reason(why: str | None) -> str:
+    """The proposer's words, without the mark that keeps others from proposing them first."""
+    return "(not available from this chain node)" if why is None else why.partition("#proposer=")[0]
 
 
 def _change(change: dict[str, Any]) -> Iterator[str]:
@@ -50,13 +55,4 @@ def _change(change: dict[str, Any]) -> Iterator[str]:
     if effect := change.get("effect"):
         yield f"  The fees of the last {effect['receipts']} receipts would have been split so:"
         for role, before in effect["before"].items():
-            yield f"    {role:<15} {_open(before):>28} → {_open(effect['after'][role])}"
-
-
-def _open(amount: object) -> str:
-    whole, rest = divmod(int(str(amount)), UNIT)
-    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".") + " OPEN"
-
-
-def _moment(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            yield f"    {role:<15} {amount(before):>28} → {amount(effect['after'][role])}"
