@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from node.store.connections import parse_url
+from node.store.durable import sync
 from node.store.errors import BackupRefused
 
 _SIDE_FILES = ("", "-wal", "-shm")
@@ -45,8 +46,8 @@ def copy(source: Path, target: Path) -> None:
     except (sqlite3.Error, BackupRefused) as error:
         target.unlink(missing_ok=True)
         raise BackupRefused(f"{source} cannot be copied: {error}") from error
-    _sync(target)
-    _sync(target.parent)
+    sync(target)
+    sync(target.parent)
 
 
 def put_in_place(fresh: Path, file: Path) -> Path | None:
@@ -59,7 +60,7 @@ def put_in_place(fresh: Path, file: Path) -> Path | None:
         with suppress(FileNotFoundError):
             file.with_name(file.name + end).rename(kept.with_name(kept.name + end))
     fresh.replace(file)
-    _sync(file.parent)
+    sync(file.parent)
     return kept if existed else None
 
 
@@ -75,11 +76,3 @@ def _check_pages(file: Path) -> None:
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
     if found != "ok" or broken is not None:
         raise BackupRefused(f"it is damaged ({found if found != 'ok' else 'rows refer to missing rows'})")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

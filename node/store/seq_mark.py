@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 from contracts.crypto import Address
+from node.store.durable import sync
 from node.store.errors import MarkDamaged
 
 SLOT_BYTES = 512
@@ -57,7 +58,7 @@ class SeqMark:
             os.fsync(file.fileno())
         fresh.replace(path)
         for directory in (folder, home):
-            _sync_directory(directory)
+            sync(directory)
         return cls(path, mark_id, value, 0)
 
     def raise_to(self, value: int) -> None:
@@ -91,11 +92,3 @@ def _parsed(slot: bytes) -> tuple[int, int, str] | None:
         return None
     writes, value, mark_id = text.split(" ")
     return int(writes), int(value), mark_id
-
-
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
