@@ -12,9 +12,10 @@ from contracts.document import Document
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, ModelFailure, failure_of
 from node.cli.money import amount
-from node.cli.node_answers import MAX_JSON_BYTES, PLAIN, document, json_object, lines, read_whole, source_of
+from node.cli.node_answers import MAX_JSON_BYTES, document, json_object, lines, read_whole, source_of
 from node.cli.remote import Json, ask, check, public_url, reachable
 from node.client.auth import WalletAuth
+from node.client.bounded import UNCOMPRESSED
 from node.redaction import shown_url
 
 
@@ -96,7 +97,7 @@ class ChatSession:
         texts: list[str] = []
         last: Document | None = None
         chat = f"{self._url}/v1/chat/completions"
-        with reachable(self._url), self._client.stream("POST", chat, json=body, headers=PLAIN) as answer:
+        with reachable(self._url), self._client.stream("POST", chat, json=body, headers=UNCOMPRESSED) as answer:
             if not answer.is_success:
                 check(answer, read_whole(answer, MAX_JSON_BYTES))
             for chunk in _chunks(answer):

@@ -6,14 +6,12 @@ import httpx2
 
 from contracts.document import Document, parse_json
 from node.cli.failures import ConfigurationFailure
+from node.client import bounded
+from node.client.bounded import MAX_FILE_BYTES, AnswerUnbounded
 from node.redaction import shown_url
 
 MAX_JSON_BYTES = 16 << 20
-MAX_FILE_BYTES = 256 << 20
-"""A batch of 4,096 receipts is about 10 MiB."""
 MAX_LINE_BYTES = 4 << 20
-PLAIN = {"Accept-Encoding": "identity"}
-"""Asks for an answer that is not compressed: a few bytes could expand to gigabytes."""
 _FIX = "check the URL; if it is right, do not trust this node"
 
 
@@ -35,7 +33,10 @@ def source_of(answer: httpx2.Response) -> str:
 
 def read_whole(answer: httpx2.Response, limit_bytes: int) -> bytes:
     """The body of a streamed answer. Raises ConfigurationFailure if it is longer, or compressed."""
-    return b"".join(_pieces(answer, limit_bytes))
+    try:
+        return bounded.read_whole(answer, limit_bytes)
+    except AnswerUnbounded as error:
+        raise _unusable(answer, str(error)) from error
 
 
 def lines(answer: httpx2.Response, limit_bytes: int = MAX_FILE_BYTES) -> Iterator[bytes]:
@@ -71,14 +72,10 @@ def document(value: object, source: str) -> Document:
 
 
 def _pieces(answer: httpx2.Response, limit_bytes: int) -> Iterator[bytes]:
-    if answer.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _unusable(answer, "answered in a compressed form that was not asked for")
-    taken = 0
-    for piece in answer.iter_raw():
-        taken += len(piece)
-        if taken > limit_bytes:
-            raise _unusable(answer, f"answered more than {limit_bytes} bytes")
-        yield piece
+    try:
+        yield from bounded.pieces(answer, limit_bytes)
+    except AnswerUnbounded as error:
+        raise _unusable(answer, str(error)) from error
 
 
 def _with_source(value: object, source: str) -> object:

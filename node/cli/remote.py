@@ -8,7 +8,8 @@ import httpx2
 from contracts.document import parse_json
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
-from node.cli.node_answers import MAX_FILE_BYTES, MAX_JSON_BYTES, PLAIN, json_object, read_whole, source_of
+from node.cli.node_answers import MAX_JSON_BYTES, json_object, read_whole, source_of
+from node.client.bounded import MAX_FILE_BYTES, UNCOMPRESSED
 from node.home.run_file import Running
 from node.redaction import shown_url
 
@@ -63,7 +64,7 @@ def ask(
     url: str, method: str, path: str, body: object = None, *, token: str | None = None, timeout_s: float = 60
 ) -> Json:
     """Sends one JSON request and returns the answer. Raises the failure for the node's error code."""
-    headers = PLAIN | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = UNCOMPRESSED | ({"Authorization": f"Bearer {token}"} if token else {})
     with (
         reachable(url),
         httpx2.stream(method, url + path, json=body, headers=headers, timeout=timeout_s) as answer,
@@ -75,7 +76,7 @@ def ask(
 
 def fetch(url: str, path: str) -> bytes:
     """Fetches a document that is not JSON."""
-    with reachable(url), httpx2.stream("GET", url + path, headers=PLAIN, timeout=60) as answer:
+    with reachable(url), httpx2.stream("GET", url + path, headers=UNCOMPRESSED, timeout=60) as answer:
         raw = read_whole(answer, MAX_FILE_BYTES)
     check(answer, raw)
     return raw

@@ -11,9 +11,9 @@ from contracts.crypto import Address, Bytes32
 from contracts.document import Document, parse_json
 from contracts.eip712 import Domain
 from contracts.structs import NO_CHAIN, openlora_domain
+from node.client.bounded import MAX_FILE_BYTES, UNCOMPRESSED, AnswerUnbounded, read_whole
 from node.redaction import shown_url
 
-MAX_FILE_BYTES = 256 << 20
 MAX_ANSWER_BYTES = 4 << 20
 _PAGE = 100
 _MAX_EPOCHS = 10_000_000
@@ -132,18 +132,16 @@ class HttpNode:
 
     def _fetch(self, path: str, limit: int) -> bytes:
         """The body, of at most `limit` bytes: a hostile node must not fill the memory."""
-        shown, content = shown_url(self.url), bytearray()
+        shown = shown_url(self.url)
         try:
-            with httpx2.stream("GET", self.url + path, timeout=self._timeout_s) as answer:
+            with httpx2.stream("GET", self.url + path, headers=UNCOMPRESSED, timeout=self._timeout_s) as answer:
                 if not answer.is_success:
                     raise SourceUnavailable(f"{shown}{path} answered {answer.status_code}: see the node's log")
-                for chunk in answer.iter_bytes():
-                    content += chunk
-                    if len(content) > limit:
-                        raise SourceMalformed(path, f"is larger than {limit} bytes")
+                return read_whole(answer, limit)
+        except AnswerUnbounded as error:
+            raise SourceMalformed(path, str(error)) from error
         except httpx2.TransportError as error:
             raise SourceUnavailable(f"{shown} does not answer ({error}): try again, or use a mirror") from error
-        return bytes(content)
 
 
 def _announced(row: Document) -> Announced:
