@@ -1,12 +1,9 @@
 """Notices that another program sends transactions with the operator's key."""
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from contracts.crypto import Address
 from node.chain.client import ChainClient
+from node.store import outbox
 from node.store.database import Database
-from node.store.settlement_tables import NonceLaneRow
 
 
 class KeyUse:
@@ -23,7 +20,7 @@ class KeyUse:
     async def problem(self) -> str | None:
         """What to tell the operator if the key was used elsewhere since `accept`; None if it was not."""
         mined = await self._client.nonce(self._sender)  # first the chain: the node's own count only grows
-        given = await self._database.read(lambda session: _next_nonce(session, self._sender))
+        given = await self._database.read(lambda session: outbox.next_nonce(session, self._sender)) or 0
         if self._accepted is None:
             self._accepted = mined
         if mined <= max(given, self._accepted):
@@ -33,8 +30,3 @@ class KeyUse:
             f"knows of {max(given, self._accepted)}). If a second node uses the key, stop it. If you sent them "
             "yourself, run `settle retry`."
         )
-
-
-def _next_nonce(session: Session, sender: Address) -> int:
-    query = select(NonceLaneRow.next_nonce).where(NonceLaneRow.sender == sender)  # type: ignore[call-overload]
-    return session.scalar(query) or 0

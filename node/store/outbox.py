@@ -158,9 +158,14 @@ def latest(session: Session, sender: Address, prefix: str) -> Outgoing | None:
     return max(found, key=lambda sent: sent.transaction_id, default=None)
 
 
+def next_nonce(session: Session, sender: Address) -> int | None:
+    """The nonce after the highest that was given out for a key; None if none was."""
+    return session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
+
+
 def take_nonce(session: Session, sender: Address, mined: int) -> int:
     """Takes the next nonce of a key; never one below `mined`, the chain's count of mined transactions."""
-    kept = session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
+    kept = next_nonce(session, sender)
     nonce = max(kept or 0, mined)
     if kept is None:
         session.execute(insert(_L).values(sender=sender, next_nonce=nonce + 1))
@@ -174,10 +179,10 @@ def nonce_gap(session: Session, sender: Address, mined: int) -> int | None:
 
     The chain mines nothing of this key beyond a gap.
     """
-    next_nonce = session.scalar(select(_L.c.next_nonce).where(_L.c.sender == sender))
+    given = next_nonce(session, sender)
     taken = set(session.scalars(select(_T.c.nonce).where((_T.c.sender == sender) & (_T.c.nonce >= mined))))
     first = next(nonce for nonce in count(mined) if nonce not in taken)
-    return first if next_nonce is not None and next_nonce > first else None
+    return first if given is not None and given > first else None
 
 
 def renumber(session: Session, sender: Address, first: int, now: int) -> int:
