@@ -15,8 +15,8 @@ from node.cli.money import amount
 from node.cli.node_answers import MAX_JSON_BYTES, document, json_object, lines, read_whole, source_of
 from node.cli.remote import Json, ask, check, public_url, reachable
 from node.client.auth import WalletAuth
-from node.client.bounded import UNCOMPRESSED
 from node.redaction import shown_url
+from node.watch.bounded import UNCOMPRESSED
 
 
 @dataclass(frozen=True, slots=True)

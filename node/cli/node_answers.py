@@ -6,9 +6,9 @@ import httpx2
 
 from contracts.document import Document, parse_json
 from node.cli.failures import ConfigurationFailure
-from node.client import bounded
-from node.client.bounded import MAX_FILE_BYTES, AnswerUnbounded
 from node.redaction import shown_url
+from node.watch import bounded
+from node.watch.bounded import MAX_FILE_BYTES, AnswerUnbounded
 
 MAX_JSON_BYTES = 16 << 20
 MAX_LINE_BYTES = 4 << 20

@@ -9,9 +9,9 @@ from attribution.receipt_proof import ReceiptProof
 from attribution.receipts_file import InvalidReceiptsFile, ReceiptsFile
 from contracts.document import parse_json
 from node.cli.failures import UsageFailure, VerificationFailure
-from node.client.bounded import MAX_FILE_BYTES
 from node.client.errors import Malformed, ReceiptRefused
 from node.client.receipt import SignedReceipt
+from node.watch.bounded import MAX_FILE_BYTES
 from node.watch.source import Card, SourceMalformed
 
 

@@ -9,9 +9,9 @@ from contracts.document import parse_json
 from node.cli.context import Context
 from node.cli.failures import ConfigurationFailure, failure_of
 from node.cli.node_answers import MAX_JSON_BYTES, json_object, read_whole, source_of
-from node.client.bounded import MAX_FILE_BYTES, UNCOMPRESSED
 from node.home.run_file import Running
 from node.redaction import shown_url
+from node.watch.bounded import MAX_FILE_BYTES, UNCOMPRESSED
 
 Json = dict[str, object]
 

@@ -11,8 +11,8 @@ from contracts.crypto import Address, Bytes32
 from contracts.document import Document, parse_json
 from contracts.eip712 import Domain
 from contracts.structs import NO_CHAIN, openlora_domain
-from node.client.bounded import MAX_FILE_BYTES, UNCOMPRESSED, AnswerUnbounded, read_whole
 from node.redaction import shown_url
+from node.watch.bounded import MAX_FILE_BYTES, UNCOMPRESSED, AnswerUnbounded, read_whole
 
 MAX_ANSWER_BYTES = 4 << 20
 _PAGE = 100

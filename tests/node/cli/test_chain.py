@@ -22,10 +22,11 @@ from node.cli.failures import UsageFailure, exit_code_of
 
 REPOSITORY = Path(__file__).parents[3]
 UP_PROGRAM = """
-import sys, typer
+import signal, sys, typer
 from pathlib import Path
 from node.cli import chain
 from node.cli.context import Context
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run as a background job ignore it
 typer.main.get_command(chain.app)(["up", "--port", "0"], obj=Context({"home": Path(sys.argv[1])}))
 """
 
@@ -118,7 +119,7 @@ def test_up_runs_until_interrupted_and_leaves_nothing_running(home: Path) -> Non
     adopted = output(invoke(home, "up", "--port", "0"))
 
     up.send_signal(signal.SIGINT)
-    _, errors = up.communicate(timeout=120)
+    _, errors = up.communicate(timeout=30)
 
     assert adopted == document
     assert up.returncode == 0, errors

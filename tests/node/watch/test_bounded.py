@@ -5,7 +5,7 @@ import gzip
 import httpx2
 import pytest
 
-from node.client.bounded import AnswerUnbounded, pieces, read_whole
+from node.watch.bounded import AnswerUnbounded, pieces, read_whole
 
 
 def answered(body: bytes, **headers: str) -> httpx2.Response:
