@@ -154,18 +154,21 @@ class Cycle:
         """
         book = self._parts.book
         for stored in book.batches[progress.last_epoch :]:
-            report = await self._post_one(report, stored)
+            report = await self._post_one(report, stored, progress.post_intent(stored))
             if report.waits is not None:
                 return report
-        while report.waits is None and book.unbatched.count and await self._parts.batcher.cut() is not None:
-            report = await self._post_one(report, book.batches[-1])
+        until = progress.died_at
+        while report.waits is None and book.unbatched.count and await self._parts.batcher.cut(until) is not None:
+            report = await self._post_one(report, book.batches[-1], progress.post_intent(book.batches[-1]))
         return report
 
-    async def _post_one(self, report: CycleReport, stored: StoredBatch) -> CycleReport:
+    async def _post_one(self, report: CycleReport, stored: StoredBatch, intent: str) -> CycleReport:
         header = stored.header
         try:
-            sent = await self._post_in_time(stored)
+            sent = await self._post_in_time(stored, intent)
         except TransactionFailed as error:
+            if error.reason.startswith("ClosedAfterDeath"):
+                return replace(report, waits=f"batch {header.epoch} has receipts from after the vault's end")
             missing = missing_stake(error.reason)
             if missing is None:
                 raise
@@ -173,12 +176,11 @@ class Cycle:
         posted = (*report.posted, (header.epoch, header.count, header.cum_total))
         return _with(replace(report, posted=posted), sent)
 
-    async def _post_in_time(self, stored: StoredBatch) -> Outgoing:
+    async def _post_in_time(self, stored: StoredBatch, intent: str) -> Outgoing:
         """Posts a batch, and repeats while the newest block is older than the last receipt.
 
         Receipts are dated by the wall clock; the timestamp of the newest block can lag behind it.
         """
-        intent = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"
         deadline = asyncio.get_running_loop().time() + self._policy.mining_timeout_s
         while True:
             try:
@@ -213,7 +215,7 @@ class Cycle:
             ready = self._ready(progress)
             if ready > progress.active_epoch:
                 call = self._parts.settlement.activate(self._parts.book.ledger.node)
-                report = _with(report, await self._send(f"activate:{progress.active_epoch}-{ready}", call))
+                report = _with(report, await self._send(progress.activate_intent(ready), call))
                 progress = await self._updated(progress)
             shortfall = max(0, self._posted_total(progress) - progress.credited)
             waiting = progress.active_epoch < progress.last_epoch and not shortfall
@@ -234,10 +236,12 @@ class Cycle:
         )
 
     def _ready(self, progress: ChainProgress) -> int:
-        """The newest epoch up to which all windows have passed and all totals are credited."""
+        """The newest epoch up to which all windows have passed, all demands are answered, and all totals credited."""
         ready = progress.active_epoch
         for epoch in range(ready + 1, progress.last_epoch + 1):
             passed = progress.posted[epoch].active_from <= self._parts.follower.head.timestamp
+            if progress.demands.hold_up(epoch):
+                break
             if not passed or self._parts.book.tip_at(epoch).state.cum_total > progress.credited:
                 break
             ready = epoch
