@@ -1,6 +1,6 @@
 """A chain whose challenge windows are an hour, as on a public chain, and whose time passes when a test says so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,29 @@ class AttackedChain:
 
     def pass_time(self, seconds: int) -> None:
         """Moves the clock of the chain."""
-        for method, values in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
-            self.web3.provider.make_request(method, values)  # type: ignore[arg-type]  # not among web3's names
+        self.ask("evm_increaseTime", seconds)
+        self.ask("evm_mine")
+
+    def ask(self, method: str, *values: object) -> Any:
+        """The result of any JSON-RPC method."""
+        answer = self.web3.provider.make_request(method, list(values))  # type: ignore[arg-type]  # also unknown to web3
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    @contextmanager
+    def mining_by_hand(self) -> Iterator[None]:
+        """On anvil: transactions stay in the mempool until `ask("evm_mine")`, and blocks hold many of them."""
+        self.ask("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            self.ask("evm_setAutomine", True)
+            self.ask("evm_mine")
+
+    def pending(self, to: Address) -> list[dict[str, Any]]:
+        """The transactions to a contract in anvil's mempool."""
+        waiting = self.ask("txpool_content")["pending"].values()
+        return [one for by_nonce in waiting for one in by_nonce.values() if int(one["to"], 16) == int(to, 16)]
 
     def read(self, name: str, address: Address, function: str, *values: object) -> Any:
         """What a contract answers now."""
@@ -69,25 +90,38 @@ class AttackedChain:
         self, key: PrivateKey, name: str, address: Address, function: str, *values: object, wei: int = 0
     ) -> TxReceipt:
         """Sends a transaction to a contract and waits until it is mined. Raises Refused."""
-        called = contract(self.web3, name, address)
-        message: Any = {
-            "chainId": CHAIN_ID,
-            "from": to_web3(key.address),
-            "nonce": self.web3.eth.get_transaction_count(to_web3(key.address)),
-            "value": Wei(wei),
-            "gas": _GAS,
-            "maxFeePerGas": 20 * _GWEI,
-            "maxPriorityFeePerGas": _GWEI,
-        }
-        made = called.functions[function](*values).build_transaction(message)
-        mined = self.broadcast(bytes(Account.sign_transaction(made, key.secret).raw_transaction))
+        mined = self.broadcast(self.signed(key, name, address, function, *values, wei=wei))
         if mined["status"] != 1:
+            called = contract(self.web3, name, address)
             try:
                 called.functions[function](*values).call({"from": to_web3(key.address), "value": Wei(wei)})
             except ContractLogicError as error:
                 raise Refused(error_name(error, called.abi)) from error
             raise Refused(f"{function} was mined, and reverted")
         return mined
+
+    def signed(
+        self, key: PrivateKey, name: str, address: Address, function: str, *values: object, wei: int = 0, after: int = 0
+    ) -> bytes:
+        """A signed transaction to a contract. after: how many of the same key come before it and are not mined yet."""
+        data = contract(self.web3, name, address).encode_abi(function, args=values)
+        return self.signed_data(key, address, data, wei=wei, after=after)
+
+    def signed_data(
+        self, key: PrivateKey, address: Address, data: str, *, wei: int = 0, after: int = 0, tip_gwei: int = 1
+    ) -> bytes:
+        """A signed transaction with encoded calldata (0x hex)."""
+        message = {
+            "chainId": CHAIN_ID,
+            "to": to_web3(address),
+            "data": data,
+            "nonce": self.web3.eth.get_transaction_count(to_web3(key.address)) + after,
+            "value": wei,
+            "gas": _GAS,
+            "maxFeePerGas": (20 + tip_gwei) * _GWEI,
+            "maxPriorityFeePerGas": tip_gwei * _GWEI,
+        }
+        return bytes(Account.sign_transaction(message, key.secret).raw_transaction)
 
     def broadcast(self, raw: bytes) -> TxReceipt:
         """Sends a signed transaction, whoever signed it."""
@@ -107,6 +141,15 @@ class AttackedChain:
     def demand_payee(self, key: PrivateKey, header: BatchHeader, payee: Payee) -> None:
         """Demands a payee with the bond that is due now."""
         self._demand(key, header, KIND_PAYEE, "demandPayee", int(payee.kind), payee.id)
+
+    def demands(self, key: PrivateKey, header: BatchHeader, leaves: Sequence[int], payees: Sequence[Payee]) -> None:
+        """On anvil, while mining by hand: many demands in one block. Each sends more than its bond."""
+        justified = [("demandLeaf", (header.abi_tuple(), index)) for index in leaves]
+        shown = [("demandPayee", (header.abi_tuple(), int(payee.kind), payee.id)) for payee in payees]
+        to, wei = ("Challenges", self.deployment.challenges), WALLET_WEI // 100
+        for after, (function, values) in enumerate([*justified, *shown]):
+            self.web3.eth.send_raw_transaction(self.signed(key, *to, function, *values, wei=wei, after=after))
+        self.ask("evm_mine")
 
     def _demand(self, key: PrivateKey, header: BatchHeader, kind: int, function: str, *item: object) -> None:
         challenges = self.deployment.challenges
