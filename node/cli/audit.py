@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from node.cli import answering
 from node.cli.context import Context, context_of
 from node.cli.failures import UsageFailure, VerificationFailure
 from node.cli.options import NodeUrl
@@ -68,6 +69,9 @@ def watch(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 30,
     once: Annotated[bool, typer.Option("--once", help="Look once; exit with 7 if there is a fault.")] = False,
     receipts: _Signed = None,
+    answer: answering.Answering = False,
+    answer_at_a_loss: answering.AtALoss = False,
+    account: answering.Account = None,
 ) -> None:
     """Follow nodes and the chain: replay every new batch and report every fault, each once."""
     from node.watch.watched import Watched
@@ -79,9 +83,13 @@ def watch(
         registries = await _chain(shared)
         watched = {name: Watched(_source(name), registries, signed) for name in nodes}
         reported: set[str] = set()
+        answers = await answering.watching(shared, registries, account, at_a_loss=answer_at_a_loss) if answer else None
+        answered: set[str] = set()
         while True:
             for name, one in watched.items():
                 await _report(shared, name, one, reported)
+                if answers is not None:
+                    await answering.answer_watched(shared, name, one, answers, answered)
             if once:
                 return len(reported)
             await asyncio.sleep(interval)

@@ -1,8 +1,10 @@
 """The node answers every demand on its headers: on a real chain, with real evidence, whatever happens meanwhile."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from attribution.split import TREASURY, Payee, PayeeKind
 from contracts.crypto import Bytes32, keccak
@@ -10,18 +12,23 @@ from contracts.structs import BatchHeader
 from node.chain import answer_calls
 from node.chain.contracts import Contract, SettlementContract
 from node.chain.errors import ChainUnavailable
+from node.dev.seed import OPEN
 from node.settlement.answer_states import NEAR_S, Progress
 from node.settlement.cycle import CyclePolicy
 from node.settlement.direct_sending import send_calls
+from node.settlement.examination import Examination
+from node.settlement.loop import SettlementLoop
 from node.settlement.outbox import OutboxPolicy
 from node.settlement.profit_gate import ProfitGate
 from node.settlement.settlement import SettlementPolicy
-from node.store import outbox
+from node.store import outbox, vouchers
 from node.store.outbox import Outgoing, State
+from serving.errors import NotReady
 from tests.node.settlement.demanding import Challenger
-from tests.node.settlement.market import CHAIN_ID, Market, Town, fund, new_stall, open_market
+from tests.node.settlement.market import CHAIN_ID, Market, Town, bond, fund, new_stall, open_market
 from tests.node.settlement.settling import settlement_of
-from tests.node.settlement.test_recovery import DyingClient
+from tests.node.settlement.test_loop import until
+from tests.node.settlement.test_recovery import DyingClient, post_other
 
 STRANGER = Payee(PayeeKind.ADDRESS, keccak(b"somebody who earned nothing"))
 NO_SUCH_KIND = Payee(255, Bytes32(bytes(32)))
@@ -218,28 +225,93 @@ async def test_an_answer_ignores_the_profit_gate(town: Town, tmp_path: Path) -> 
         assert market.settlement.progress.demands.by_deadline() == ()
 
 
-async def test_a_reorganisation_takes_a_demand_and_its_answer_back_together(market: Market) -> None:
-    header, challenger, web3 = await posted(market), Challenger(market.town), market.town.web3
-    snapshot = web3.provider.make_request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
-    challenger.demand_leaf(header, 0)
-    await answered(market)
-    intents = [sent.intent for sent in await sent_answers(market)]
-
-    web3.provider.make_request("evm_revert", [snapshot])  # type: ignore[arg-type]
-    for _ in range(3):
-        web3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
-    await market.settlement.tick()
-    gone = market.settlement.progress.demands.made.total()
-    await market.settlement.tick()
-    challenger.demand_leaf(header, 0)
-    await answered(market)
-
-    assert (len(intents), gone) == (1, 0)
-    assert market.settlement.progress.demands.made == {1: 1}
-
-
 async def sent_answers(market: Market) -> list[Outgoing]:
     """The node's answers, newest first."""
     sender = market.settlement.outbox.sender
     found = await market.database.read(lambda session: outbox.recent(session, sender, 100))
     return [sent for sent in found if sent.intent.startswith("answer:")]
+
+
+async def test_an_answer_that_the_contracts_refuse_ends_selling_and_is_named(market: Market) -> None:
+    header = await posted(market)
+    forged = update(vouchers.VoucherRow.__table__).values(signature=bytes(64) + b"\x1b")  # type: ignore[attr-defined]
+    await market.database.write(lambda session: session.execute(forged))
+    Challenger(market.town).demand_leaf(header, 0)
+    loop = SettlementLoop(market.settlement, market.payments, settle_every_s=600.0)
+    await market.settlement.tick()
+
+    await loop.answer()
+
+    (state,) = await market.settlement.answers.states()
+    assert (state.progress, (await loop.demands()).ok) == (Progress.REFUSED, False)
+    with pytest.raises(NotReady, match=r"the stake is at risk: the demand for leaf 0 .* is refused by the contracts"):
+        await market.serve()
+
+
+async def test_a_demand_on_a_batch_that_the_database_lacks_is_named_with_the_way_out(
+    town: Town, tmp_path: Path
+) -> None:
+    stall = new_stall(town)
+    async with open_market(town, tmp_path, stall) as market:
+        await fund(market)
+        await market.serve()
+        batch = await market.settlement.batcher.cut()
+        assert batch is not None
+        await post_other(town, stall, batch.header.abi_tuple())
+        other = replace(batch.header, receipts_root=Bytes32(b"\x01" * 32))
+        Challenger(town).demand_leaf(other, 0)
+        await market.settlement.tick()
+
+        (state,) = await market.settlement.answers.run()
+        report = await market.settlement.report()
+
+    assert (state.progress, state.at_risk(0)) == (Progress.IMPOSSIBLE, True)
+    assert "settle answer --file" in str(state.note)
+    assert report["demands"] == [state.to_json()]
+    assert state.to_json()["item"] == "leaf:0"
+
+
+async def test_the_loop_answers_by_itself_and_goes_on_selling(market: Market) -> None:
+    header = await posted(market, receipts=2)
+    loop = SettlementLoop(market.settlement, market.payments, settle_every_s=600.0)
+    async with loop.running():
+        Challenger(market.town).demand_leaf(header, 1)
+        await until(lambda: market.settlement.progress.demands.made.total() == 1)
+        await until(lambda: not market.settlement.progress.demands.by_place)
+        await market.serve()
+
+    assert (await loop.demands()).reason == "no demand on a header is open"
+
+
+async def test_after_a_death_the_node_sells_no_more_and_posts_again_what_it_sold(town: Town, tmp_path: Path) -> None:
+    stall = new_stall(town)
+    async with open_market(town, tmp_path, stall) as market:
+        await fund(market)
+        header = await posted(market)
+        challenger = Challenger(town)
+        challenger.demand_leaf(header, 0)
+        await market.settlement.tick()
+        demand = market.settlement.progress.demands.by_deadline()[0]
+        town.pass_time(86_401)
+        challenger.expire(header, demand.kind, demand.item)
+        await market.settlement.tick()
+        late = await market.serve()
+        await Examination(market.settlement, market.payments.sales).all()
+        with pytest.raises(NotReady, match="one of its batches died"):
+            await market.serve()
+        dead = market.settlement.progress
+        bond(town, header.node, 1_000 * OPEN)
+
+        again = await market.settlement.cycle.run(market.now, force=True)
+        challenger.demand_leaf(header, 0)
+        await answered(market)
+        town.pass_time(6)
+        active = await market.settlement.cycle.run(market.now, force=True)
+
+        assert (dead.last_epoch, dead.deaths, dead.demands.by_deadline()) == (0, 1, ())
+        assert dead.died_at is not None
+        assert late.receipt.finished_at > dead.died_at
+        assert [row[0] for row in again.posted] == [1]
+        assert (active.active_epoch, market.settlement.book.unbatched.count) == (1, 1)
+        assert market.settlement.progress.posted[1].header_hash == header.struct_hash()
+        assert [sent.intent.rpartition(":")[2] for sent in await sent_answers(market)] == ["posting-2"]
