@@ -187,7 +187,7 @@ def attacked_chain(
     backend: ChainBackend = PyevmBackend(home) if engine == "pyevm" else AnvilBackend(home)
     backend.start(0)
     try:
-        deployment = deploy(backend.rpc_url, DevParameters(activation_delay_s=WINDOW_S))
+        deployment = deploy(backend.rpc_url, DevParameters(challenge_window_s=WINDOW_S))
         starter, accounts = pack(), dev_accounts()
         named = digests or {starter.adapters[0].name: keccak(b"adapter weights")}
         count = len(named)

@@ -23,16 +23,18 @@ from tests.e2e.junk_challenges import junk_challenges, state_after
 from tests.e2e.node_process import NodeProcess, command, started
 
 OPEN = 10**18
-BATCHES, RECEIPTS = 3, 3
+BATCHES, RECEIPTS = 2, 3
 MAX_DEMANDS = 4
 """How many Settlement counts, see Deaths.sol."""
 HOUR_S = 3_600
-OPERATOR, PAYER, CONTRIBUTOR = dev_accounts()[1], dev_accounts()[2], dev_accounts()[14]
+OPERATOR, PAYER = dev_accounts()[1:3]
+ADAPTER = starter.pack().adapters[1]
+OWNER = dev_accounts()[ADAPTER.owner_index]
 
 
 @dataclass(slots=True)
 class Attacked:
-    """A node with three posted batches whose windows run, and a challenger with money."""
+    """A node with posted batches whose windows run, and a challenger with money."""
 
     chain: AttackedChain
     node: NodeProcess
@@ -71,18 +73,13 @@ class Attacked:
         registry, node = self.chain.deployment.node_registry, self.header(1).node
         return int(self.chain.read("NodeRegistry", registry, "stakeOf", node)[0])
 
-    def earned_by_contributor(self) -> int:
-        """⌊Σ of the Datanet version's lines · weight / totalWeight⌋ under the newest batch."""
-        datanet = next(one for one in self.chain.seeded.datanets if one.name == "cardiology")
-        earned = state_after(self.files, BATCHES).tree.get(
-            earned_key(Payee.of_datanet(datanet.datanet_id, datanet.version))
-        )
-        weights = {one.address: one.weight for one in datanet.contributors.members}
-        return earned * weights[CONTRIBUTOR.address] // datanet.contributors.total_weight
+    def earned_by_owner(self) -> int:
+        """What all batches gave to the adapter's owner, in base units."""
+        return state_after(self.files, BATCHES).tree.get(earned_key(Payee.of_address(OWNER.address)))
 
-    def paid_to_contributor(self) -> int:
-        """Claims from the node, in the contributor's own home; what arrived, in base units."""
-        home = self.chain.home(self.node.home.parent / "contributor", CONTRIBUTOR)
+    def paid_to_owner(self) -> int:
+        """The owner claims in a home of its own; what arrived, in base units."""
+        home = self.chain.home(self.node.home.parent / "owner", OWNER)
         done = command(home, "--json", "claim", "--node", self.node.url)
         assert done.returncode == 0, done.stderr
         return int(json.loads(done.stdout)["amount"])
@@ -114,7 +111,7 @@ def sold(node: NodeProcess) -> dict[int, ReceiptsFile]:
     with httpx2.Client(auth=auth, timeout=60, base_url=node.url) as client:
         for epoch in range(1, BATCHES + 1):
             for number in range(RECEIPTS):
-                body = {"model": "cardiology", "prompt": f"Hello {epoch} {number}", "max_tokens": 4}
+                body = {"model": ADAPTER.name, "prompt": f"Hello {epoch} {number}", "max_tokens": 4}
                 answer = client.post("/v1/completions", json=body)
                 assert answer.status_code == 200, answer.text
             assert node.json("settle", "now")["lastEpoch"] == epoch
@@ -137,15 +134,8 @@ def test_demands_on_every_leaf_and_on_any_payee_are_answered(attacked: Attacked)
     assert attacked.epochs() == (BATCHES, 0)
     assert attacked.stake() == staked
     assert attacked.coins(OPERATOR) > coins, "the bonds pay more than the gas of the answers"
-
-
-def test_a_leaf_can_be_demanded_only_once(attacked: Attacked) -> None:
-    header = attacked.header(1)
-
     with pytest.raises(Refused, match="AlreadyDemanded"):
-        attacked.chain.demand_leaf(attacked.challenger, header, 0)
-    with pytest.raises(Refused, match="NoSuchLeaf"):
-        attacked.chain.demand_leaf(attacked.challenger, header, header.count)
+        chain.demand_leaf(attacked.challenger, header, 0)
 
 
 def test_junk_proofs_convince_nobody(attacked: Attacked) -> None:
@@ -162,17 +152,17 @@ def test_junk_proofs_convince_nobody(attacked: Attacked) -> None:
 
 
 def test_an_answer_that_is_copied_from_the_mempool_costs_the_node_its_gas_alone(attacked: Attacked) -> None:
-    chain, header, thief = attacked.chain, attacked.header(2), attacked.challenger
+    chain, header, thief = attacked.chain, attacked.header(1), attacked.challenger
     challenges = chain.deployment.challenges
     staked = attacked.stake()
 
     with chain.mining_by_hand():
-        chain.demands(thief, header, [0], [])
+        chain.demands(thief, header, [], [Payee.of_address(OWNER.address)])
         answer = attacked.seen_in_mempool()
         copied = chain.signed_data(thief, challenges, answer["input"], tip_gwei=100)
         stolen = chain.web3.eth.send_raw_transaction(copied)
         chain.ask("evm_mine")
-    attacked.await_answers(2)
+    attacked.await_answers(1)
 
     assert chain.web3.eth.get_transaction_receipt(stolen)["status"] == 1
     assert chain.web3.eth.get_transaction_receipt(answer["hash"])["status"] == 0
@@ -183,22 +173,20 @@ def test_an_answer_that_is_copied_from_the_mempool_costs_the_node_its_gas_alone(
 
 def test_demands_of_friday_evening_are_answered_by_a_node_that_comes_back_on_saturday(attacked: Attacked) -> None:
     """In the last minute of the window, and just before the node went down; then everybody is paid."""
-    chain, header = attacked.chain, attacked.header(3)
+    chain, header = attacked.chain, attacked.header(2)
     staked = attacked.stake()
-    chain.pass_time(attacked.window_end(3) - chain.now - 60)
+    chain.pass_time(attacked.window_end(2) - chain.now - 60)
     assert attacked.node.stop() == 0
     with chain.mining_by_hand():
         chain.demands(attacked.challenger, header, range(header.count), [TREASURY])
-    assert chain.open_demands(header.node, 3) == header.count + 1
+    assert chain.open_demands(header.node, 2) == header.count + 1
     chain.pass_time(DAY_S - 2 * HOUR_S)
 
     with started(attacked.node.home) as attacked.node:
-        attacked.await_answers(3)
+        attacked.await_answers(2)
         settled = attacked.node.json("settle", "now", "--wait")
-        paid = attacked.paid_to_contributor()
-        again = command(attacked.node.home, "settle", "status")
+        paid = attacked.paid_to_owner()
 
     assert settled["activeEpoch"] == BATCHES
     assert attacked.stake() == staked
-    assert paid == attacked.earned_by_contributor() > 0
-    assert again.returncode == 0
+    assert paid == attacked.earned_by_owner() > 0
