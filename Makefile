@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-full test-gpu check forge contracts gas slither bench figures starter clean
+.PHONY: help start test test-full test-gpu check forge contracts gas coverage slither bench figures starter clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -20,7 +20,8 @@ start: .make/serve ## Install what a node needs and start it with an embedded ch
 test: check forge ## Everything a fresh clone must pass: style, types, contracts, tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
 
-test-full: check forge ## The same with the large products of tests
+test-full: check .make/npm ## The same with the large products of tests, and long runs of the contracts' fuzz and invariant tests
+	@npm --prefix contracts run --silent format && FOUNDRY_PROFILE=full npm --prefix contracts --silent test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-gpu: .make/test ## On a machine with a CUDA GPU: serving there, with compiled kernels, graphs and copies
@@ -45,6 +46,9 @@ contracts: .make/npm ## Recompile the contracts into contracts/artifacts
 
 gas: .make/npm ## Measure the contracts' gas into contracts/test/snapshots
 	@npm --prefix contracts run --silent gas
+
+coverage: .make/npm ## Measure which lines and branches of the contracts their tests reach; fails under 100 %
+	@npm --prefix contracts run --silent coverage
 
 slither: .make/test .make/npm ## Analyse the contracts; fails for a finding that contracts/slither.json does not answer
 	@$(BIN)/python -m scripts.slither

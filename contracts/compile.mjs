@@ -1,4 +1,5 @@
 // Compiles src/ with solc-js and writes artifacts/NAME.json. With --check it compares the committed files instead.
+// test/snapshots/sizes.json has their sizes, so that a change is visible in review.
 // The output depends only on the sources, the pinned compiler and the pinned libraries: no metadata is appended.
 
 import { createHash } from "node:crypto";
@@ -26,6 +27,10 @@ const contracts = {
   TimelockController: "@openzeppelin/contracts/governance/TimelockController.sol",
 };
 
+const sizes = join(home, "test", "snapshots", "sizes.json");
+const maxCode = 24_576; // EIP-170
+const maxInit = 49_152; // EIP-3860
+
 const settings = {
   evmVersion: "prague",
   optimizer: { enabled: true, runs: 200 },
@@ -41,6 +46,17 @@ function artifact(contractName, { abi, evm, metadata }) {
   return JSON.stringify({ contractName, abi, bytecode, deployedBytecode, sourceHash }, null, 1) + "\n";
 }
 
+/** The bytes of each contract's code and of the code that creates it. Throws if a public chain would refuse one. */
+function measured(compiled) {
+  const rows = Object.entries(contracts).map(([name, path]) => {
+    const { evm } = compiled[path][name];
+    const [code, init] = [evm.deployedBytecode, evm.bytecode].map(({ object }) => object.length / 2);
+    if (code > maxCode || init > maxInit) throw new Error(`${name} is too large: ${code} bytes, created by ${init}`);
+    return [name, { code, init }];
+  });
+  return JSON.stringify(Object.fromEntries(rows), null, 1) + "\n";
+}
+
 function main() {
   const compiled = compile(Object.values(contracts), settings).contracts;
   const files = new Map(
@@ -52,6 +68,7 @@ function main() {
   if (process.argv.includes("--check")) {
     const differing = [...files].filter(([name, text]) => !present.includes(name) || readFileSync(join(artifacts, name), "utf8") !== text);
     const wrong = [...differing.map(([name]) => name), ...stale];
+    if (!existsSync(sizes) || readFileSync(sizes, "utf8") !== measured(compiled)) wrong.push("test/snapshots/sizes.json");
     if (wrong.length) {
       console.error(`artifacts differ from the sources: ${wrong.join(", ")}\nrun: npm --prefix contracts run compile`);
       process.exit(1);
@@ -63,6 +80,7 @@ function main() {
   mkdirSync(artifacts, { recursive: true });
   for (const name of stale) rmSync(join(artifacts, name));
   for (const [name, text] of files) writeFileSync(join(artifacts, name), text);
+  writeFileSync(sizes, measured(compiled));
   console.log(`${files.size} artifacts written`);
 }
 

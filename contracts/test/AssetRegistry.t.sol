@@ -62,6 +62,9 @@ contract AssetRegistryTest is World {
         bytes32 other = assets.createDatanet("skin", "");
 
         equal(other, keccak256(abi.encode(bob, bytes32("skin"))), "id");
+        equal(assets.stewardOf(other), bob, "steward");
+        equal(assets.ownerOf(adapterId), alice, "owner");
+        equal(assets.ownerOf(other), address(0), "a Datanet is no adapter");
         check(other != skin, "nobody takes another's id");
         vm.prank(bob);
         vm.expectRevert(abi.encodeWithSelector(Errors.DatanetAlreadyExists.selector, other));

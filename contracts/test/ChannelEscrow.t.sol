@@ -195,6 +195,11 @@ contract ChannelEscrowTest is EscrowWorld {
         vm.prank(receiver);
         escrow.claim(claims);
         expectChannel(100 ether, 2 ether);
+        claims = voucherClaim(config, 3 ether, 3 ether, payerKey);
+        bytes32 digest = escrow.getVoucherDigest(id, 3 ether);
+        vm.prank(receiver);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InvalidSignature.selector, payer, digest));
+        escrow.claim(claims);
     }
 
     function test_AnybodyRelaysASignedBatch() public {

@@ -64,4 +64,21 @@ contract OpenTokenTest is World {
 
         equal(open.getVotes(bob), 5 ether, "votes");
     }
+
+    function test_VotesCountByTimeAndEverySignatureOnce() public {
+        equal(keccak256(bytes(open.CLOCK_MODE())), keccak256("mode=timestamp"), "the clock of ERC-6372");
+        equal(open.clock(), block.timestamp, "now");
+        uint256 deadline = block.timestamp + 1;
+        bytes32 typeHash =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, payer, bob, 5, open.nonces(payer), deadline));
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(payerKey, keccak256(abi.encodePacked("\x19\x01", open.DOMAIN_SEPARATOR(), structHash)));
+        open.permit(payer, bob, 5, deadline, v, r, s);
+
+        equal(open.allowance(payer, bob), 5, "allowance");
+        equal(open.nonces(payer), 1, "used");
+        vm.expectRevert();
+        open.permit(payer, bob, 5, deadline, v, r, s);
+    }
 }

@@ -12,6 +12,10 @@ contract StateTreeTest is Check {
         return StateTree.rootOf(key, value, proof);
     }
 
+    function tryRootOf(bytes32 key, uint256 value, bytes calldata proof) external pure returns (bool, bytes32) {
+        return StateTree.tryRootOf(key, value, proof);
+    }
+
     function random(uint256 seed, uint256 count) internal pure returns (Trees.Leaf[] memory leaves) {
         leaves = new Trees.Leaf[](count);
         for (uint256 i = 0; i < count; ++i) {
@@ -46,6 +50,14 @@ contract StateTreeTest is Check {
         bytes32 leaf = keccak256(abi.encodePacked(uint8(0), bytes32(uint256(7)), uint256(9)));
 
         equal(this.rootOf(bytes32(uint256(7)), 9, abi.encodePacked(uint16(0), uint256(0))), leaf, "root");
+    }
+
+    function test_NoTreeHoldsTheValueZero() public view {
+        (bool wellFormed, bytes32 root) =
+            this.tryRootOf(bytes32(uint256(7)), 0, abi.encodePacked(uint16(0), uint256(0)));
+
+        check(!wellFormed, "a leaf of zero");
+        equal(root, 0, "root");
     }
 
     function test_MalformedProofsRevert() public {
