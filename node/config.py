@@ -23,7 +23,7 @@ from node.settings.ledger import LedgerSettings
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
 _URLS = frozenset({"chain_rpc", "s3_endpoint", "node"})
-_LISTS = frozenset({"adapters", "adapter_sources"})
+_LISTS = frozenset({"adapters", "adapter_sources", "cors_origins"})
 
 Mode = Literal["dev", "free", "paid"]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -63,7 +63,6 @@ class Settings(HttpSettings, LedgerSettings):
     chain_port: Port = Field(0, description="a free port for the local chain, or 0 to take any")
     deployment: HomePath | None = Field(None, description="a JSON file with the contracts' addresses on that chain")
     confirmations: int | None = Field(None, ge=0, le=10_000, description="blocks, 0 to 10000; unset: by chain")
-    max_gas_price_gwei: float = Field(500.0, gt=0, description="the most that the node pays per gas, in gwei, above 0")
     settle_every_s: float = Field(600.0, gt=0, description="seconds between settlement cycles, above 0")
     withdraw_delay_s: int = Field(
         86_400, ge=900, le=2_592_000, description="the least withdraw delay of a channel, from 900 to 2592000 seconds"

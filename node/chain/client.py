@@ -55,10 +55,11 @@ class Inclusion:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A message to a contract."""
+    """A message to a contract. value: the native coin that goes with it, in wei."""
 
     to: Address
     data: bytes
+    value: int = 0
 
 
 class ChainClient(Protocol):

@@ -22,9 +22,9 @@ class Contract:
     name: str
     address: Address
 
-    def to_call(self, function: str, *args: Any) -> Call:
-        """A call of `function`."""
-        return Call(self.address, abi_of(self.name).functions[function].encode(*args))
+    def to_call(self, function: str, *args: Any, value: int = 0) -> Call:
+        """A call of `function`. value: the native coin that goes with it, in wei."""
+        return Call(self.address, abi_of(self.name).functions[function].encode(*args), value)
 
     async def read(self, function: str, *args: Any, at: int | None = None) -> tuple[Any, ...]:
         """The values that `function` returns after block `at`, or after the newest block. Raises ContractMissing."""

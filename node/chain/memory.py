@@ -197,8 +197,8 @@ def _place(log: Log) -> tuple[int, int]:
 def _read(raw: bytes) -> _Sent:
     """Decodes a signed transaction of type 2 (EIP-1559)."""
     fields = rlp.decode(raw[1:])
-    _, nonce, _, max_fee, _, to, _, data, _, y_parity, r, s = fields
+    _, nonce, _, max_fee, _, to, value, data, _, y_parity, r, s = fields
     signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([27 + int.from_bytes(y_parity)])
     sender = recover(keccak(raw[:1] + rlp.encode(fields[:9])), signature)
-    call = Call(to_address("0x" + to.hex()), data)
+    call = Call(to_address("0x" + to.hex()), data, int.from_bytes(value))
     return _Sent(keccak(raw), sender, int.from_bytes(nonce), int.from_bytes(max_fee), call)

@@ -210,6 +210,8 @@ def _refusal(reason: str) -> TransactionRefused:
 
 def _message(call: Call, sender: Address | None) -> dict[str, str]:
     message = {"to": call.to, "data": _hex(call.data)}
+    if call.value:
+        message["value"] = hex(call.value)
     return message | ({"from": sender} if sender else {})
 
 

@@ -25,7 +25,7 @@ class TransactionSigner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction before it is signed. Fees in wei per gas."""
+    """A transaction before it is signed. Fees in wei per gas; value: what it transfers, in wei."""
 
     chain_id: int
     nonce: int
@@ -34,6 +34,7 @@ class Transaction:
     gas: int
     max_fee: int
     tip: int
+    value: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class SignedTransaction:
 
 
 def sign_transaction(transaction: Transaction, signer: TransactionSigner) -> SignedTransaction:
-    """Signs a transaction: 0x02 ‖ rlp(chainId, nonce, tip, maxFee, gas, to, 0, data, [], yParity, r, s), EIP-1559."""
+    """Signs a transaction (EIP-1559).
+
+    0x02 ‖ rlp(chainId, nonce, tip, maxFee, gas, to, value, data, [], yParity, r, s)
+    """
     fields = [
         transaction.chain_id,
         transaction.nonce,
@@ -53,7 +57,7 @@ def sign_transaction(transaction: Transaction, signer: TransactionSigner) -> Sig
         transaction.max_fee,
         transaction.gas,
         address_bytes(transaction.to),
-        0,
+        transaction.value,
         transaction.data,
         [],
     ]

@@ -131,9 +131,10 @@ def _send(shared: Context, account: str | None, plan: "ClaimPlan") -> dict[str, 
     async def work() -> dict[str, object]:
         client, deployment = await connect(shared)
         token = TokenContract(client, deployment.open_token)
-        key = signer(shared, shared.settings(account=account).account)
+        settings = shared.settings(account=account)
+        key, cap = signer(shared, settings.account), settings.max_fee_cap
         before = await token.balance_of(plan.address)
-        mined = await send_calls(client, key, plan.calls(client, deployment.settlement))
+        mined = await send_calls(client, key, plan.calls(client, deployment.settlement), max_fee_cap=cap)
         paid = await token.balance_of(plan.address) - before
         hashes = ["0x" + inclusion.transaction_hash.hex() for inclusion in mined]
         return {"address": plan.address, "amount": str(paid), "transactions": hashes}

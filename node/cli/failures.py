@@ -102,6 +102,7 @@ _EXIT_CODE_OF_CLASS = {
     "node.chain.errors.ChainError": 4,
     "local_chain.errors.LocalChainError": 4,
     "node.settlement.errors.SettlementError": 4,
+    "node.settlement.errors.SenderUnfunded": 5,
     "node.client.errors.ClientError": 5,
     "node.payments.errors.PaymentError": 5,
     "serving.errors.ServingError": 6,

@@ -128,6 +128,7 @@ def _run(
                 deployment,
                 key=lambda: signer(shared, shared.settings(account=account).account),
                 last_items=lambda: last_items(shared, node),
+                max_fee_cap=shared.settings().max_fee_cap,
             )
         )
 

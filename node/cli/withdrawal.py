@@ -31,14 +31,17 @@ def advance(context: Context, account: str | None, node: str | None, wanted: int
 
 async def _advance(context: Context, account: str | None, config: ChannelConfig, wanted: int | None) -> Step:
     client, _ = await connect(context)
-    key = signer(context, context.settings(account=account).account)
+    settings = context.settings(account=account)
+    key, cap = signer(context, settings.account), settings.max_fee_cap
     escrow = EscrowContract(client)
     view, _ = await escrow.channel(config.channel_id(client.chain_id))
     if view.pending_withdraw:
         ready_at = view.withdraw_initiated_at + config.withdraw_delay
         if (await client.head()).timestamp < ready_at and time.time() < ready_at:
             return _step("waiting", view.pending_withdraw, f"is being withdrawn: call again after {moment(ready_at)}")
-        await send_calls(client, key, [escrow.contract.to_call("finalizeWithdraw", config.abi_tuple())])
+        await send_calls(
+            client, key, [escrow.contract.to_call("finalizeWithdraw", config.abi_tuple())], max_fee_cap=cap
+        )
         after, _ = await escrow.channel(config.channel_id(client.chain_id))
         return _step("paid", view.balance - after.balance, f"was paid to {config.payer}")
     left = view.balance - view.total_claimed
@@ -47,7 +50,8 @@ async def _advance(context: Context, account: str | None, config: ChannelConfig,
         raise FundsFailure(
             f"The channel holds {amount(left)} unspent.", "withdraw an amount above 0 and no more than that"
         )
-    await send_calls(client, key, [escrow.contract.to_call("initiateWithdraw", config.abi_tuple(), taking)])
+    starting = escrow.contract.to_call("initiateWithdraw", config.abi_tuple(), taking)
+    await send_calls(client, key, [starting], max_fee_cap=cap)
     ready_at = int(time.time()) + config.withdraw_delay
     return _step("started", taking, f"is being withdrawn: call again after {moment(ready_at)}")
 

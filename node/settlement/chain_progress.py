@@ -68,6 +68,15 @@ class ChainProgress:
         """The newest posted epoch; 0 if none is posted."""
         return max(self.posted, default=0)
 
+    @property
+    def active_from(self) -> int:
+        """When the last window of a header ends that is not active, in unix seconds; 0 if there is none.
+
+        Governance may shorten the window between two headers, so the last one to end is not always the newest header's.
+        """
+        waiting = (posted.active_from for epoch, posted in self.posted.items() if epoch > self.active_epoch)
+        return max(waiting, default=0)
+
     def post_intent(self, stored: StoredBatch) -> str:
         """The unique name of posting a batch; another one after a death, when the same header is posted again."""
         name = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"

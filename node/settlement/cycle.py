@@ -35,8 +35,8 @@ class CyclePolicy:
 class CycleReport:
     """What a cycle did, or in a dry run would do. Amounts in base units, transactions as 0x hashes.
 
-    waits: why receipts stay unposted. active_from: when the newest batch's window ends in unix seconds, 0 if no
-    window is open. shortfall: by how much the total of the newest batch exceeds what was credited.
+    waits: why receipts stay unposted. active_from: when the last window ends in unix seconds, 0 if all batches are
+    active. shortfall: by how much the total of the newest batch exceeds what was credited.
     """
 
     dry_run: bool
@@ -97,7 +97,7 @@ class Cycle:
     async def run(self, now: int, *, force: bool = False, dry_run: bool = False, wait_s: float = 0) -> CycleReport:
         """Runs one cycle after any that is running. force: settle even if the gas costs more than the value.
 
-        wait_s: how long to wait for the newest window to end.
+        wait_s: how long to wait for the last window to end.
 
         Raises TransactionPending or TransactionFailed if a step did not succeed, LedgerConflict or LedgerBroken if
         nothing may be posted, and ChainError.
@@ -208,7 +208,7 @@ class Cycle:
         return _with(replace(report, swept=amount), sent)
 
     async def _activate(self, report: CycleReport, progress: ChainProgress, wait_s: float) -> CycleReport:
-        """Activates the epochs that may be activated, and waits up to `wait_s` for the newest window to end."""
+        """Activates the epochs that may be activated, and waits up to `wait_s` for the last window to end."""
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             progress = await self._updated(progress)
@@ -225,13 +225,11 @@ class Cycle:
             progress = await self.catch_up()  # the window ends with a new block
 
     def _closed(self, report: CycleReport, progress: ChainProgress, shortfall: int) -> CycleReport:
-        newest = progress.posted.get(progress.last_epoch)
-        open_window = newest is not None and progress.active_epoch < progress.last_epoch
         return replace(
             report,
             last_epoch=progress.last_epoch,
             active_epoch=progress.active_epoch,
-            active_from=newest.active_from if newest is not None and open_window else 0,
+            active_from=progress.active_from,
             shortfall=shortfall,
         )
 

@@ -4,28 +4,41 @@ import asyncio
 from collections.abc import Sequence
 
 from node.chain.client import Call, ChainClient, Inclusion
-from node.chain.fees import current_fees, gas_limit
+from node.chain.fees import DEFAULT_CAP, current_fees, gas_limit
 from node.chain.transactions import Transaction, TransactionSigner, sign_transaction
-from node.settlement.errors import TransactionFailed, TransactionPending
+from node.settlement.errors import SenderUnfunded, TransactionFailed, TransactionPending
 
 POLL_S = 0.1
 
 
 async def send_calls(
-    client: ChainClient, signer: TransactionSigner, calls: Sequence[Call], timeout_s: float = 60
+    client: ChainClient,
+    signer: TransactionSigner,
+    calls: Sequence[Call],
+    timeout_s: float = 60,
+    *,
+    max_fee_cap: int = DEFAULT_CAP,
 ) -> list[Inclusion]:
     """Simulates, signs and sends the calls in order, each after the call before it is mined.
 
-    Raises ChainError, TransactionFailed if a transaction reverts, TransactionPending after `timeout_s`.
+    max_fee_cap: the most that is paid, in wei per gas. Raises ChainError, SenderUnfunded, TransactionFailed if a
+    transaction reverts, TransactionPending after `timeout_s`.
     """
-    return [await _send(client, signer, call, timeout_s) for call in calls]
+    return [await _send(client, signer, call, timeout_s, max_fee_cap) for call in calls]
 
 
-async def _send(client: ChainClient, signer: TransactionSigner, call: Call, timeout_s: float) -> Inclusion:
+async def _send(
+    client: ChainClient, signer: TransactionSigner, call: Call, timeout_s: float, max_fee_cap: int
+) -> Inclusion:
+    fees = await current_fees(client, max_fee_cap)
+    held = await client.funds(signer.address)
+    if held < call.value:  # endpoints refuse to simulate it, each with other words
+        raise SenderUnfunded(signer.address, held, call.value)
     gas = gas_limit(await client.estimate_gas(call, signer.address))
-    fees = await current_fees(client)
+    if held < call.value + gas * fees.max_fee:
+        raise SenderUnfunded(signer.address, held, call.value + gas * fees.max_fee)
     nonce = await client.nonce(signer.address)
-    transaction = Transaction(client.chain_id, nonce, call.to, call.data, gas, fees.max_fee, fees.tip)
+    transaction = Transaction(client.chain_id, nonce, call.to, call.data, gas, fees.max_fee, fees.tip, call.value)
     signed = sign_transaction(transaction, signer)
     await client.send_raw(signed.raw)
     deadline = asyncio.get_running_loop().time() + timeout_s

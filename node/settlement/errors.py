@@ -1,7 +1,7 @@
 """The errors of `node.settlement`.
 
 SettlementError
-├── TransactionFailed, TransactionPending
+├── TransactionFailed, TransactionPending, SenderUnfunded
 ├── LedgerBroken, RegistrationsChanged, LedgerConflict, VaultShared
 └── ContributorsUnknown, ContributorsForged
 """
@@ -33,6 +33,17 @@ class TransactionPending(SettlementError):
         sent = f"sent as 0x{transaction_hash.hex()}" if transaction_hash else "not sent yet"
         super().__init__(f"{intent} is {sent} and not mined{': ' + note if note else ''}. It is never sent twice.")
         self.intent, self.transaction_hash, self.note = intent, transaction_hash, note
+
+
+class SenderUnfunded(SettlementError):
+    """An account cannot pay for its transaction. held, needed: wei."""
+
+    def __init__(self, sender: Address, held: int, needed: int) -> None:
+        super().__init__(
+            f"{sender} holds {held / 10**18:.9g} of the {needed / 10**18:.9g} native coins that its transaction may "
+            "need for gas and value. Nothing was sent: send it some, then try again."
+        )
+        self.sender, self.held, self.needed = sender, held, needed
 
 
 class LedgerBroken(SettlementError):

@@ -73,6 +73,7 @@ class Outbox:
 
     async def submit(self, intent: str, call: Call) -> Outgoing:
         """Stores the intent to send `call`. A known intent returns its transaction; a failed one starts again."""
+        assert call.value == 0, "an intent has no value"
         return await self._database.write(
             lambda session: outbox.intend(
                 session, intent=intent, sender=self.sender, to=call.to, call_data=call.data, now=self._clock()

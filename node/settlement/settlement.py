@@ -150,8 +150,8 @@ class Settlement:
         Returns the channels of this node whose stored balances are out of date, until they were read again: a
         withdrawal or refund happened after the block they were read at, or that block left the chain.
         """
-        if await self.follower.poll():
-            self.registrations.refresh()
+        await self.follower.poll()
+        self.registrations.refresh()
         await self.outbox.advance()
         read_at, happened_at = await self._database.read(channels.escrow_blocks), self.progress.withdrawals
         return frozenset(known for known, at in read_at.items() if at == 0 or happened_at.get(known, 0) > at)

@@ -61,7 +61,6 @@ def status_of(
 ) -> SettleStatus:
     """The status. pending: unfinished transactions; last: the newest (post, claim) transactions."""
     posted = book.tip_at(progress.last_epoch).state
-    newest = progress.posted.get(progress.last_epoch)
     last_post, last_claim = last
     return SettleStatus(
         unposted_receipts=book.latest.seq - posted.seq,
@@ -70,7 +69,7 @@ def status_of(
         credited=progress.credited,
         last_epoch=progress.last_epoch,
         active_epoch=progress.active_epoch,
-        active_from=newest.active_from if newest and progress.active_epoch < progress.last_epoch else 0,
+        active_from=progress.active_from,
         last_post_at=last_post.changed_at if last_post else 0,
         last_claim_at=last_claim.changed_at if last_claim else 0,
         pending=pending,

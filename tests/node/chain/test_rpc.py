@@ -9,6 +9,7 @@ from eth_abi.abi import encode
 from contracts.crypto import Bytes32, keccak
 from node.chain import errors
 from node.chain.abi import abi_of
+from node.chain.client import Call
 from node.chain.reverts import error_selector
 from node.chain.rpc import FALLBACK_TIP_WEI, RpcClient
 from node.chain.transport import MOST_BYTES
@@ -52,6 +53,24 @@ async def test_a_revert_carries_the_contract_s_reason() -> None:
             await client.call(CALL)
         with pytest.raises(errors.CallReverted):
             await client.estimate_gas(CALL, SOMEBODY)
+
+
+async def test_the_value_of_a_call_is_part_of_its_simulation() -> None:
+    asked: list[object] = []
+
+    def answer(method: str, params: list[object]) -> dict[str, str]:
+        asked.append(params[0])
+        return {"result": "0x5208"}
+
+    async with endpoint(answer) as client:
+        await client.estimate_gas(Call(CALL.to, b"", 10**15), SOMEBODY)
+        await client.estimate_gas(CALL, SOMEBODY)
+
+    valued, plain = asked
+    assert isinstance(valued, dict)
+    assert isinstance(plain, dict)
+    assert valued["value"] == hex(10**15)
+    assert "value" not in plain
 
 
 async def test_another_refusal_of_a_call_is_told_apart() -> None:

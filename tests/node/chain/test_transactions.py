@@ -20,11 +20,12 @@ TO = to_address("0x" + "ab" * 20)
     st.integers(21_000, 10**7),
     st.integers(0, 2**50),
     st.integers(0, 2**40),
+    st.integers(0, 2**70),
 )
 def test_the_bytes_are_those_eth_account_makes(
-    chain_id: int, nonce: int, data: bytes, gas: int, max_fee: int, tip: int
+    chain_id: int, nonce: int, data: bytes, gas: int, max_fee: int, tip: int, value: int
 ) -> None:
-    transaction = Transaction(chain_id, nonce, TO, data, gas, max_fee, tip)
+    transaction = Transaction(chain_id, nonce, TO, data, gas, max_fee, tip, value)
 
     signed = sign_transaction(transaction, KEY)
 
@@ -34,7 +35,7 @@ def test_the_bytes_are_those_eth_account_makes(
             "chainId": chain_id,
             "nonce": nonce,
             "to": TO,
-            "value": 0,
+            "value": value,
             "data": data,
             "gas": gas,
             "maxFeePerGas": max_fee,

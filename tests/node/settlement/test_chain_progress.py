@@ -1,5 +1,6 @@
 """What Settlement has recorded, from its events."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,10 @@ async def progress_after(database: Database, *emitted: Emitted) -> ChainProgress
     return progress_of(await follow(database, await chain_with(*emitted)))
 
 
-def posted() -> Emitted:
-    values = {"node": NODE, "epoch": 1, "headerHash": HEADER.struct_hash(), "header": HEADER.abi_tuple()}
-    return emit("Settlement", SETTLEMENT, "BatchPosted", **values, activeFrom=1_100)
+def posted(epoch: int = 1, active_from: int = 1_100) -> Emitted:
+    header = replace(HEADER, epoch=epoch)
+    values = {"node": NODE, "epoch": epoch, "headerHash": header.struct_hash(), "header": header.abi_tuple()}
+    return emit("Settlement", SETTLEMENT, "BatchPosted", **values, activeFrom=active_from)
 
 
 def paid(amount: int, cumulative: int) -> Emitted:
@@ -96,6 +98,26 @@ async def test_a_batch_that_this_node_did_not_make_is_a_conflict(database: Datab
 
     with pytest.raises(LedgerConflict, match="this database has none"):
         progress.check_against(await Book.open(database, LEDGER))
+
+
+async def test_the_last_window_to_end_is_that_of_an_older_header_if_windows_were_shortened(database: Database) -> None:
+    made = [posted(1, 9_000), posted(2, 2_000), posted(3, 3_000)]
+
+    nothing_active = await progress_after(database, *made)
+
+    assert nothing_active.active_from == 9_000
+
+
+async def test_active_headers_have_no_window_to_wait_for(database: Database) -> None:
+    active = emit("Settlement", SETTLEMENT, "BatchActivated", node=NODE, epoch=1, cumTotal=7)
+
+    assert (await progress_after(database, posted(1, 9_000), active, posted(2, 2_000))).active_from == 2_000
+
+
+async def test_a_ledger_whose_headers_are_all_active_waits_for_nothing(database: Database) -> None:
+    active = emit("Settlement", SETTLEMENT, "BatchActivated", node=NODE, epoch=1, cumTotal=7)
+
+    assert (await progress_after(database, posted(), active)).active_from == 0
 
 
 def demanded(index: int, epoch: int = 1, node: Address = NODE) -> Emitted:
