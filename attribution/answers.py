@@ -30,6 +30,8 @@ class BatchAnswers:
     @classmethod
     def of(cls, tip: ChainTip, header: BatchHeader, items: Sequence[Item]) -> "BatchAnswers":
         """The batch of `items` after `tip`. Raises NotRebuilt if they do not give `header`."""
+        if len(items) != header.count:
+            raise NotRebuilt(f"epoch {header.epoch} has {header.count} receipts, {len(items)} are given")
         states = [tip.state]
         for item in items:
             states.append(_after(states[-1], item))
@@ -37,7 +39,7 @@ class BatchAnswers:
         leaves = receipt_leaves(roots[0], [item.receipt for item in items], roots[1:])
         if (tip.header_hash, roots[0]) != (header.prev_header_hash, header.prev_state_root):
             raise NotRebuilt(f"epoch {header.epoch} does not follow epoch {tip.epoch}")
-        if len(items) != header.count or merkle.root_of(leaves) != header.receipts_root:
+        if merkle.root_of(leaves) != header.receipts_root:
             raise NotRebuilt(f"the receipts of epoch {header.epoch} do not rebuild its receiptsRoot")
         return cls(header, tuple(items), tuple(states), tuple(leaves))
 

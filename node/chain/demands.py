@@ -84,9 +84,9 @@ class OpenDemands:
         """The header of `epoch` and all later ones died: nothing can be answered there any more."""
         self.by_place = {place: demand for place, demand in self.by_place.items() if place[0] < epoch}
 
-    def hold_up(self, epoch: int) -> bool:
-        """Whether a demand on this epoch is open, so that it cannot become active."""
-        return any(place[0] == epoch for place in self.by_place)
+    def count(self, epoch: int) -> int:
+        """How many demands on an epoch are open; while there is one, the epoch cannot become active."""
+        return sum(place[0] == epoch for place in self.by_place)
 
     def by_deadline(self) -> tuple[Demand, ...]:
         """All open demands, the most urgent first."""

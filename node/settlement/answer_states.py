@@ -35,8 +35,7 @@ class AnswerState:
 
     def at_risk(self, now: int) -> bool:
         """Whether the stake is at risk at `now` (unix seconds)."""
-        hopeless = self.progress in (Progress.REFUSED, Progress.IMPOSSIBLE)
-        return hopeless or (self.progress is not Progress.OVERTAKEN and self.demand.deadline - now <= NEAR_S)
+        return self.progress in (Progress.REFUSED, Progress.IMPOSSIBLE) or self.demand.deadline - now <= NEAR_S
 
     def __str__(self) -> str:
         note = f": {self.note}" if self.note else ""

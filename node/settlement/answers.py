@@ -15,7 +15,7 @@ from contracts.crypto import Bytes32
 from contracts.structs import BatchHeader
 from node.chain import answer_calls
 from node.chain.client import Call
-from node.chain.contracts import Contract
+from node.chain.contracts import Contract, read_many
 from node.chain.demands import Demand
 from node.settlement.answer_states import AnswerState, Progress, answer_state
 from node.settlement.chain_progress import ChainProgress
@@ -50,7 +50,7 @@ class Answers:
         self._kept: tuple[Bytes32, BatchAnswers] | None = None
         self._impossible: dict[Demand, tuple[str, int]] = {}
         self._reminded_at: int | None = None
-        self._started = False
+        self._started = self._misses = False
 
     async def run(self) -> tuple[AnswerState, ...]:
         """Sends an answer to every open demand that has none yet, and returns how far all answers are.
@@ -73,6 +73,24 @@ class Answers:
     async def states(self) -> tuple[AnswerState, ...]:
         """Every open demand, the most urgent first, with the state of its answer."""
         return tuple([await self._state(demand) for demand in self._progress().demands.by_deadline()])
+
+    async def cross_check(self) -> None:
+        """Reads the events again if the contract counts other open demands than they show, twice in a row.
+
+        An endpoint that leaves out events must not cost the stake. Raises ChainError.
+        """
+        progress, node = self._progress(), self._book.ledger.node
+        epochs = [epoch for epoch in progress.posted if epoch > progress.active_epoch]
+        reads: list[tuple[Contract, str, tuple[object, ...]]] = [
+            (self._challenges, "openDemands", (node, epoch)) for epoch in epochs
+        ]
+        counts = await read_many(self._challenges.client, reads)
+        misses = any(count != progress.demands.count(epoch) for epoch, (count,) in zip(epochs, counts, strict=True))
+        again, self._misses = misses and self._misses, misses and not self._misses
+        if again:
+            first = min(progress.posted[epoch].log.block_number for epoch in epochs)
+            _log.warning("demands_left_out", rescanned_from=first)
+            await self._follower.rescan(first)
 
     def problem(self, states: tuple[AnswerState, ...]) -> str | None:
         """Why nothing may be sold: the stake is at risk, or demands from before the start are not answered yet."""

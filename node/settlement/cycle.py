@@ -238,7 +238,7 @@ class Cycle:
         ready = progress.active_epoch
         for epoch in range(ready + 1, progress.last_epoch + 1):
             passed = progress.posted[epoch].active_from <= self._parts.follower.head.timestamp
-            if progress.demands.hold_up(epoch):
+            if progress.demands.count(epoch):
                 break
             if not passed or self._parts.book.tip_at(epoch).state.cum_total > progress.credited:
                 break

@@ -100,6 +100,7 @@ class SettlementLoop:
             self._wake.set()
         if self._clock() - self._status_at >= STATUS_S:
             await self._examination.all()
+            await self._settlement.answers.cross_check()
             self.status, self._status_at = await self._settlement.status(), self._clock()
 
     async def _must_claim(self) -> bool:

@@ -13,7 +13,7 @@ from local_chain.accounts import dev_accounts
 from local_chain.transactor import Transactor
 from node.home.keystore import Keystores
 from tests.node.cli.conftest import Cli
-from tests.node.settlement.demanding import Challenger
+from tests.node.settlement.demanding import Challenger, posted
 from tests.node.settlement.market import Town, fund, new_stall, open_market, running_town
 from tests.node.watch.publishing import published
 
@@ -50,16 +50,13 @@ def demanded(site: Site, leaves: int, batches: int = 1) -> BatchHeader:
     """A node that posted batches of two receipts and went away; demands on the leaves of the newest one came."""
 
     async def work() -> BatchHeader:
+        challenger = Challenger(site.town)
         async with open_market(site.town, site.home, new_stall(site.town)) as market:
             await fund(market)
             for _ in range(batches):
-                await market.serve("dermatology")
-                await market.serve(None)
-                await market.settlement.cycle.run(market.now, force=True)
-            header = market.settlement.book.batches[-1].header
-            challenger = Challenger(site.town)
-            for index in range(leaves):
-                challenger.demand_leaf(header, index)
+                header = await posted(market, receipts=2)
+                await market.settlement.tick()
+            challenger.demand(header, *range(leaves))
             await published(market, site.public)
             return header
 

@@ -46,7 +46,7 @@ def test_the_stake_is_at_risk_near_the_deadline_or_without_hope(progress: Progre
     early, late = state.at_risk(DEADLINE - NEAR_S - 1), state.at_risk(DEADLINE - NEAR_S)
 
     assert early is (progress in {Progress.REFUSED, Progress.IMPOSSIBLE})
-    assert late is (progress is not Progress.OVERTAKEN)
+    assert late
 
 
 def test_a_demand_is_shown_with_its_deadline_bond_and_answer() -> None:

@@ -161,7 +161,7 @@ async def test_demands_are_open_until_they_are_answered_the_most_urgent_first(da
         "leaf:0",
     ]
     assert (open_[0].deadline, open_[0].bond, open_[0].author) == (1_996, 5 * 10**15, PAYEE)
-    assert (progress.demands.hold_up(1), progress.demands.hold_up(2)) == (True, False)
+    assert (progress.demands.count(1), progress.demands.count(2)) == (6, 0)
 
 
 async def test_a_death_ends_the_demands_and_the_next_posting_has_other_intents(

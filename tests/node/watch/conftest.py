@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.watch.registries import Registries
+from tests.node.settlement.demanding import Challenger
 from tests.node.settlement.market import Market, Town, fund, new_stall, open_market, running_town
 
 
@@ -13,6 +14,12 @@ from tests.node.settlement.market import Market, Town, fund, new_stall, open_mar
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with running_town(tmp_path_factory.mktemp("watched-chain") / "home") as running:
         yield running
+
+
+@pytest.fixture
+def challenger(town: Town) -> Challenger:
+    """Named before `market` by a test, it is ready before the window of the batch begins."""
+    return Challenger(town)
 
 
 @pytest.fixture

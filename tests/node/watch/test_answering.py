@@ -11,7 +11,7 @@ from node.watch.open_demands import DemandReader
 from node.watch.registries import Registries
 from node.watch.source import MirrorFolder
 from node.watch.watched import Watched
-from tests.node.settlement.demanding import Challenger
+from tests.node.settlement.demanding import Challenger, posted
 from tests.node.settlement.market import CHAIN_ID, Market
 from tests.node.watch.publishing import published
 from tests.node.watch.test_open_demands import reader
@@ -30,12 +30,10 @@ async def files_of(market: Market, registries: Registries, folder: Path) -> File
 
 
 async def test_a_watcher_answers_every_demand_and_gets_the_bonds(
-    market: Market, registries: Registries, tmp_path: Path
+    challenger: Challenger, market: Market, registries: Registries, tmp_path: Path
 ) -> None:
-    header, challenger = market.settlement.book.batches[0].header, Challenger(market.town)
-    for index in range(header.count):
-        challenger.demand_leaf(header, index)
-    challenger.demand_payee(header, Payee(7, keccak(b"nobody")))
+    header = await posted(market, receipts=2)
+    challenger.demand(header, *range(header.count), Payee(7, keccak(b"nobody")))
     files, watcher = await files_of(market, registries, tmp_path / "public"), answerer(market)
     before = await market.client.funds(watcher.signer.address)
 
@@ -50,22 +48,11 @@ async def test_a_watcher_answers_every_demand_and_gets_the_bonds(
     assert market.settlement.progress.demands.by_deadline() == ()
 
 
-async def test_a_second_batch_is_answered_with_the_header_before_it(
-    market: Market, registries: Registries, tmp_path: Path
+async def test_two_watchers_race_and_one_is_paid(
+    challenger: Challenger, market: Market, registries: Registries, tmp_path: Path
 ) -> None:
-    await market.serve("dermatology")
-    await market.settlement.cycle.run(market.now, force=True)
-    header = market.settlement.book.batches[1].header
-    Challenger(market.town).demand_leaf(header, 0)
-
-    done = await answerer(market).answer(header.node, await files_of(market, registries, tmp_path / "public"))
-
-    assert [(one.demand.epoch, one.reason) for one in done] == [(2, None)]
-
-
-async def test_two_watchers_race_and_one_is_paid(market: Market, registries: Registries, tmp_path: Path) -> None:
-    header = market.settlement.book.batches[0].header
-    Challenger(market.town).demand_leaf(header, 1)
+    header = await posted(market, receipts=2)
+    challenger.demand(header, 1)
     files = await files_of(market, registries, tmp_path / "public")
 
     both = await asyncio.gather(*(answerer(market).answer(header.node, files) for _ in range(2)))
@@ -83,10 +70,10 @@ class DearClient(RpcClient):
 
 
 async def test_a_bond_below_the_gas_is_left_alone_unless_asked(
-    market: Market, registries: Registries, tmp_path: Path
+    challenger: Challenger, market: Market, registries: Registries, tmp_path: Path
 ) -> None:
-    header, deployment = market.settlement.book.batches[0].header, market.town.chain.deployment
-    Challenger(market.town).demand_leaf(header, 0)
+    header, deployment = await posted(market), market.town.chain.deployment
+    challenger.demand(header, 0)
     files = await files_of(market, registries, tmp_path / "public")
     client = await DearClient.connect(market.town.chain.rpc_url, CHAIN_ID)
     dear, key = DemandReader(client, deployment.challenges, deployment.settlement), Challenger(market.town).key
@@ -100,13 +87,15 @@ async def test_a_bond_below_the_gas_is_left_alone_unless_asked(
     assert (answered.reason, (answered.cost or 0) > answered.demand.bond) == (None, True)
 
 
-async def test_a_wrong_or_missing_file_is_named(market: Market, registries: Registries, tmp_path: Path) -> None:
-    header = market.settlement.book.batches[0].header
-    Challenger(market.town).demand_leaf(header, 0)
+async def test_a_wrong_or_missing_file_is_named(
+    challenger: Challenger, market: Market, registries: Registries, tmp_path: Path
+) -> None:
+    header = await posted(market, receipts=2)
+    challenger.demand(header, 0)
     files = await files_of(market, registries, tmp_path / "public")
 
     (missing,) = await answerer(market).answer(header.node, Files(files.replay, {}, MirrorFolder(tmp_path / "none")))
     (ungiven,) = await answerer(market).answer(header.node, Files(files.replay, {}))
 
-    assert "no valid file of epoch 1 can be had" in str(missing.reason)
-    assert "the file of epoch 1 was not given" in str(ungiven.reason)
+    assert "no valid file of epoch 2 can be had" in str(missing.reason)
+    assert "the file of epoch 2 was not given" in str(ungiven.reason)

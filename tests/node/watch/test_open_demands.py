@@ -3,7 +3,7 @@
 from attribution.split import Payee
 from contracts.crypto import keccak
 from node.watch.open_demands import DemandReader
-from tests.node.settlement.demanding import Challenger
+from tests.node.settlement.demanding import Challenger, posted
 from tests.node.settlement.market import Market
 
 
@@ -16,12 +16,9 @@ async def test_a_node_without_demands_has_none(market: Market) -> None:
     assert await reader(market).open(market.payer.receiver.vault) == ()
 
 
-async def test_the_chain_and_the_follower_agree_on_what_is_open(market: Market) -> None:
-    header, challenger = market.settlement.book.batches[0].header, Challenger(market.town)
-    for index in range(header.count):
-        challenger.demand_leaf(header, index)
-    for kind in (0, 1, 255):
-        challenger.demand_payee(header, Payee(kind, keccak(b"payee")))
+async def test_the_chain_and_the_follower_agree_on_what_is_open(challenger: Challenger, market: Market) -> None:
+    header = await posted(market, receipts=2)
+    challenger.demand(header, *range(header.count), *(Payee(kind, keccak(b"payee")) for kind in (0, 1, 255)))
     await market.settlement.tick()
 
     found = await reader(market).open(header.node)
@@ -35,9 +32,9 @@ async def test_the_chain_and_the_follower_agree_on_what_is_open(market: Market) 
     assert afterwards == ()
 
 
-async def test_demands_of_before_a_death_are_not_open(market: Market) -> None:
-    header, challenger = market.settlement.book.batches[0].header, Challenger(market.town)
-    challenger.demand_leaf(header, 0)
+async def test_demands_of_before_a_death_are_not_open(challenger: Challenger, market: Market) -> None:
+    header = await posted(market, receipts=2)
+    challenger.demand(header, 0)
     (demand,) = await reader(market).open(header.node)
     market.town.pass_time(86_401)
 
