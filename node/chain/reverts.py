@@ -8,7 +8,16 @@ from contracts.reverts import custom_error, error_string
 from node.chain.abi import abi_of
 
 _PANIC = bytes.fromhex("4e487b71")
-_CONTRACTS = ("Settlement", "NodeRegistry", "NodeVault", "AssetRegistry", "ChannelEscrow", "OpenToken", "Multicall3")
+_CONTRACTS = (
+    "Settlement",
+    "Challenges",
+    "NodeRegistry",
+    "NodeVault",
+    "AssetRegistry",
+    "ChannelEscrow",
+    "OpenToken",
+    "Multicall3",
+)
 
 
 def revert_reason(data: bytes) -> str | None:
