@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local_chain.backend import Engine
 from local_chain.client import RpcClient, RpcRefused
-from local_chain.deploy import deploy
+from local_chain.deploy import DevParameters, deploy
 from local_chain.deployment import Deployment
 from local_chain.errors import ChainStartFailed, ChainUnreachable, HomeInUse, LocalChainError
 from local_chain.home import LOG_NAME, ChainHome, ChainRun
@@ -61,8 +61,12 @@ def start_chain(
     port: int = 0,
     on_progress: Callable[[str, float], None] = lambda step, part: None,
     ending_timeout_s: float = ENDING_TIMEOUT_S,
+    *,
+    parameters: DevParameters = DevParameters(),
 ) -> RunningChain:
     """Starts the chain in `home`, or adopts it, and deploys the contracts. Port 0 takes any free port.
+
+    parameters: of the contracts, if they are not deployed yet.
 
     A chain that another live process runs there is adopted. A chain whose owner has ended is stopped and replaced. The
     child process has its own session, so that Ctrl-C reaches only this process, and it ends when this process ends, for
@@ -73,7 +77,7 @@ def start_chain(
     process, run = _adopt_or_spawn(chain, engine, port, ending_timeout_s)
     try:
         with chain.deploying():
-            deployment = deploy(run.rpc_url, on_progress=on_progress)
+            deployment = deploy(run.rpc_url, parameters, on_progress=on_progress)
     except BaseException:
         if process is not None:
             _end(process)

@@ -27,6 +27,7 @@ from node.cli import (
     settings,
     settle,
     start,
+    watch,
 )
 from node.cli.context import Context, context_of
 from node.cli.failures import Failure, Unexpected, exit_code_of
@@ -50,7 +51,7 @@ app.add_typer(pay.app, name="pay")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(settle.app, name="settle")
 app.add_typer(audit.app, name="audit")
-app.command()(audit.watch)
+app.command()(watch.watch)
 app.command()(earnings.earnings)
 app.command()(earnings.claim)
 app.add_typer(account.app, name="account")

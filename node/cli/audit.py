@@ -1,4 +1,4 @@
-"""`audit` and `watch`: replay what nodes publish, compare it with the chain, and report every fault."""
+"""`audit`: replays what nodes publish, compares it with the chain, and reports every fault."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli import answering
 from node.cli.context import Context, context_of
 from node.cli.failures import UsageFailure, VerificationFailure
 from node.cli.options import NodeUrl
@@ -14,7 +13,6 @@ from node.cli.options import NodeUrl
 if TYPE_CHECKING:
     from attribution.findings import Finding, SignedLeaf
     from node.watch.registries import Registries
-    from node.watch.source import NodeSource
     from node.watch.watched import Watched
 
 app = typer.Typer(help="Replay a node's ledger and report every fault.", no_args_is_help=True)
@@ -23,7 +21,7 @@ _Epoch = Annotated[int, typer.Argument(metavar="EPOCH", min=1, help="The batch's
 _Mirror = Annotated[
     Path | None, typer.Option("--mirror", metavar="DIR", help="Read this folder of a mirror, not the node itself.")
 ]
-_Signed = Annotated[
+SignedReceipts = Annotated[
     Path | None,
     typer.Option("--receipts", metavar="FILE", help="Receipts that you got, as `receipts export` writes them."),
 ]
@@ -57,78 +55,11 @@ def batch(context: typer.Context, epoch: _Epoch, node: NodeUrl = None, mirror: _
 
 
 @app.command("node")
-def node_(context: typer.Context, node: NodeUrl = None, mirror: _Mirror = None, receipts: _Signed = None) -> None:
+def node_(
+    context: typer.Context, node: NodeUrl = None, mirror: _Mirror = None, receipts: SignedReceipts = None
+) -> None:
     """Replay a node's whole ledger and compare it with the chain."""
     _audit(context_of(context), node, mirror, receipts, None)
-
-
-def watch(
-    context: typer.Context,
-    nodes: Annotated[list[str], typer.Argument(metavar="URL | DIR…", help="Nodes, or folders of a mirror.")],
-    *,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 30,
-    once: Annotated[bool, typer.Option("--once", help="Look once; exit with 7 if there is a fault.")] = False,
-    receipts: _Signed = None,
-    answer: answering.Answering = False,
-    answer_at_a_loss: answering.AtALoss = False,
-    account: answering.Account = None,
-) -> None:
-    """Follow nodes and the chain: replay every new batch and report every fault, each once."""
-    from node.watch.watched import Watched
-
-    shared = context_of(context)
-    signed = _signed(receipts)
-
-    async def work() -> int:
-        registries = await _chain(shared)
-        watched = {name: Watched(_source(name), registries, signed) for name in nodes}
-        reported: set[str] = set()
-        answers = await answering.watching(shared, registries, account, at_a_loss=answer_at_a_loss) if answer else None
-        answered: set[str] = set()
-        while True:
-            for name, one in watched.items():
-                await _report(shared, name, one, reported)
-                if answers is not None:
-                    await answering.answer_watched(shared, name, one, answers, answered)
-            if once:
-                return len(reported)
-            await asyncio.sleep(interval)
-
-    if asyncio.run(work()):
-        raise VerificationFailure("Some node is at fault.", "do not pay it, and claim what it owes you")
-
-
-async def _report(shared: Context, name: str, watched: "Watched", reported: set[str]) -> None:
-    """One look at one node. A node that does not answer must not hide the faults of the others."""
-    from node.chain.errors import ChainError
-    from node.watch.source import SourceMalformed, SourceUnavailable
-
-    before = watched.epoch
-    try:
-        findings = await watched.look()
-    except (SourceUnavailable, SourceMalformed, ChainError) as error:
-        shared.errors.print(f"{name}: {error}")
-        return
-    if watched.epoch > before and not shared.as_json:
-        shared.console.print(f"{name}: replayed up to epoch {watched.epoch}, {watched.receipts} receipts")
-    for finding in findings:
-        line = f"{name}: {finding}"
-        if line not in reported:
-            reported.add(line)
-            _write(shared, name, finding, watched)
-
-
-def _write(shared: Context, name: str, finding: "Finding", watched: "Watched") -> None:
-    """Writes a finding with the function of the Challenges contract that answers it."""
-    import json
-
-    challenge = watched.challenge(finding)
-    if shared.as_json:
-        answer = {"challenge": challenge.function if challenge else None}
-        shared.write(json.dumps({"node": name} | finding.to_json() | answer) + "\n")
-    else:
-        how = f" (challenge it with {challenge.function})" if challenge else ""
-        shared.console.print(f"WRONG    {name}: {finding}{how}")
 
 
 def _audit(shared: Context, node: str | None, mirror: Path | None, receipts: Path | None, until: int | None) -> None:
@@ -160,7 +91,7 @@ def _audited(
     source = MirrorFolder.at(mirror) if mirror is not None else HttpNode(public_url(shared, node))
 
     async def work() -> "tuple[Watched, list[Finding]]":
-        watched = Watched(source, await _chain(shared), _signed(receipts))
+        watched = Watched(source, await _chain(shared), signed_leaves(receipts))
         return watched, await watched.look(until)
 
     with shared.errors.status("Replaying the ledger"):
@@ -173,14 +104,7 @@ async def _chain(shared: Context) -> "Registries | None":
     return await registries_of(shared)
 
 
-def _source(name: str) -> "NodeSource":
-    from node.watch.source import HttpNode, MirrorFolder
-
-    folder = MirrorFolder.at(Path(name))
-    return folder if folder.card_path.exists() else HttpNode(name)
-
-
-def _signed(path: Path | None) -> "list[SignedLeaf]":
+def signed_leaves(path: Path | None) -> "list[SignedLeaf]":
     """The receipts of a file with one receipt a line."""
     from attribution.findings import SignedLeaf
     from contracts.document import parse_json

@@ -52,7 +52,7 @@ class Watched:
         """
         await self._forget_the_dead()
         findings = list[Finding]()
-        last = await self._last_epoch()
+        last = await self.last_epoch()
         for epoch in range(self.epoch + 1, (last if until is None else min(until, last)) + 1):
             file = await self._file(epoch, findings)
             if file is None:
@@ -62,11 +62,16 @@ class Watched:
                 break  # its state is lost: what follows starts from nothing that is known
         return findings + await self._over_claims()
 
-    def challenge(self, finding: Finding) -> Challenge | None:
-        """The call of the Challenges contract that answers a finding; None if there is none or its file is not kept."""
-        return challenge_of(finding, self.files, self.replay.tip.state if self.replay else None)
+    async def challenge(self, finding: Finding) -> Challenge | None:
+        """The call of the Challenges contract that answers a finding; None if there is none or a file cannot be had."""
+        files = dict(self.files)
+        for epoch in {finding.epoch} | ({finding.earlier.epoch} if finding.earlier else set()):
+            if epoch not in files and (file := await self._file(epoch, [])) is not None:
+                files[epoch] = file
+        return challenge_of(finding, files, self.replay.tip.state if self.replay else None, self.channels)
 
-    async def _last_epoch(self) -> int:
+    async def last_epoch(self) -> int:
+        """The epoch of the newest posted batch. Raises ChainError, or the errors of the source."""
         if self.registries is not None:
             return await self.registries.last_epoch(await self.vault())
         announced = await asyncio.to_thread(self.source.announced, self.epoch)

@@ -13,6 +13,7 @@ from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, keccak,
 from contracts.payment import payment_payload
 from local_chain.accounts import dev_accounts
 from local_chain.backend import Engine
+from local_chain.deploy import DevParameters
 from local_chain.launcher import RunningChain, start_chain
 from local_chain.transactor import Transactor, connect, contract
 from node.chain.contracts import TokenContract
@@ -73,8 +74,8 @@ class Town:
 
 
 @contextmanager
-def running_town(home: Path, engine: Engine = "pyevm") -> Iterator[Town]:
-    chain = start_chain(home, engine)
+def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters = DevParameters()) -> Iterator[Town]:
+    chain = start_chain(home, engine, parameters=parameters)
     try:
         starter, accounts = pack(), dev_accounts()
         digests = {adapter.name: keccak(adapter.name.encode()) for adapter in starter.adapters}
