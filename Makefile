@@ -1,11 +1,13 @@
 # Two commands matter: `make start` runs a node from a fresh clone, `make test` tests it.
 # TORCH_INDEX_URL   the wheel index for torch, when the default one does not carry the build you want (CPU or CUDA)
+# WORKERS           how many processes run the Python tests; more than cores, because many tests wait for a process or a disk
 # PYTHON            a Python 3.11, 3.12 or 3.13; by default the first one in PATH
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4
 PINS := pyproject.toml constraints.txt scripts/install.py
 
 .DEFAULT_GOAL := help
@@ -17,12 +19,13 @@ help: ## Show this list
 start: .make/serve ## Install what a node needs and start it with an embedded chain, model and adapters
 	@$(BIN)/python -m node start --dev
 
-test: check forge ## Everything a fresh clone must pass: style, types, contracts, tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
+test: .make/test .make/npm ## Everything a fresh clone must pass: style, types, contracts, tests
+	@$(MAKE) --no-print-directory -j2 check forge
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not full"
 
-test-full: check .make/npm ## The same with the large products of tests, and long runs of the contracts' fuzz and invariant tests
-	@npm --prefix contracts run --silent format && FOUNDRY_PROFILE=full npm --prefix contracts --silent test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+test-full: .make/test .make/npm ## The same with the large products of tests, and long runs of the contracts' fuzz and invariant tests
+	@FOUNDRY_PROFILE=full $(MAKE) --no-print-directory -j2 check forge
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-gpu: .make/test ## On a machine with a CUDA GPU: serving there, with compiled kernels, graphs and copies
 	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "This torch sees no CUDA GPU. Install a CUDA build of it (README.md: TORCH_INDEX_URL) on a machine that has one."; exit 1; }

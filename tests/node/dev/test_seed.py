@@ -1,5 +1,6 @@
 """Seeding a development chain: complete, exactly once, and resumable at any transaction."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from local_chain.accounts import dev_accounts
 from local_chain.client import RpcClient
 from local_chain.deploy import deploy
 from local_chain.deployment import Deployment
-from local_chain.embedded import PyevmBackend
+from local_chain.embedded import DATABASE_NAME, PyevmBackend
 from local_chain.errors import TransactionFailed
 from local_chain.transactor import Transactor, connect, contract
 from node.dev.assets import SeedAdapter, SeedDatanet, starter_adapters, starter_datanets
@@ -36,8 +37,20 @@ class Interrupted(Exception):
     """What cuts a seeding off in these tests."""
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a stopped chain on which the contracts are deployed and nothing else has happened."""
+    backend = PyevmBackend(tmp_path_factory.mktemp("deployed"))
+    backend.start(0)
+    deploy(backend.rpc_url)
+    backend.stop()
+    return backend.home / DATABASE_NAME
+
+
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[tuple[str, Deployment]]:
+def chain(deployed: Path, tmp_path: Path) -> Iterator[tuple[str, Deployment]]:
+    """A chain of its own for each test, which starts from a copy of the deployed one."""
+    shutil.copy(deployed, tmp_path / DATABASE_NAME)
     backend = PyevmBackend(tmp_path)
     backend.start(0)
     yield backend.rpc_url, deploy(backend.rpc_url)
@@ -99,6 +112,16 @@ def test_seeding_again_sends_nothing(chain: tuple[str, Deployment]) -> None:
     assert seeded(chain) == first
 
     assert RpcClient(chain[0]).head() == head
+
+
+def test_the_reveal_delay_passes_once_for_all_adapters(chain: tuple[str, Deployment]) -> None:
+    result = seeded(chain)
+
+    assets = contract(connect(chain[0]), "AssetRegistry", chain[1].asset_registry)
+    committed = [event["blockNumber"] for event in assets.events.AdapterVersionCommitted().get_logs(from_block=0)]
+    published = [event["blockNumber"] for event in assets.events.AdapterVersionPublished().get_logs(from_block=0)]
+    assert len(committed) == len(published) == len(result.adapters)
+    assert max(committed) < min(published)
 
 
 def test_a_seeding_cut_off_after_any_transaction_ends_as_if_it_never_was(
