@@ -7,6 +7,7 @@ tree per batch costs only what changed.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from attribution.split import Payee, PayeeKind
 from contracts.crypto import ZERO_BYTES32, Bytes32, keccak
@@ -35,6 +36,7 @@ class _Inner:
 _Node = _Leaf | _Inner | None
 
 
+@lru_cache(maxsize=1 << 16)  # a node pays the same payees again and again
 def earned_key(payee: Payee) -> int:
     """The key of EARNED[payee]: bit 255 is 0, the rest are the upper 255 bits of keccak(abi.encode(payeeKind, id))."""
     return int.from_bytes(keccak(uint_word(payee.kind) + payee.id)) >> 1
@@ -230,4 +232,6 @@ def _put(node: _Node, leaf: _Leaf, level: int) -> _Leaf | _Inner:
 
 
 def _inner(left: _Node, right: _Node) -> _Inner:
-    return _Inner(inner_hash(_hash_of(left), _hash_of(right)), left, right)
+    left_hash = ZERO_BYTES32 if left is None else left.hash
+    right_hash = ZERO_BYTES32 if right is None else right.hash
+    return _Inner(keccak(b"\x01" + left_hash + right_hash), left, right)

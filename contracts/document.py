@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import TypeVar
 
 from contracts.crypto import Address, Bytes32, to_address
@@ -18,7 +19,9 @@ Refusal = Callable[[str, str], Exception]
 
 MAX_NESTING = 200
 """How deep the JSON of strangers may be nested."""
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_OTHER_THAN_BRACKETS = re.compile(r"[^\[\]{}]+")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def parse_json(text: str | bytes) -> object:
@@ -37,14 +40,8 @@ def parse_json(text: str | bytes) -> object:
 
 def _nesting(text: str) -> int:
     """The deepest nesting of brackets outside strings."""
-    depth = deepest = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        if match[0] in ("[", "{"):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif match[0] in ("]", "}"):
-            depth -= 1
-    return deepest
+    brackets = _OTHER_THAN_BRACKETS.sub("", _STRING.sub("", text))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 @dataclass(frozen=True, slots=True)

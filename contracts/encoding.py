@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from contracts.crypto import ZERO_BYTES32, Bytes32, keccak, to_bytes32
 
@@ -80,6 +81,7 @@ def adapter_commitment(adapter_id: Bytes32, adapter_digest: bytes, base_digest: 
     return keccak(adapter_id + to_bytes32(adapter_digest) + to_bytes32(base_digest) + salt)
 
 
+@lru_cache(maxsize=1 << 14)
 def datanet_payee(datanet_id: Bytes32, version: int) -> Bytes32:
     """The payee id of a Datanet version: keccak256(abi.encode(datanetId, version))."""
     return keccak(datanet_id + uint_word(version))

@@ -48,13 +48,15 @@ _Step = tuple[str, Callable[[], object]]
 class DevParameters:
     """Parameters of the contracts on a private chain. The delays are short, so that a developer can wait for them.
 
-    unbonding_delay_s is not: it must exceed the activation delay and the 48 hours that challenges may take. Governance
-    waits in its timelock; the AccessManager adds no delay of its own.
+    unbonding_delay_s is not: it must exceed the longest challenge window that votes can set, a week, and the 48 hours
+    that challenges may take. min_challenge_window_s: the shortest window that votes can set. Governance waits in its
+    timelock; the AccessManager adds no delay of its own.
     """
 
-    activation_delay_s: int = 5
+    challenge_window_s: int = 5
+    min_challenge_window_s: int = 1
     notice_s: int = 60
-    unbonding_delay_s: int = 259_200
+    unbonding_delay_s: int = 864_000
     reveal_delay_s: int = 1
     treasury_ppm: int = 100_000
     voting_delay_s: int = 1
@@ -90,7 +92,8 @@ def _contracts(deployer: Transactor, at: dict[str, Address], parameters: DevPara
     """The contracts, and OPEN for the operator and the payer. at: the addresses that the contracts get."""
     _, operator, payer = dev_accounts()[:3]
     treasury, token = deployer.address, at["OpenToken"]
-    rules = (parameters.treasury_ppm, parameters.activation_delay_s, parameters.notice_s, parameters.unbonding_delay_s)
+    windows = (parameters.challenge_window_s, parameters.min_challenge_window_s)
+    rules = (parameters.treasury_ppm, *windows, parameters.notice_s, parameters.unbonding_delay_s)
     votes = (parameters.voting_delay_s, parameters.voting_period_s, PROPOSAL_OPEN, QUORUM_PERCENT)
     settled = (ESCROW, at["AssetRegistry"], at["Challenges"], token, treasury, *rules)
     registry = _created(at["Settlement"], 1)  # the first contract that Settlement creates

@@ -23,7 +23,7 @@ from node.settings.ledger import LedgerSettings
 PREFIX = "OPENLORA_"
 SECRETS = frozenset({"operator_password", "password", "admin_token", "database"})
 _URLS = frozenset({"chain_rpc", "s3_endpoint", "node"})
-_LISTS = frozenset({"adapters", "adapter_sources"})
+_LISTS = frozenset({"adapters", "adapter_sources", "cors_origins"})
 
 Mode = Literal["dev", "free", "paid"]
 Port = Annotated[int, Field(ge=0, le=65535)]

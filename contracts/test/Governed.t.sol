@@ -20,6 +20,8 @@ contract GovernedTest is World {
         vm.expectRevert(refusal);
         settlement.setStakeRatio(1_000_000);
         vm.expectRevert(refusal);
+        settlement.setChallengeWindow(DELAY);
+        vm.expectRevert(refusal);
         settlement.setAccepted(address(open), false);
         vm.expectRevert(refusal);
         settlement.pauseClaims(1);
@@ -148,12 +150,12 @@ contract GovernedTest is World {
     function deploy(address token, uint64 unbonding) internal {
         new Settlement(
             address(manager),
-            Settlement.Parameters(escrow, assets, challenges, token, treasury, 0, DELAY, NOTICE, unbonding)
+            Settlement.Parameters(escrow, assets, challenges, token, treasury, 0, DELAY, MIN_WINDOW, NOTICE, unbonding)
         );
     }
 
     function test_AStakeOutlastsEveryChallenge() public {
-        uint64 least = DELAY + 48 hours;
+        uint64 least = settlement.MAX_CHALLENGE_WINDOW() + 48 hours;
         vm.expectRevert(abi.encodeWithSelector(ISettlement.UnbondingTooShort.selector, least, least));
         deploy(address(open), least);
         deploy(address(open), least + 1);

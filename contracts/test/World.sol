@@ -30,9 +30,10 @@ abstract contract World is Check {
     ERC3009DepositCollector internal constant collector =
         ERC3009DepositCollector(0x4020806089470a89826cB9fB1f4059150b550004);
 
-    uint64 internal constant DELAY = 1 hours;
+    uint64 internal constant DELAY = 1 hours; // the challenge window
+    uint64 internal constant MIN_WINDOW = 10 minutes;
     uint64 internal constant NOTICE = 10 minutes;
-    uint64 internal constant UNBONDING = 3 days;
+    uint64 internal constant UNBONDING = 10 days;
     uint256 internal constant BOND = 100_000 ether;
 
     uint8 internal constant ADDRESS = 0;
@@ -73,7 +74,7 @@ abstract contract World is Check {
         settlement = new Settlement(
             address(manager),
             Settlement.Parameters(
-                escrow, assets, challenges, address(open), treasury, 100_000, DELAY, NOTICE, UNBONDING
+                escrow, assets, challenges, address(open), treasury, 100_000, DELAY, MIN_WINDOW, NOTICE, UNBONDING
             )
         );
         registry = NodeRegistry(address(settlement.registry()));
@@ -171,8 +172,9 @@ abstract contract World is Check {
     }
 
     function postActive(NodeVault node, Trees.Leaf[] memory leaves, uint128 cumTotal) internal {
-        post(node, leaves, cumTotal);
-        vm.warp(block.timestamp + DELAY);
+        BatchHeader memory header = nextHeader(node, rootOf(leaves, cumTotal), cumTotal);
+        post(header);
+        vm.warp(settlement.activeFrom(header.node, header.epoch));
         settlement.activate(address(node));
     }
 

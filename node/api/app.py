@@ -20,7 +20,9 @@ from node.api import (
     vllm_adapters,
 )
 from node.api.body_memory import BodyMemory, BoundedBodies
+from node.api.cross_origin import CrossOrigin
 from node.api.rebuilds import Rebuilds
+from node.api.web_methods import WebMethods
 from node.version import VERSION
 from node.world import World
 
@@ -45,6 +47,7 @@ def create_app(world: World) -> FastAPI:
     app = _app(world, "OpenLoRA node")
     for part in _PUBLIC:
         app.include_router(part.router)
+    app.add_middleware(CrossOrigin, origins=world.settings.cors_origins)
     return app
 
 
@@ -62,5 +65,6 @@ def _app(world: World, title: str) -> FastAPI:
     app.state.world = world
     app.state.rebuilds = Rebuilds(world.settings.max_batch_builds)
     app.add_middleware(BoundedBodies, memory=BodyMemory(world.settings.max_bodies_bytes))
+    app.add_middleware(WebMethods)
     envelope.install(app, world.metrics)
     return app

@@ -1,10 +1,8 @@
 """The OpenAI request bodies that this node understands, and how each becomes a prompt and sampling parameters.
 
-A field outside these models is refused by name. A field of the OpenAI API that this node does not implement is accepted
-only with a value that switches it off: then ignoring it is correct.
+A field outside these models is refused by name, unless its value changes nothing (`node.api.neutral_fields`).
 """
 
-import json
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -21,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
-from node.api import fields
+from node.api import fields, neutral_fields
 from node.api.errors import ApiError, InvalidBody, UnsupportedField
 from serving.frontend.choices import MAX_CHOICES
 from serving.frontend.limits import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
@@ -29,32 +27,6 @@ from serving.sampling.logprobs import MAX_TOP_LOGPROBS
 from serving.types import ChatMessage, ChatPrompt, Prompt, SamplingParams, TextPrompt, TokenPrompt
 
 _Body = TypeVar("_Body", bound=BaseModel)
-_OFF: dict[str, tuple[object, ...]] = {
-    "best_of": (1,),
-    "echo": (False,),
-    "top_logprobs": (0,),
-    "tools": ([],),
-    "tool_choice": ("none",),
-    "parallel_tool_calls": (),
-    "functions": ([],),
-    "function_call": ("none",),
-    "modalities": (["text"],),
-    "store": (False,),
-    "service_tier": ("auto", "default"),
-    "priority": (0,),
-    "suffix": (),
-    "user": (),
-    "metadata": (),
-    "audio": (),
-    "prediction": (),
-    "reasoning_effort": (),
-    "web_search_options": (),
-    "prompt_logprobs": (),
-    "chat_template": (),
-    "chat_template_kwargs": (),
-}
-"""The values that switch off each field that is known but not implemented; null always does."""
-_OFF_IN_MESSAGE = ("name", "refusal", "audio", "annotations", "tool_calls", "function_call")
 
 
 class StreamOptions(BaseModel):
@@ -237,26 +209,22 @@ def parse(model: type[_Body], raw: bytes) -> _Body:
         raise InvalidBody(None, f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidBody(None, "the body must be a JSON object")
-    kept = {key: value for key, value in document.items() if not _is_off(model, key, value)}
+    kept = {key: value for key, value in document.items() if not _changes_nothing(model, key, value)}
     if isinstance(kept.get("messages"), list):
-        kept["messages"] = [_without_off(message) for message in kept["messages"]]
+        kept["messages"] = [neutral_fields.plain_message(message) for message in kept["messages"]]
+    if "stream_options" in kept:
+        kept["stream_options"] = neutral_fields.plain_stream_options(kept["stream_options"])
     try:
         return model.model_validate(kept)
     except ValidationError as errors:
         raise _refusal(errors.errors()) from None
 
 
-def _is_off(model: type[BaseModel], key: str, value: object) -> bool:
-    if value is None:
-        field = model.model_fields.get(key)
-        return key in _OFF or (field is not None and not field.is_required())
-    return any(type(value) in (type(off), float) and value == off for off in _OFF.get(key, ()))
-
-
-def _without_off(message: object) -> object:
-    if not isinstance(message, dict):
-        return message
-    return {key: value for key, value in message.items() if key not in _OFF_IN_MESSAGE or value not in (None, [])}
+def _changes_nothing(model: type[BaseModel], key: str, value: object) -> bool:
+    field = model.model_fields.get(key)
+    if field is None:
+        return issubclass(model, Generation) and neutral_fields.is_neutral(key, value)
+    return not field.is_required() and (value is None or neutral_fields.is_neutral(key, value))
 
 
 def _refusal(errors: list[ErrorDetails]) -> ApiError:
@@ -264,8 +232,8 @@ def _refusal(errors: list[ErrorDetails]) -> ApiError:
     first = min(errors, key=lambda error: error["type"] not in ("extra_forbidden", "unsupported"))
     param = ".".join(str(part) for part in first["loc"]) or None
     if param and first["type"] == "extra_forbidden":
-        off = _OFF.get(param, ())
-        reason = f"this node supports only {json.dumps(off[0])}" if off else "this node does not support it"
+        accepted = neutral_fields.supported(param)
+        reason = f"this node supports only {accepted}" if accepted else "this node does not support it"
         return UnsupportedField(param, reason, optional=True)
     if param and first["type"] == "unsupported":
         return UnsupportedField(param, first["msg"])

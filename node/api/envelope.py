@@ -14,11 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.payment import PAYMENT_REQUIRED, to_header
+from node.api import web_methods
 from node.api.errors import (
     INTERNAL,
     TABLE,
     InvalidBody,
-    MethodNotAllowed,
     NotFound,
     answer,
     fault_of,
@@ -92,7 +92,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         assert isinstance(error, HTTPException)
         translated: dict[int, Exception] = {
             404: NotFound(f"path {request.url.path}"),
-            405: MethodNotAllowed(request.method, request.url.path),
+            405: web_methods.refusal(request.scope),
         }
         return error_response(request, translated.get(error.status_code, InvalidBody(None, error.detail)), metrics)
 

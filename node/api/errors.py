@@ -4,7 +4,7 @@ Paths under /v1 answer with OpenAI's error body, all others with RFC 9457 proble
 docs/errors.md explains each code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.chain import errors as chain_errors
@@ -87,10 +87,12 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path exists, but not for this HTTP method."""
+    """The path exists, but not for this HTTP method. allowed: the methods that it accepts."""
 
-    def __init__(self, method: str, path: str) -> None:
-        super().__init__(f"{path} does not accept the method {method}.")
+    def __init__(self, method: str, path: str, allowed: Sequence[str] = ()) -> None:
+        accepted = f" It accepts {', '.join(allowed)}." if allowed else ""
+        super().__init__(f"{path} does not accept the method {method}.{accepted}")
+        self.allowed = tuple(allowed)
 
 
 class NotOffered(ApiError):
@@ -119,7 +121,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(InvalidBody, 400, "invalid_request", "The request is malformed"),
     Fault(AdapterNameTaken, 400, "invalid_request", "The request is malformed"),
     Fault(serving_errors.InvalidRequest, 400, "invalid_request", "The request is malformed"),
-    Fault(serving_errors.ContextTooLong, 400, "context_too_long", "The prompt does not fit the context"),
+    Fault(serving_errors.ContextTooLong, 400, "context_length_exceeded", "The prompt does not fit the context"),
     Fault(serving_errors.ChatTemplateFailed, 400, "chat_template_failed", "The chat template refused the messages"),
     Fault(serving_errors.SourceRefused, 400, "source_refused", "The adapter source is not allowed"),
     Fault(payment_errors.PaymentInvalid, 400, "payment_invalid", "The payment is malformed or wrongly signed"),
@@ -171,6 +173,12 @@ TABLE: tuple[Fault, ...] = (
     Fault(serving_errors.DeadlinePassed, 504, "deadline_passed", "The request waited too long"),
 )
 INTERNAL = Fault(Exception, 500, "internal_error", "The node failed")
+_MAY_PASS = frozenset({"adapter_busy", "settlement_unknown"})
+_FINAL = frozenset(
+    {fault.code for fault in TABLE if fault.status == 409 and fault.code not in _MAY_PASS}
+    | {"base_model_unusable", "ledger_broken"}
+)
+"""Codes of errors that the same request meets again. OpenAI's clients retry every 409 and 5xx unless they are told."""
 _FAULTS: Mapping[type[BaseException], Fault] = {fault.exception: fault for fault in TABLE}
 
 
@@ -215,6 +223,10 @@ def answer(error: BaseException, redact: Callable[[str], str] = str) -> Answer:
 
 
 def _headers(error: BaseException, fault: Fault) -> dict[str, str]:
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": ", ".join(error.allowed)}  # RFC 9110, 15.5.6
+    if fault.code in _FINAL:
+        return {"X-Should-Retry": "false"}
     if fault.status == 413:
         return {"Connection": "close"}  # the rest of the body is not read
     if fault.status in (429, 503):

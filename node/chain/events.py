@@ -8,6 +8,7 @@ from contracts.crypto import Address, Bytes32, to_address
 from contracts.structs import BatchHeader, PriceList, Terms
 from node.chain.abi import abi_of
 from node.chain.client import Log
+from node.chain.demand_events import DEMAND_PARSERS, DemandEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ Event = (
     | WithdrawInitiated
     | WithdrawFinalized
     | Refunded
+    | DemandEvent
 )
 
 
@@ -269,6 +271,7 @@ _PARSERS: Mapping[str, Mapping[str, _Parser]] = {
         "WithdrawFinalized": lambda v: WithdrawFinalized(v["channelId"], v["amount"]),
         "Refunded": lambda v: Refunded(v["channelId"], v["amount"]),
     },
+    "Challenges": DEMAND_PARSERS,
 }
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contracts.crypto import Address, Bytes32
+from contracts.crypto import Address, Bytes32, keccak
 from node.chain import events
 from node.chain.block_logs import block_logs
 from node.chain.client import Block, ChainClient, Log
@@ -12,7 +12,7 @@ from node.chain.errors import ChainInconsistent
 from node.chain.events import ChainEvent
 from node.chain.finality import Finality
 from node.chain.single_flight import SingleFlight
-from node.store import chain_events
+from node.store import chain_events, meta
 from node.store.chain_events import Checkpoint, StoredEvent
 from node.store.database import Database
 from node.store.reorganisation import roll_back
@@ -21,6 +21,8 @@ BLOCK_RANGE = 2_000
 RECENT_BLOCKS = 32
 """How many of the newest blocks are read one by one; endpoints behind a load balancer may lack these."""
 _ATTEMPTS = 3
+_FOLLOWED = "followed events"
+"""The name under which the database keeps the fingerprint of the events that it has."""
 
 
 def wall_clock() -> int:
@@ -44,6 +46,10 @@ class WatchedContracts:
         """The first topics of every followed event."""
         return tuple(topic for name in self.contracts.values() for topic in events.topics_of(name))
 
+    def fingerprint(self) -> str:
+        """Identifies the set of followed events; another version of the node may follow more."""
+        return keccak(b"".join(sorted(self.topics()))).hex()
+
 
 class ChainFollower:
     """The events that are read and stored. Any number of tasks may call `poll` and read the properties."""
@@ -66,12 +72,20 @@ class ChainFollower:
     async def open(
         cls, database: Database, client: ChainClient, watch: WatchedContracts, clock: Callable[[], int] = wall_clock
     ) -> "ChainFollower":
-        """Reads the stored events and catches up with the chain. clock: unix seconds."""
+        """Reads the stored events and catches up with the chain. clock: unix seconds.
+
+        All blocks are read again if the database was filled by a version that followed other events.
+        """
         made = cls(database, client, watch, clock)
         stored = await database.read(chain_events.every)
         made._checkpoints = list(await database.read(chain_events.checkpoints))
         made._events = made._parsed([_log(event) for event in stored])
+        followed = watch.fingerprint()
+        if made._checkpoints and await database.read(lambda session: meta.get(session, _FOLLOWED)) != followed:
+            made._rescan_from = watch.first_block
         await made.poll()
+        if made._rescan_from is None:
+            await database.write(lambda session: meta.put(session, _FOLLOWED, followed))
         return made
 
     @property

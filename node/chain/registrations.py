@@ -39,11 +39,15 @@ class ChainRegistrations:
     def __init__(self, follower: ChainFollower, node: Address, base_digest: Bytes32) -> None:
         self._follower, self._node, self._base = follower, node, base_digest
         self._view = _View()
+        self._seen: tuple[int, int] | None = None
         self.refresh()
 
     def refresh(self) -> None:
-        """Rebuilds the state from the confirmed events."""
-        self._view = _view_of(self._follower.confirmed)
+        """Rebuilds the state from the confirmed events if they changed: an empty block may confirm one, too."""
+        confirmed = self._follower.confirmed
+        seen = self._follower.changes, len(confirmed)
+        if seen != self._seen:
+            self._view, self._seen = _view_of(confirmed), seen
 
     def price_list_at(self, adapter_key: Bytes32, at: int) -> Registered[PriceList] | None:
         """The price list in force for an adapter at `at` (unix seconds): its own, else the node's default."""

@@ -10,10 +10,11 @@ from node.chain.abi import abi_of
 _PANIC = bytes.fromhex("4e487b71")
 _CONTRACTS = (
     "Settlement",
-    "Challenges",
     "NodeRegistry",
     "NodeVault",
     "AssetRegistry",
+    "Challenges",
+    "Judge",
     "ChannelEscrow",
     "OpenToken",
     "Multicall3",

@@ -56,3 +56,16 @@ def _change(change: dict[str, Any]) -> Iterator[str]:
         yield f"  The fees of the last {effect['receipts']} receipts would have been split so:"
         for role, before in effect["before"].items():
             yield f"    {role:<15} {amount(before):>28} → {amount(effect['after'][role])}"
+    if pace := change.get("pace"):
+        yield f"  At the pace of the last {pace['receipts']} receipts:"
+        for what, value in (("payees wait", _seconds), ("fees in windows", _waiting)):
+            yield f"    {what:<15} {value(pace['before']):>28} → {value(pace['after'])}"
+
+
+def _seconds(side: dict[str, Any]) -> str:
+    return f"{side['seconds']} s"
+
+
+def _waiting(side: dict[str, Any]) -> str:
+    """What nobody can claim yet, and the node's stake must cover."""
+    return str(amount(side["waiting"]))

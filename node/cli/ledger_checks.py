@@ -85,7 +85,7 @@ async def _ledger(files: Sequence[ReceiptsFile], start: Start, registries: Regis
     """One check per file. Stops at the first file that is wrong: what follows it starts from nothing that is known."""
     if not files:
         return []
-    replay, last = _replay(files[0], start)
+    replay, last = replay_from(files[0], start)
     checks = list[ReceiptCheck]()
     if registries is not None and last is not None and not await registries.is_posted(last):
         return [ReceiptCheck("checkpoint", "WRONG", f"the chain does not hold header {to_hex(last.struct_hash())}")]
@@ -101,7 +101,8 @@ async def _ledger(files: Sequence[ReceiptsFile], start: Start, registries: Regis
     return checks
 
 
-def _replay(first: ReceiptsFile, start: Start) -> tuple[Replay, BatchHeader | None]:
+def replay_from(first: ReceiptsFile, start: Start) -> tuple[Replay, BatchHeader | None]:
+    """A replay that file `first` continues, and the header that it starts after, if that is known."""
     if start.checkpoint is None:
         if first.header.epoch != 1:
             raise UsageFailure(

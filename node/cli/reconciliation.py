@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from contracts.encoding import to_hex
+from contracts.encoding import rfc3339, to_hex
 from local_chain.deployment import Deployment
 from node.chain.client import ChainClient
 from node.chain.contracts import ChannelView, Contract, EscrowContract, LedgerView, SettlementContract
+from node.chain.demands import Demand
 from node.cli.diagnosis import Finding
 from node.payments.clock import ClockTolerance
 from node.settlement.standing import Standing, obstacles, read_standing
@@ -18,6 +19,7 @@ from node.store import batches, channels, ledger, meta, receipts
 from node.store.batches import StoredBatch
 from node.store.channels import Channel
 from node.store.ledger import Head
+from node.watch.open_demands import DemandReader
 from node.watch.registries import Registries
 
 _CHUNK = 1_000
@@ -42,7 +44,10 @@ class StoredLedger:
 
 @dataclass(frozen=True, slots=True)
 class ChainLedger:
-    """What the chain has for the vault. newest_is_ours: whether its newest header is the database's of that epoch."""
+    """What the chain has for the vault. newest_is_ours: whether its newest header is the database's of that epoch.
+
+    demands: those that are open on its headers, the most urgent first.
+    """
 
     chain_id: int
     ledger: LedgerView
@@ -51,6 +56,7 @@ class ChainLedger:
     escrow: Mapping[Bytes32, ChannelView]
     standing: Standing
     head_time: int
+    demands: tuple[Demand, ...] = ()
 
 
 def vault_in(session: Session) -> Address | None:
@@ -96,6 +102,7 @@ async def chain_ledger(registries: Registries, stored: StoredLedger) -> ChainLed
         escrow=dict(zip(ids, views, strict=True)),
         standing=await read_standing(stored.node, nodes, settlement.contract),
         head_time=(await client.head()).timestamp,
+        demands=await DemandReader(client, deployment.challenges, deployment.settlement).open(stored.node),
     )
 
 
@@ -108,6 +115,7 @@ def compared(stored: StoredLedger, chain: ChainLedger, operator: Address | None,
         _batches(stored, chain),
         _credit(chain),
         *_standing(stored, chain, operator),
+        _demands(stored, chain),
         _clock(chain, now),
     ]
 
@@ -177,6 +185,18 @@ def _standing(stored: StoredLedger, chain: ChainLedger, operator: Address | None
     if "closed" in found:
         made.append(Finding("vault", False, f"it died at {standing.died_at}", found["closed"], exit_code=4))
     return made
+
+
+def _demands(stored: StoredLedger, chain: ChainLedger) -> Finding:
+    """A demand that nobody answers costs the stake. A running node answers within seconds."""
+    if not chain.demands:
+        return Finding("demands", True, "no demand on a posted batch is open")
+    first = chain.demands[0]
+    found = f"{len(chain.demands)} open; {first} must be answered by {rfc3339(first.deadline)}"
+    fix = "start the node: it answers before it sells"
+    if any(demand.epoch > len(stored.batches) for demand in chain.demands) or not chain.newest_is_ours:
+        fix = "this database lacks the batch: answer from the batches' public files, `settle answer --file FILE…`"
+    return Finding("demands", False, found, fix, exit_code=5)
 
 
 def _clock(chain: ChainLedger, now: int) -> Finding:

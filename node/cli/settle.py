@@ -4,11 +4,13 @@ from typing import Annotated, cast
 
 import typer
 
+from node.cli import answering
 from node.cli.context import Context, context_of
 from node.cli.moments import moment
 from node.cli.money import amount
 
 app = typer.Typer(help="Show the state of settlement on the chain, and settle now.", no_args_is_help=True)
+app.command()(answering.answer)
 _WAIT_S = 300
 
 
@@ -83,6 +85,9 @@ def _show_status(shared: Context, status: dict[str, object]) -> None:
     for leaving in cast(list[dict[str, object]], status["deadlines"]):
         by = f"by {moment(leaving['claimBy'])}" if leaving["claimBy"] else "now"
         say(f"deadline  channel {str(leaving['channelId'])[:18]}… withdraws: claim {amount(leaving['owes'])} {by}")
+    for demand in cast(list[dict[str, object]], status["demands"]):
+        by, note = moment(demand["answerBy"]), f": {demand['note']}" if demand["note"] else ""
+        say(f"demand    {demand['item']} of epoch {demand['epoch']}, answer by {by}: {demand['answer']}{note}")
     for sent in cast(list[dict[str, object]], status["transactions"]):
         say(
             f"{sent['state']!s:9} {sent['intent']}: nonce {_known(sent['nonce'])}, cost {sent['cost']} wei{_note(sent)}"

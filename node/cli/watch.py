@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from node.cli import answering
 from node.cli.audit import SignedReceipts, signed_leaves
 from node.cli.context import Context, context_of
 from node.cli.failures import ConfigurationFailure, UsageFailure, VerificationFailure
@@ -41,6 +42,8 @@ def watch(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 30,
     once: Annotated[bool, typer.Option("--once", help="Look once; exit with 7 if there is a fault.")] = False,
     receipts: SignedReceipts = None,
+    answer: answering.Answering = False,
+    answer_at_a_loss: answering.AtALoss = False,
 ) -> None:
     """Follow nodes and the chain: replay every new batch, report every fault once, and challenge it.
 
@@ -57,10 +60,14 @@ def watch(
         registries = await _chain(shared)
         challenger = _challenger(shared, registries, account, payee or [], patience=1 if once else PATIENCE)
         watched = {name: Watched(_source(name), registries, signed) for name in nodes}
+        answers = await answering.watching(shared, registries, account, at_a_loss=answer_at_a_loss) if answer else None
         reported: set[str] = set()
+        answered: set[str] = set()
         while True:
             for name, one in watched.items():
                 await _look(shared, name, one, challenger, reported)
+                if answers is not None:
+                    await answering.answer_watched(shared, name, one, answers, answered)
             if once:
                 return len(reported)
             await asyncio.sleep(interval)

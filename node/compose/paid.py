@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from attribution.split import Payee
 from contracts.crypto import Address, Bytes32
 from local_chain.accounts import dev_accounts
 from node.chain.contracts import Contract
+from node.chain.errors import ChainError
 from node.chain.rpc import RpcClient
 from node.compose.chain_policy import settlement_policy
 from node.compose.chain_setup import ChainSetup, configured_chain, registered_node
@@ -35,6 +36,7 @@ from node.settlement.loop import SettlementLoop
 from node.settlement.settlement import ContractAddresses, Settlement
 from node.store import meta
 from node.store.database import Database
+from node.store.errors import StoreError
 from node.store.ledger_opening import open_ledger
 from node.store.meta import ChainPin
 from node.world import Paid, World
@@ -121,9 +123,11 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         examination = Examination(settlement, sales, clock=clock, gas=gas)
         await examination.all()
         loop = SettlementLoop(settlement, payments, settings.settle_every_s, examination)
+        with suppress(ChainError, StoreError):  # the loop tries again; selling is held meanwhile
+            await loop.answer()
         await stack.enter_async_context(loop.running())
         paid = Paid(payments, registrations, settlement, chain.rpc_url, chain.deployment)
-        probes = {"chain": loop.check, "gas": gas, "selling": sales.check, **chain.probes}
+        probes = {"chain": loop.check, "gas": gas, "selling": sales.check, "demands": loop.demands, **chain.probes}
         world = World(settings, service, checkout, database, signer.address, paid, parts.labels, probes)
         world.metrics.observe_money(lambda: loop.status)
         yield world
@@ -159,6 +163,7 @@ def _addresses(parts: _Parts) -> ContractAddresses:
         settlement=deployment.settlement,
         node_registry=deployment.node_registry,
         asset_registry=deployment.asset_registry,
+        challenges=deployment.challenges,
     )
 
 

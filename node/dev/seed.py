@@ -3,6 +3,8 @@
 Every step first reads the chain and is signed by the account it belongs to. An interrupted seeding therefore continues
 where it stopped, and a finished one sends nothing. A later change (a retrained adapter, another price) becomes a new
 version, or a successor after the notice period.
+
+All adapter versions are committed before the first is published, so that the reveal delay passes once and not for each.
 """
 
 import time
@@ -17,6 +19,7 @@ from attribution.manifest import AdapterManifest
 from contracts.crypto import ZERO_BYTES32, Address, Bytes32, PrivateKey, address_bytes, keccak, to_address
 from contracts.encoding import adapter_commitment, adapter_key
 from contracts.structs import DatanetLink, PriceList, Terms
+from local_chain.client import RpcClient
 from local_chain.deployment import Deployment
 from local_chain.transactor import Transactor, connect, contract
 from node.dev.assets import SeedAdapter, SeedDatanet
@@ -82,7 +85,7 @@ def seed(
     progress: Progress = lambda step, part: None,
 ) -> Seeded:
     """Registers what is missing. Blocks. Raises LocalChainError."""
-    chain = _Chain(connect(rpc_url), deployment)
+    chain = _Chain(rpc_url, connect(rpc_url), deployment)
     key = dev_account("operator")
     assert key is not None, "it is one of the named accounts"
     operator = Transactor(chain.web3, key)
@@ -91,14 +94,15 @@ def seed(
     node = _node(chain, operator)
     progress("Registering prices", 1 / total)
     price_hash = _prices(chain, operator, node, prices)
+    versions = [_announced(chain, adapter, base_digest) for adapter in adapters]
     published: dict[str, SeededDatanet] = {}
     for done, datanet in enumerate(datanets, start=2):
         progress(f"Publishing Datanet {datanet.name}", done / total)
         published[datanet.name] = _datanet(chain, datanet)
     registered: list[SeededAdapter] = []
-    for done, adapter in enumerate(adapters, start=2 + len(datanets)):
-        progress(f"Publishing adapter {adapter.name}", done / total)
-        registered.append(_adapter(chain, adapter, base_digest, published))
+    for done, version in enumerate(versions, start=2 + len(datanets)):
+        progress(f"Publishing adapter {version.adapter.name}", done / total)
+        registered.append(_adapter(chain, version, published))
     progress("Registered", 1.0)
     return Seeded(node, price_hash, tuple(published.values()), tuple(registered))
 
@@ -107,6 +111,7 @@ def seed(
 class _Chain:
     """The contracts that the seeding calls."""
 
+    rpc_url: str
     web3: Web3
     deployment: Deployment
 
@@ -124,6 +129,9 @@ class _Chain:
 
     def by(self, key: PrivateKey) -> Transactor:
         return Transactor(self.web3, key)
+
+    def mine(self) -> None:
+        RpcClient(self.rpc_url).call("evm_mine")
 
 
 def _node(chain: _Chain, operator: Transactor) -> Address:
@@ -176,19 +184,65 @@ def _datanet(chain: _Chain, datanet: SeedDatanet) -> SeededDatanet:
     return SeededDatanet(datanet.name, datanet_id, latest + 1, members)
 
 
-def _adapter(
-    chain: _Chain, adapter: SeedAdapter, base_digest: Bytes32, published: dict[str, SeededDatanet]
-) -> SeededAdapter:
-    owner = chain.by(adapter.owner)
-    key = _adapter_version(chain, owner, adapter, base_digest)
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """An adapter version that is published, or committed and so published after the reveal delay."""
+
+    adapter: SeedAdapter
+    adapter_id: Bytes32
+    base_digest: Bytes32
+    key: Bytes32
+    is_published: bool
+
+    @property
+    def salt(self) -> Bytes32:
+        """The salt of the adapter's id and of its commitments."""
+        return _salt(self.adapter)
+
+    @property
+    def commitment(self) -> Bytes32:
+        """What announces the version before it is revealed."""
+        return adapter_commitment(self.adapter_id, self.adapter.digest, self.base_digest, self.salt)
+
+
+def _announced(chain: _Chain, adapter: SeedAdapter, base_digest: Bytes32) -> _Version:
+    """Creates the adapter, and commits its version unless that is published. Both only if needed."""
+    assets, owner = chain.assets(), chain.by(adapter.owner)
+    adapter_id = _asset_id(owner.address, _salt(adapter))
+    if int(assets.functions.ownerOf(adapter_id).call(), 16) == 0:
+        owner.call(assets, "createAdapter", _salt(adapter), f"starter:{adapter.name}")
+    version = _version(assets, adapter, adapter_id, base_digest)
+    if not version.is_published and assets.functions.committedAt(version.commitment).call() == 0:
+        owner.call(assets, "commitAdapterVersion", version.commitment)
+    return version
+
+
+def _version(assets: Contract, adapter: SeedAdapter, adapter_id: Bytes32, base_digest: Bytes32) -> _Version:
+    """The published version with these digests, or else the next one. The registry lists none, so events are read."""
+    published = assets.events.AdapterVersionPublished().get_logs(
+        from_block=_FIRST_BLOCK, argument_filters={"adapterId": adapter_id}
+    )
+    known = {Bytes32(bytes(event["args"]["adapterKey"])) for event in published}
+    keys = [adapter_key(adapter_id, n, adapter.digest, base_digest) for n in range(1, len(known) + 2)]
+    key = next((key for key in keys if key in known), keys[-1])
+    return _Version(adapter, adapter_id, base_digest, key, key in known)
+
+
+def _adapter(chain: _Chain, version: _Version, published: dict[str, SeededDatanet]) -> SeededAdapter:
+    """Publishes the version and its terms, unless they are."""
+    adapter, owner = version.adapter, chain.by(version.adapter.owner)
+    if not version.is_published:
+        _await_reveal(chain, version.commitment)
+        given = (version.adapter_id, adapter.digest, version.base_digest, version.salt)
+        owner.call(chain.assets(), "publishAdapterVersion", *given)
     sources = sorted(
         (DatanetLink(published[name].datanet_id, published[name].version, ppm) for name, ppm in adapter.datanets),
         key=lambda link: (link.datanet_id, link.version),
     )
     links = tuple(sources)
-    manifest = AdapterManifest(base_digest, adapter.digest, owner.address, adapter.evidence_ppm, datanets=links)
+    manifest = AdapterManifest(version.base_digest, adapter.digest, owner.address, adapter.evidence_ppm, datanets=links)
     terms = Terms(
-        adapter_key=key,
+        adapter_key=version.key,
         owner=owner.address,
         royalty_ppm=adapter.royalty_ppm,
         data_ppm=adapter.data_ppm,
@@ -197,39 +251,22 @@ def _adapter(
         datanets=links,
     )
     terms_hash = terms.struct_hash()
-    if chain.assets().functions.termsHashAt(key, _END_OF_TIME).call() != terms_hash:
+    if chain.assets().functions.termsHashAt(version.key, _END_OF_TIME).call() != terms_hash:
         owner.call(chain.assets(), "registerTerms", terms.abi_tuple(), 0)
-    return SeededAdapter(adapter.name, key, terms_hash)
+    return SeededAdapter(adapter.name, version.key, terms_hash)
 
 
-def _adapter_version(chain: _Chain, owner: Transactor, adapter: SeedAdapter, base_digest: Bytes32) -> Bytes32:
-    """The key of this adapter version, published if needed. The registry lists no versions, so events are read."""
-    assets, salt = chain.assets(), keccak(adapter.name.encode())
-    adapter_id = _asset_id(owner.address, salt)
-    if int(assets.functions.ownerOf(adapter_id).call(), 16) == 0:
-        owner.call(assets, "createAdapter", salt, f"starter:{adapter.name}")
-    published = assets.events.AdapterVersionPublished().get_logs(
-        from_block=_FIRST_BLOCK, argument_filters={"adapterId": adapter_id}
-    )
-    keys = {Bytes32(bytes(event["args"]["adapterKey"])) for event in published}
-    for version in range(1, len(keys) + 1):
-        key = adapter_key(adapter_id, version, adapter.digest, base_digest)
-        if key in keys:
-            return key
-    _commit(chain, owner, adapter_commitment(adapter_id, adapter.digest, base_digest, salt))
-    owner.call(assets, "publishAdapterVersion", adapter_id, adapter.digest, base_digest, salt)
-    return adapter_key(adapter_id, len(keys) + 1, adapter.digest, base_digest)
-
-
-def _commit(chain: _Chain, owner: Transactor, commitment: Bytes32) -> None:
-    """Announces an adapter version, and waits until it can be published."""
+def _await_reveal(chain: _Chain, commitment: Bytes32) -> None:
+    """Waits until a committed adapter version can be published."""
     assets = chain.assets()
-    if assets.functions.committedAt(commitment).call() == 0:
-        owner.call(assets, "commitAdapterVersion", commitment)
     ready_at = assets.functions.committedAt(commitment).call() + assets.functions.revealDelay().call()
     while chain.web3.eth.get_block("latest")["timestamp"] < ready_at:
         time.sleep(max(_POLL_S, ready_at - time.time()))
-        owner.pay(owner.address, 0)  # mines a block: a chain may simulate with the time of its newest block
+        chain.mine()  # a chain may simulate with the time of its newest block
+
+
+def _salt(adapter: SeedAdapter) -> Bytes32:
+    return keccak(adapter.name.encode())
 
 
 def _asset_id(creator: Address, salt: Bytes32) -> Bytes32:

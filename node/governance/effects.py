@@ -23,6 +23,30 @@ class Effect:
     after: dict[Role, int]
 
 
+@dataclass(frozen=True, slots=True)
+class WindowEffect:
+    """What another challenge window means at the pace of some receipts. Windows in seconds, amounts in base units.
+
+    waiting: the fees in headers whose window runs. Nobody can claim them yet, and the node's stake must cover them.
+    """
+
+    receipts: int
+    window_before: int
+    window_after: int
+    waiting_before: int
+    waiting_after: int
+
+
+def effect_of_window(items: Sequence[Item], present_s: int, proposed_s: int) -> WindowEffect:
+    """The fees of these receipts, spread over the time in which they were served, give the pace."""
+    fees = sum(item.receipt.fee for item in items)
+    begun = min((item.receipt.started_at for item in items), default=0)
+    ended = max((item.receipt.finished_at for item in items), default=0)
+    span_s = max(1, ended - begun)
+    before, after = (fees * window_s // span_s for window_s in (present_s, proposed_s))
+    return WindowEffect(len(items), present_s, proposed_s, before, after)
+
+
 def effect_of_treasury_ppm(items: Sequence[Item], ppm: int) -> Effect:
     """The split of these receipts' fees with another part for the treasury. Raises `InvalidSplit` if the parts
     exceed the fee.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from contracts.crypto import Address, Bytes32, keccak, to_address
 from local_chain.deployment import Deployment
@@ -80,11 +81,14 @@ class GovernorReader:
 
     async def present(self, parameter: Parameter) -> str | None:
         """The parameter's value now, for people; None if it has no single value."""
-        if parameter.getter is None:
-            return None
+        return None if parameter.getter is None else parameter.values[0].show(await self.value(parameter))
+
+    async def value(self, parameter: Parameter) -> Any:
+        """The parameter's value now, as its contract returns it. Only for parameters with a getter."""
+        assert parameter.getter is not None, f"{parameter.name} has no single value"
         contract = Contract(self._client, parameter.contract, parameter.address(self._deployment))
         (value,) = await contract.read(parameter.getter)
-        return parameter.values[0].show(value)
+        return value
 
     async def simulate(self, call: Call) -> None:
         """Raises CallReverted if the timelock could not make this call now, as when a value is out of bounds."""

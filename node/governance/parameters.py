@@ -174,6 +174,15 @@ PARAMETERS = (
         getter="stakeRatioPpm",
     ),
     Parameter(
+        "window",
+        "Settlement",
+        "settlement",
+        "setChallengeWindow",
+        (SECONDS,),
+        "applies to headers that are posted from then on: how long each can be challenged before it pays",
+        getter="challengeWindow",
+    ),
+    Parameter(
         "token",
         "Settlement",
         "settlement",

@@ -9,7 +9,7 @@ from local_chain.deployment import Deployment
 from node.chain.client import Call, ChainClient
 from node.chain.errors import CallReverted
 from node.chain.fees import DEFAULT_CAP
-from node.governance.effects import effect_of_treasury_ppm
+from node.governance.effects import effect_of_treasury_ppm, effect_of_window
 from node.governance.governor import GovernorReader, Proposal, ProposalState, Support
 from node.governance.parameters import PARAMETERS, Change, InvalidChange, change_of, parameter_named
 from node.settlement.direct_sending import send_calls
@@ -140,6 +140,9 @@ class GovernanceSession:
         document |= {"now": await self.governor.present(parameter), "rule": parameter.rule}
         if parameter.name == "treasury-ppm":
             document["effect"] = _treasury_effect(self.last_items(), int(change.arguments[0]))
+        if parameter.name == "window":
+            present = int(await self.governor.value(parameter))
+            document["pace"] = _window_effect(self.last_items(), present, int(change.arguments[0]))
         return document
 
 
@@ -149,6 +152,15 @@ def _treasury_effect(items: Sequence[Item], ppm: int) -> Document:
         "receipts": effect.receipts,
         "before": {role: str(amount) for role, amount in effect.before.items()},
         "after": {role: str(amount) for role, amount in effect.after.items()},
+    }
+
+
+def _window_effect(items: Sequence[Item], present_s: int, proposed_s: int) -> Document:
+    effect = effect_of_window(items, present_s, proposed_s)
+    return {
+        "receipts": effect.receipts,
+        "before": {"seconds": effect.window_before, "waiting": str(effect.waiting_before)},
+        "after": {"seconds": effect.window_after, "waiting": str(effect.waiting_after)},
     }
 
 

@@ -134,6 +134,13 @@ class MoneyCollector:
         yield GaugeMetricFamily("openlora_credited_value", "Swept to Settlement so far", now.credited)
         yield GaugeMetricFamily("openlora_batches_posted", "The newest posted epoch", now.last_epoch)
         yield GaugeMetricFamily("openlora_batches_active", "The newest active epoch", now.active_epoch)
+        yield GaugeMetricFamily("openlora_open_demands", "Open demands on this node's headers", len(now.demands))
+        deadline = min((state.demand.deadline for state in now.demands), default=0)
+        yield GaugeMetricFamily(
+            "openlora_demand_deadline_seconds",
+            "When the first open demand must be answered, unix time; 0: none",
+            deadline,
+        )
         yield GaugeMetricFamily("openlora_transactions_pending", "Transactions under way", len(now.pending))
 
 

@@ -36,6 +36,7 @@ def channel_json(channel: Channel) -> dict[str, object]:
         "signedMax": str(channel.signed_max),
         "charged": str(channel.charged),
         "reserved": str(channel.reserved),
+        "credit": str(channel.credit),
         "capacity": str(max(capacity(channel), 0)),
         "voucherSignature": to_hex(channel.signed_max_signature) if channel.signed_max_signature else None,
         "openedAt": rfc3339(channel.opened_at),
@@ -186,6 +187,7 @@ def _add(session: Session, channel_id: Bytes32, config: ChannelConfig, held: Esc
                 signed_max_signature=b"",
                 charged=0,
                 reserved=0,
+                announced=0,
                 opened_at=now,
             ),
         )

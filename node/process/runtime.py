@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("node.runtime")
 _OPERATOR_CONNECTIONS, _OPERATOR_BACKLOG = 32, 8
+_APP = "node.api.app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +152,33 @@ async def _world(settings: Settings, progress: Progress, stack: AsyncExitStack) 
 
         starting_chain = await stack.enter_async_context(dev_chain(settings, progress))
     progress("Loading libraries", 0.0)
-    await asyncio.to_thread(import_module, "node.api.app")  # takes seconds, in which signals must be handled
+    await asyncio.to_thread(_import_libraries)  # takes seconds, in which signals must be handled
     progress("Loading libraries", 1.0)
-    from node.compose.free import free_world
+    if settings.free:
+        from node.compose.free import free_world
+
+        return await stack.enter_async_context(free_world(settings, progress))
     from node.compose.paid import dev_world, registered_world
 
     if starting_chain is not None:
         return await stack.enter_async_context(dev_world(settings, progress, starting_chain))
-    build = free_world if settings.free else registered_world
-    return await stack.enter_async_context(build(settings, progress))
+    return await stack.enter_async_context(registered_world(settings, progress))
+
+
+def _import_libraries() -> None:
+    """Imports what every node needs, torch among it.
+
+    Imports make half a million objects that all stay. The garbage collector would go through them again and again while
+    they are made, which takes a fifth of the time, and at every full collection of the node's life.
+    """
+    if _APP in sys.modules:  # several nodes in one process: what the others left behind must still be collected
+        return
+    gc.disable()
+    try:
+        import_module(_APP)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def process_age_s() -> float:

@@ -1,6 +1,10 @@
 """The settings of the HTTP side: what strangers may cost the node in memory, connections and time."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ByteSize, ConfigDict, Field
+
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/?#@\s*]+)$")]
 
 
 class HttpSettings(BaseModel):
@@ -21,4 +25,7 @@ class HttpSettings(BaseModel):
     keep_alive_s: float = Field(75.0, gt=0, description="seconds a connection may be idle between requests, above 0")
     max_batch_builds: int = Field(
         20, gt=0, description="batches that one address may have rebuilt for it per minute, above 0"
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        ("*",), description="origins of web pages such as https://app.example, * for all, or nothing for none"
     )

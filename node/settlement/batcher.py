@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from attribution import merkle
+from attribution.answers import BatchAnswers
 from attribution.batch import Batch, Item, build, receipt_leaves
 from attribution.receipt_proof import ReceiptProof
 from attribution.receipts_file import ReceiptsFile
@@ -42,9 +43,10 @@ class Batcher:
         self._database, self._book, self._registrations, self._limit = database, book, registrations, limit
         self._outlines: LruCache[int, _Outline] = LruCache(KEPT_OUTLINES)
 
-    async def cut(self) -> Batch | None:
+    async def cut(self, until: int | None = None) -> Batch | None:
         """Builds the next batch and stores its header; None if there are no receipts after the last batch.
 
+        until: receipts that finished later (unix seconds) stay out; None for no limit. It is when the vault died.
         It ends before a receipt that the registrations no longer allow. Raises RegistrationsChanged if that is the
         first one, LedgerBroken if another rule is broken.
         """
@@ -54,6 +56,7 @@ class Batcher:
         if changed is not None and changed.seq == first:
             raise changed
         items = await self._items(first, min(self._limit, changed.seq - first) if changed else self._limit)
+        items = [item for item in items if until is None or item.receipt.finished_at <= until]
         if not items:
             return None
         batch = await self._built(tip.epoch, items)
@@ -70,6 +73,15 @@ class Batcher:
         if batch.header != header:
             raise LedgerBroken(f"epoch {epoch}", "its header does not follow from its receipts")
         return batch, items
+
+    async def answers(self, epoch: int) -> BatchAnswers:
+        """What answers the demands on a stored batch. Raises KeyError for an unknown epoch, LedgerBroken, NotRebuilt.
+
+        Unlike `rebuild` it judges no receipt: a leaf can be justified although another one of its batch cannot.
+        """
+        tip, header = self._book.tip_at(epoch - 1), self._book.batches[self._book.tip_at(epoch).epoch - 1].header
+        items = await self._items(header.from_seq, header.count)
+        return await asyncio.to_thread(BatchAnswers.of, tip, header, items)
 
     async def receipts_file(self, epoch: int) -> bytes:
         """The public file of a batch. Raises KeyError for an unknown epoch."""

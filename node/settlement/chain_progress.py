@@ -1,17 +1,21 @@
 """How much of a node's ledger Settlement has recorded, from the events that the follower has read."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from attribution.split import Payee
 from contracts.crypto import Address, Bytes32
 from node.chain.client import Log
+from node.chain.demand_events import LeafDemanded, LeafJustified, PayeeDemanded, PayeeShown
+from node.chain.demands import OpenDemands
 from node.chain.events import (
     BatchActivated,
     BatchPosted,
     ChainEvent,
     Credited,
+    Event,
     HeaderDied,
+    LedgerClosed,
     PayeePaid,
     Refunded,
     SharePaid,
@@ -22,6 +26,7 @@ from node.chain.events import (
 from node.chain.follower import ChainFollower
 from node.settlement.book import Book
 from node.settlement.errors import LedgerConflict
+from node.store.batches import StoredBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class ChainProgress:
 
     paid, share_paid: what was claimed, by payee and by (Datanet payee, contributor). withdrawals: the block of each
     channel's newest withdrawal or refund event; a balance that was read at an earlier block is out of date.
-    finalize_after: when a pending withdrawal may be paid out, by channel, in unix seconds.
+    finalize_after: when a pending withdrawal may be paid out, by channel, in unix seconds. deaths: how often a header
+    died. died_at: receipts after this time can never be posted, in unix seconds; None while the vault lives.
     """
 
     posted: dict[int, Posted] = field(default_factory=dict)
@@ -52,11 +58,35 @@ class ChainProgress:
     withdrawals: dict[Bytes32, int] = field(default_factory=dict)
     finalize_after: dict[Bytes32, int] = field(default_factory=dict)
     treasury: Address | None = None
+    demands: OpenDemands = field(default_factory=OpenDemands)
+    deaths: int = 0
+    died_at: int | None = None
+    _postings: Counter[int] = field(default_factory=Counter)
 
     @property
     def last_epoch(self) -> int:
         """The newest posted epoch; 0 if none is posted."""
         return max(self.posted, default=0)
+
+    @property
+    def active_from(self) -> int:
+        """When the last window of a header ends that is not active, in unix seconds; 0 if there is none.
+
+        Governance may shorten the window between two headers, so the last one to end is not always the newest header's.
+        """
+        waiting = (posted.active_from for epoch, posted in self.posted.items() if epoch > self.active_epoch)
+        return max(waiting, default=0)
+
+    def post_intent(self, stored: StoredBatch) -> str:
+        """The unique name of posting a batch; another one after a death, when the same header is posted again."""
+        name = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"
+        return f"{name}:{self.deaths}" if self.deaths else name
+
+    def activate_intent(self, ready: int) -> str:
+        """The unique name of activating the epochs up to `ready`; another one after a demand or a death held it up."""
+        name = f"activate:{self.active_epoch}-{ready}"
+        held = self.deaths + sum(self.demands.made[epoch] for epoch in range(self.active_epoch + 1, ready + 1))
+        return f"{name}:{held}" if held else name
 
     def check_against(self, book: Book) -> None:
         """Raises LedgerConflict if the chain has a batch that is not in this node's database."""
@@ -71,10 +101,9 @@ class ChainProgress:
             case BatchPosted():
                 epoch = event.header.epoch
                 self.posted[epoch] = Posted(epoch, event.header_hash, event.active_from, followed.log)
+                self._postings[epoch] += 1
             case BatchActivated():
                 self.active_epoch = max(self.active_epoch, event.epoch)
-            case HeaderDied():
-                self.posted = {epoch: posted for epoch, posted in self.posted.items() if epoch < event.epoch}
             case Credited():
                 self.credited = event.total
             case PayeePaid():
@@ -92,6 +121,19 @@ class ChainProgress:
                     self.finalize_after.pop(event.channel_id, None)
             case TreasuryChanged():
                 self.treasury = event.treasury
+            case _:
+                self._challenged(event)
+
+    def _challenged(self, event: Event) -> None:
+        match event:
+            case HeaderDied():
+                self.posted = {epoch: posted for epoch, posted in self.posted.items() if epoch < event.epoch}
+                self.demands.end(event.epoch)
+                self.deaths += 1
+            case LedgerClosed():
+                self.died_at = event.died_at
+            case LeafDemanded() | LeafJustified() | PayeeDemanded() | PayeeShown():
+                self.demands.apply(event, self._postings[event.epoch])
             case _:
                 pass
 

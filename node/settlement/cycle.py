@@ -35,8 +35,8 @@ class CyclePolicy:
 class CycleReport:
     """What a cycle did, or in a dry run would do. Amounts in base units, transactions as 0x hashes.
 
-    waits: why receipts stay unposted. active_from: when the newest batch's window ends in unix seconds, 0 if no
-    window is open. shortfall: by how much the total of the newest batch exceeds what was credited.
+    waits: why receipts stay unposted. active_from: when the last window ends in unix seconds, 0 if all batches are
+    active. shortfall: by how much the total of the newest batch exceeds what was credited.
     """
 
     dry_run: bool
@@ -97,7 +97,7 @@ class Cycle:
     async def run(self, now: int, *, force: bool = False, dry_run: bool = False, wait_s: float = 0) -> CycleReport:
         """Runs one cycle after any that is running. force: settle even if the gas costs more than the value.
 
-        wait_s: how long to wait for the newest window to end.
+        wait_s: how long to wait for the last window to end.
 
         Raises TransactionPending or TransactionFailed if a step did not succeed, LedgerConflict or LedgerBroken if
         nothing may be posted, and ChainError.
@@ -154,18 +154,21 @@ class Cycle:
         """
         book = self._parts.book
         for stored in book.batches[progress.last_epoch :]:
-            report = await self._post_one(report, stored)
+            report = await self._post_one(report, stored, progress.post_intent(stored))
             if report.waits is not None:
                 return report
-        while report.waits is None and book.unbatched.count and await self._parts.batcher.cut() is not None:
-            report = await self._post_one(report, book.batches[-1])
+        until = progress.died_at
+        while report.waits is None and book.unbatched.count and await self._parts.batcher.cut(until) is not None:
+            report = await self._post_one(report, book.batches[-1], progress.post_intent(book.batches[-1]))
         return report
 
-    async def _post_one(self, report: CycleReport, stored: StoredBatch) -> CycleReport:
+    async def _post_one(self, report: CycleReport, stored: StoredBatch, intent: str) -> CycleReport:
         header = stored.header
         try:
-            sent = await self._post_in_time(stored)
+            sent = await self._post_in_time(stored, intent)
         except TransactionFailed as error:
+            if error.reason.startswith("ClosedAfterDeath"):
+                return replace(report, waits=f"batch {header.epoch} has receipts from after the vault's end")
             missing = missing_stake(error.reason)
             if missing is None:
                 raise
@@ -173,12 +176,11 @@ class Cycle:
         posted = (*report.posted, (header.epoch, header.count, header.cum_total))
         return _with(replace(report, posted=posted), sent)
 
-    async def _post_in_time(self, stored: StoredBatch) -> Outgoing:
+    async def _post_in_time(self, stored: StoredBatch, intent: str) -> Outgoing:
         """Posts a batch, and repeats while the newest block is older than the last receipt.
 
         Receipts are dated by the wall clock; the timestamp of the newest block can lag behind it.
         """
-        intent = f"post:{stored.header.epoch}:0x{stored.header_hash.hex()}"
         deadline = asyncio.get_running_loop().time() + self._policy.mining_timeout_s
         while True:
             try:
@@ -206,14 +208,14 @@ class Cycle:
         return _with(replace(report, swept=amount), sent)
 
     async def _activate(self, report: CycleReport, progress: ChainProgress, wait_s: float) -> CycleReport:
-        """Activates the epochs that may be activated, and waits up to `wait_s` for the newest window to end."""
+        """Activates the epochs that may be activated, and waits up to `wait_s` for the last window to end."""
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             progress = await self._updated(progress)
             ready = self._ready(progress)
             if ready > progress.active_epoch:
                 call = self._parts.settlement.activate(self._parts.book.ledger.node)
-                report = _with(report, await self._send(f"activate:{progress.active_epoch}-{ready}", call))
+                report = _with(report, await self._send(progress.activate_intent(ready), call))
                 progress = await self._updated(progress)
             shortfall = max(0, self._posted_total(progress) - progress.credited)
             waiting = progress.active_epoch < progress.last_epoch and not shortfall
@@ -223,21 +225,21 @@ class Cycle:
             progress = await self.catch_up()  # the window ends with a new block
 
     def _closed(self, report: CycleReport, progress: ChainProgress, shortfall: int) -> CycleReport:
-        newest = progress.posted.get(progress.last_epoch)
-        open_window = newest is not None and progress.active_epoch < progress.last_epoch
         return replace(
             report,
             last_epoch=progress.last_epoch,
             active_epoch=progress.active_epoch,
-            active_from=newest.active_from if newest is not None and open_window else 0,
+            active_from=progress.active_from,
             shortfall=shortfall,
         )
 
     def _ready(self, progress: ChainProgress) -> int:
-        """The newest epoch up to which all windows have passed and all totals are credited."""
+        """The newest epoch up to which all windows have passed, all demands are answered, and all totals credited."""
         ready = progress.active_epoch
         for epoch in range(ready + 1, progress.last_epoch + 1):
             passed = progress.posted[epoch].active_from <= self._parts.follower.head.timestamp
+            if progress.demands.hold_up(epoch):
+                break
             if not passed or self._parts.book.tip_at(epoch).state.cum_total > progress.credited:
                 break
             ready = epoch

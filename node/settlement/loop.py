@@ -1,4 +1,6 @@
-"""The background tasks of settlement: one follows the chain, one settles when the value exceeds the gas."""
+"""The background tasks of settlement: one follows the chain, one settles when the value exceeds the gas, and one
+answers demands.
+"""
 
 import asyncio
 import time
@@ -70,6 +72,7 @@ class SettlementLoop:
         self._tasks = (
             asyncio.create_task(self._repeat("follow", self._follow), name="follow"),
             asyncio.create_task(self._repeat("settle", self._settle), name="settle"),
+            asyncio.create_task(self._repeat("answer", self._answer), name="answer"),
         )
         try:
             yield
@@ -107,6 +110,25 @@ class SettlementLoop:
             self._leaving, self._left_at = leaving, self._clock()
         return bool(leaving) and again
 
+    async def answer(self) -> None:
+        """Answers every open demand on this node's headers, and ends selling while the stake is at risk.
+
+        To be called once before the node sells: demands wait while it is down.
+        """
+        answers = self._settlement.answers
+        try:
+            await answers.run()
+        finally:
+            self._examination.failed("demands", answers.problem(await answers.states()))
+
+    async def demands(self) -> Check:
+        """The open demands on this node's headers, for /readyz."""
+        states = await self._settlement.answers.states()
+        reason = self._settlement.answers.problem(states)
+        if not states:
+            return Check(True, "no demand on a header is open")
+        return Check(reason is None, reason or f"{len(states)} open; {states[0]}")
+
     async def settle(self) -> CycleReport:
         """Runs one cycle. A shortfall that is left ends selling until it is covered."""
         report = await self._settlement.cycle.run(int(time.time()))
@@ -117,6 +139,10 @@ class SettlementLoop:
     async def _follow(self) -> None:
         await self.turn()
         self._followed_at = self._clock()
+        await asyncio.sleep(TICK_S)
+
+    async def _answer(self) -> None:
+        await self.answer()
         await asyncio.sleep(TICK_S)
 
     async def _settle(self) -> None:

@@ -8,11 +8,19 @@ from contracts.crypto import Address, Bytes32
 from contracts.structs import openlora_domain
 from contracts.x402 import ESCROW
 from node.chain.client import ChainClient
-from node.chain.contracts import EscrowContract, RegistryContract, SettlementContract, TokenContract, VaultContract
+from node.chain.contracts import (
+    Contract,
+    EscrowContract,
+    RegistryContract,
+    SettlementContract,
+    TokenContract,
+    VaultContract,
+)
 from node.chain.finality import Finality
 from node.chain.follower import ChainFollower, WatchedContracts
 from node.chain.registrations import ChainRegistrations
 from node.chain.transactions import TransactionSigner
+from node.settlement.answers import Answers
 from node.settlement.batcher import BATCH_LIMIT, Batcher
 from node.settlement.book import Book
 from node.settlement.chain_progress import ChainProgress, progress_of
@@ -45,14 +53,16 @@ class ContractAddresses:
     settlement: Address
     node_registry: Address
     asset_registry: Address
+    challenges: Address
     first_block: int = 0
 
     def watch(self, finality: Finality) -> WatchedContracts:
-        """What the follower reads: all four contracts, and this node's events."""
+        """What the follower reads: all five contracts, and this node's events."""
         contracts = {
             self.node_registry: "NodeRegistry",
             self.asset_registry: "AssetRegistry",
             self.settlement: "Settlement",
+            self.challenges: "Challenges",
             ESCROW: "ChannelEscrow",
         }
         return WatchedContracts(contracts, self.node, self.first_block, finality)
@@ -72,8 +82,16 @@ class Settlement:
     """Reads and changes the chain for one node."""
 
     def __init__(
-        self, parts: Parts, cycle: Cycle, escrow: ChainEscrow, database: Database, datanets: DatanetFiles
+        self,
+        parts: Parts,
+        cycle: Cycle,
+        escrow: ChainEscrow,
+        database: Database,
+        datanets: DatanetFiles,
+        *,
+        answering: tuple[Contract, Callable[[], int]],
     ) -> None:
+        """answering: the Challenges contract and a clock, for the answers to demands."""
         self.cycle = cycle
         self.follower, self.registrations, self.outbox = parts.follower, parts.registrations, parts.outbox
         self.book, self.batcher, self.escrow, self.datanets = parts.book, parts.batcher, escrow, datanets
@@ -81,6 +99,7 @@ class Settlement:
         self.key_use = KeyUse(database, parts.settlement.contract.client, parts.outbox.sender)
         self._treasury: Address | None = None
         self._progress: tuple[int, ChainProgress] | None = None
+        self.answers = Answers(parts, answering[0], lambda: self.progress, answering[1])
 
     @classmethod
     async def open(
@@ -117,7 +136,9 @@ class Settlement:
             token=TokenContract(client, addresses.token),
             registry=RegistryContract(client, addresses.node_registry),
         )
-        made = cls(parts, Cycle(parts, policy.cycle), ChainEscrow(client, sending), database, datanets)
+        challenges = Contract(client, "Challenges", addresses.challenges)
+        cycle, escrows = Cycle(parts, policy.cycle), ChainEscrow(client, sending)
+        made = cls(parts, cycle, escrows, database, datanets, answering=(challenges, clock))
         made._treasury = await parts.settlement.treasury()
         await made.cycle.catch_up()
         await made.key_use.accept()
@@ -129,8 +150,8 @@ class Settlement:
         Returns the channels of this node whose stored balances are out of date, until they were read again: a
         withdrawal or refund happened after the block they were read at, or that block left the chain.
         """
-        if await self.follower.poll():
-            self.registrations.refresh()
+        await self.follower.poll()
+        self.registrations.refresh()
         await self.outbox.advance()
         read_at, happened_at = await self._database.read(channels.escrow_blocks), self.progress.withdrawals
         return frozenset(known for known, at in read_at.items() if at == 0 or happened_at.get(known, 0) > at)
@@ -177,7 +198,8 @@ class Settlement:
         known = await self._database.read(channels.every)
         last_post = await self._database.read(lambda session: outbox.latest(session, sender, "post:"))
         last_claim = await self._database.read(lambda session: outbox.latest(session, sender, "claim:"))
-        return status_of(self.book, self.progress, known, await self.outbox.unfinished(), (last_post, last_claim))
+        unfinished, demands = await self.outbox.unfinished(), await self.answers.states()
+        return status_of(self.book, self.progress, known, unfinished, (last_post, last_claim), demands=demands)
 
     async def report(self) -> dict[str, object]:
         """The status as a JSON object, with recent transactions, value beside gas, and payers who withdraw."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.settlement.answer_states import AnswerState
 from node.settlement.book import Book
 from node.settlement.chain_progress import ChainProgress
 from node.store.channels import Channel
@@ -14,7 +15,8 @@ class SettleStatus:
     """Amounts in base units, times in unix seconds (0: never).
 
     unposted: in receipts that are in no posted batch. at_risk: charged to payers and not yet claimed in the escrow.
-    shortfall: what payees are owed by posted batches beyond what was credited.
+    shortfall: what payees are owed by posted batches beyond what was credited. demands: those that are open on this
+    node's headers, the most urgent first.
     """
 
     unposted_receipts: int
@@ -28,6 +30,7 @@ class SettleStatus:
     last_claim_at: int
     pending: tuple[Outgoing, ...]
     shortfall: int = 0
+    demands: tuple[AnswerState, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """As a JSON object; amounts as decimal strings."""
@@ -42,6 +45,7 @@ class SettleStatus:
             "activeFrom": self.active_from,
             "lastPostAt": self.last_post_at,
             "lastClaimAt": self.last_claim_at,
+            "demands": [demand.to_json() for demand in self.demands],
             "pending": [_pending_json(transaction) for transaction in self.pending],
         }
 
@@ -52,10 +56,11 @@ def status_of(
     channels: Sequence[Channel],
     pending: tuple[Outgoing, ...],
     last: tuple[Outgoing | None, Outgoing | None],
+    *,
+    demands: tuple[AnswerState, ...] = (),
 ) -> SettleStatus:
     """The status. pending: unfinished transactions; last: the newest (post, claim) transactions."""
     posted = book.tip_at(progress.last_epoch).state
-    newest = progress.posted.get(progress.last_epoch)
     last_post, last_claim = last
     return SettleStatus(
         unposted_receipts=book.latest.seq - posted.seq,
@@ -64,11 +69,12 @@ def status_of(
         credited=progress.credited,
         last_epoch=progress.last_epoch,
         active_epoch=progress.active_epoch,
-        active_from=newest.active_from if newest and progress.active_epoch < progress.last_epoch else 0,
+        active_from=progress.active_from,
         last_post_at=last_post.changed_at if last_post else 0,
         last_claim_at=last_claim.changed_at if last_claim else 0,
         pending=pending,
         shortfall=max(0, posted.cum_total - progress.credited),
+        demands=demands,
     )
 
 

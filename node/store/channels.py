@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from contracts.crypto import Address, Bytes32
 from contracts.x402 import ChannelConfig
-from node.store.columns import AccountAddress, Amount, Blob, Count, Word, least, minus_or_zero, plus
+from node.store.columns import AccountAddress, Amount, Blob, Count, Word, largest, least, minus_or_zero, plus
 
 
 class ChannelRow(SQLModel, table=True):
@@ -34,6 +34,7 @@ class ChannelRow(SQLModel, table=True):
     signed_max_signature: bytes = Field(sa_type=Blob)
     charged: int = Field(sa_type=Amount)
     reserved: int = Field(sa_type=Amount)
+    announced: int = Field(sa_type=Amount)
     opened_at: int = Field(sa_type=Count)
 
 
@@ -47,7 +48,8 @@ class Channel:
 
     balance: deposits − withdrawals and refunds (claims do not lower it), as the escrow stood at escrow_block.
     signed_max: the newest voucher's cumulative amount. charged: the sum of its receipts' fees. reserved: the sum that
-    running requests hold.
+    running requests hold. announced: what a client that sums up the charges in its answers' headers believes it was
+    charged, never less than charged; the difference is its credit.
     """
 
     channel_id: Bytes32
@@ -60,7 +62,13 @@ class Channel:
     signed_max_signature: bytes
     charged: int
     reserved: int
+    announced: int
     opened_at: int
+
+    @property
+    def credit(self) -> int:
+        """What was announced as charged beyond the fees; it lowers what the next charges announce."""
+        return self.announced - self.charged
 
 
 def add(session: Session, channel: Channel) -> None:
@@ -171,9 +179,10 @@ _UNRESERVE = (
     .where(_C.channel_id == bindparam("which"), _C.reserved >= _HELD)
     .values(reserved=minus_or_zero(_C.reserved, _HELD))
 )
+_MORE = bindparam("more", type_=Amount())
 _CHARGE = (
     _UNRESERVE.where(plus(_C.charged, _FEE) <= least(_C.signed_max, _C.balance))
-    .values(charged=plus(_C.charged, _FEE))
+    .values(charged=plus(_C.charged, _FEE), announced=largest(plus(_C.announced, _MORE), plus(_C.charged, _FEE)))
     .returning(_T)
 )
 
@@ -183,16 +192,30 @@ def unreserve(session: Session, channel_id: Bytes32, held: int) -> None:
     assert _changed(session, _UNRESERVE, {"which": channel_id, "held": held}), "more is released than was reserved"
 
 
-def charge(session: Session, channel_id: Bytes32, *, held: int, fee: int) -> Channel | None:
-    """Releases `held` and charges `fee` iff charged + fee ≤ min(signed_max, balance). Returns None if it did not."""
-    row = session.execute(_CHARGE, {"which": channel_id, "held": held, "fee": fee}).mappings().one_or_none()
+def charge(session: Session, channel_id: Bytes32, *, held: int, fee: int, announce: int = 0) -> Channel | None:
+    """Releases `held` and charges `fee` iff charged + fee ≤ min(signed_max, balance). Returns None if it did not.
+
+    announce: what the answer's headers say was charged.
+    """
+    values = {"which": channel_id, "held": held, "fee": fee, "more": announce}
+    row = session.execute(_CHARGE, values).mappings().one_or_none()
     return None if row is None else _channel(row)
 
 
 def charge_again(session: Session, channel_id: Bytes32, *, cum_before: int, fee: int) -> bool:
     """Charges a receipt that was charged before in another database. Returns whether `charged` was cum_before."""
     mine = (_C.channel_id == channel_id) & (_C.charged == cum_before)
-    return _changed(session, update(_T).where(mine).values(charged=cum_before + fee), {})
+    lifted = largest(_C.announced, bindparam("total", type_=Amount()))
+    charged = update(_T).where(mine).values(charged=bindparam("total"), announced=lifted)
+    return _changed(session, charged, {"total": cum_before + fee})
+
+
+_ANNOUNCE = update(_T).where(_C.channel_id == bindparam("which")).values(announced=plus(_C.announced, _MORE))
+
+
+def announce(session: Session, channel_id: Bytes32, more: int) -> None:
+    """Announces `more` base units as charged, before or without a fee of that much."""
+    assert _changed(session, _ANNOUNCE, {"which": channel_id, "more": more}), "the channel is not stored"
 
 
 def _changed(session: Session, statement: Update, values: Mapping[str, object]) -> bool:
@@ -211,6 +234,7 @@ _STATE = (
     "signed_max_signature",
     "charged",
     "reserved",
+    "announced",
     "opened_at",
 )
 

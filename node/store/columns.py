@@ -1,8 +1,8 @@
 """Column types for money, hashes and addresses, and arithmetic on money inside SQL.
 
 Amounts are uint128, wider than SQLite's 64-bit integers. PostgreSQL keeps them as NUMERIC(39, 0); SQLite as decimal
-text of exactly 39 digits, whose order as text is the order of the numbers. `plus`, `minus_or_zero` and `least` compile
-to operators on PostgreSQL and to functions that `connections.py` registers on SQLite.
+text of exactly 39 digits, whose order as text is the order of the numbers. `plus`, `minus_or_zero`, `least` and
+`largest` compile to operators on PostgreSQL and to functions that `connections.py` registers on SQLite.
 """
 
 from decimal import Decimal
@@ -130,6 +130,14 @@ class least(GenericFunction[int]):
     name = "openlora_least"
 
 
+class largest(GenericFunction[int]):
+    """The largest of the amounts."""
+
+    type = Amount()
+    inherit_cache = True
+    name = "openlora_largest"
+
+
 @compiles(plus, "postgresql")
 def _plus_postgresql(element: plus, compiler: SQLCompiler, **kw: Any) -> str:
     return "(" + " + ".join(_each(element, compiler, **kw)) + ")"
@@ -148,6 +156,16 @@ def _least_postgresql(element: least, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(least, "sqlite")
 def _least_sqlite(element: least, compiler: SQLCompiler, **kw: Any) -> str:
     return "min(" + ", ".join(_each(element, compiler, **kw)) + ")"
+
+
+@compiles(largest, "postgresql")
+def _largest_postgresql(element: largest, compiler: SQLCompiler, **kw: Any) -> str:
+    return "GREATEST(" + ", ".join(_each(element, compiler, **kw)) + ")"
+
+
+@compiles(largest, "sqlite")
+def _largest_sqlite(element: largest, compiler: SQLCompiler, **kw: Any) -> str:
+    return "max(" + ", ".join(_each(element, compiler, **kw)) + ")"
 
 
 def _each(element: GenericFunction[int], compiler: SQLCompiler, **kw: Any) -> list[str]:

@@ -79,7 +79,7 @@ def _channel(session: Session, entry: Entry, channel_id: Bytes32) -> Bytes32:
     receipt, evidence = entry.receipt, entry.evidence
     if channels.find(session, channel_id) is None:
         config, opened_at = evidence.config, receipt.started_at
-        channels.add(session, Channel(channel_id, config, 0, 0, 0, 0, 0, b"", 0, 0, opened_at))
+        channels.add(session, Channel(channel_id, config, 0, 0, 0, 0, 0, b"", 0, 0, 0, opened_at))
     channels.raise_signed_max(session, channel_id, receipt.voucher_max, evidence.voucher_signature)
     if not channels.charge_again(session, channel_id, cum_before=receipt.cum_before, fee=receipt.fee):
         raise BackupRefused(f"Receipt {receipt.seq} does not follow from the receipts of its channel in the database.")

@@ -62,7 +62,10 @@ _RECEIPT = tuple(field.name for field in fields(UsageReceipt))
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A receipt with the node's signature. payer, request and request_signature are None without a chain."""
+    """A receipt with the node's signature. payer is None without a chain.
+
+    request and request_signature: None without a chain, and for a client that signs vouchers only.
+    """
 
     request_id: str
     receipt: UsageReceipt
@@ -101,6 +104,14 @@ def find(session: Session, receipt_id: Bytes32) -> StoredReceipt | None:
     """The receipt with this id; None if there is none."""
     row = session.execute(select(_T).where(_C.receipt_id == receipt_id)).mappings().one_or_none()
     return None if row is None else _stored(row)
+
+
+_NAMED = select(_C.receipt_id).where(_C.request_digest == bindparam("which"))
+
+
+def names_digest(session: Session, request_digest: Bytes32) -> bool:
+    """Whether a receipt names this digest of a request or voucher, which is thereby spent."""
+    return session.scalar(_NAMED, {"which": request_digest}) is not None
 
 
 _OF_REQUEST = select(_T).where(_C.request_id == bindparam("which"))

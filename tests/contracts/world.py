@@ -20,6 +20,7 @@ from contracts.x402 import (
 from tests.contracts.machine import CHAIN_ID, Contract, Machine
 
 DELAY_S = 3600
+MIN_WINDOW_S = 600
 NOTICE_S = 600
 REVEAL_S = 60
 OPEN = 10**18
@@ -46,7 +47,7 @@ class World:
         self.assets = machine.deploy("AssetRegistry", sender, NOTICE_S, REVEAL_S)
         challenges = machine.created_by(sender, after=2)  # Settlement, then the Judge, then the challenges
         addresses = (self.assets.address, challenges, self.token.address, self.treasury.address)
-        parameters = (ESCROW, *addresses, 100_000, DELAY_S, NOTICE_S, 3 * 86_400)
+        parameters = (ESCROW, *addresses, 100_000, DELAY_S, MIN_WINDOW_S, NOTICE_S, 10 * 86_400)
         self.settlement = machine.deploy("Settlement", sender, self.manager.address, parameters)
         self.registry = machine.at("NodeRegistry", to_address(machine.read(self.settlement, "registry")))
         self.judge = machine.deploy("Judge", sender, self.registry.address, self.assets.address, ESCROW)

@@ -23,7 +23,9 @@ def test_a_deployment_is_complete_and_wired(chain: Chain) -> None:
     assert settlement.assets().call() == deployment.asset_registry
     assert settlement.treasury().call() == DEPLOYER.address
     assert settlement.treasuryPpm().call() == 100_000
-    assert settlement.activationDelay().call() == 5
+    assert settlement.challengeWindow().call() == 5
+    assert settlement.minChallengeWindow().call() == 1
+    assert registry.unbondingDelay().call() > settlement.MAX_CHALLENGE_WINDOW().call() + 48 * 3600
     assert registry.vaultImplementation().call() == deployment.vault_implementation
     assert deployment.chain_id == CHAIN_ID
     assert deployment.genesis_hash == chain.web3.eth.get_block(0)["hash"].to_0x_hex()

@@ -158,7 +158,8 @@ abstract contract Bonds is IBonds, ReentrancyGuardTransient {
         return Math.ceilDiv(bond, 1 gwei) * 1 gwei;
     }
 
-    /// @dev A header that died and was posted again has another window, so it starts without demands.
+    /// @dev Settlement ends the window of a header that is posted again after a death later than that of the dead one. So
+    /// it starts without demands.
     function _postingId(address node, uint64 epoch, Postings.Posting memory posting) private pure returns (bytes32) {
         return keccak256(abi.encode(node, epoch, posting.commitment, posting.activeFrom));
     }

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IWindowErrors} from "./IWindowErrors.sol";
 
-/// @title What governance may change: the treasury and its part, the stake ratio, the accepted tokens, and a pause of
-/// claims.
+/// @title What governance may change: the treasury and its part, the stake ratio, the challenge window, the accepted
+/// tokens, and a pause of claims.
 /// @notice Nothing here changes the past: a receipt is judged by what its price list copied. Nothing here stops posts,
 /// sweeps, withdrawals or challenges. The access manager says who may call, and how long before a call it is announced.
 interface IGoverned is IWindowErrors {
@@ -22,6 +22,10 @@ interface IGoverned is IWindowErrors {
     /// @notice The stake that unclaimed money needs was changed.
     /// @param stakeRatioPpm The part of the unclaimed money that must be bonded, in parts per million.
     event StakeRatioChanged(uint32 stakeRatioPpm);
+
+    /// @notice The challenge window of new headers was changed.
+    /// @param challengeWindow How long a header that is posted from now on can be challenged, in seconds.
+    event ChallengeWindowChanged(uint64 challengeWindow);
 
     /// @notice The list of tokens that new nodes may be paid in was changed.
     /// @param token The token.
@@ -48,6 +52,12 @@ interface IGoverned is IWindowErrors {
     /// @param min The least ratio that is accepted, in parts per million.
     /// @param max The largest ratio that is accepted, in parts per million.
     error StakeRatioOutOfBounds(uint32 ppm, uint32 min, uint32 max);
+
+    /// @notice The challenge window is outside of its bounds.
+    /// @param window The window that was given, in seconds.
+    /// @param min The shortest window that is accepted, in seconds; 0 is not accepted.
+    /// @param max The longest window that is accepted, in seconds.
+    error ChallengeWindowOutOfBounds(uint64 window, uint64 min, uint64 max);
 
     /// @notice The address of the token holds no code.
     /// @param token The address.
@@ -95,6 +105,14 @@ interface IGoverned is IWindowErrors {
     /// @custom:reverts StakeRatioOutOfBounds The ratio is below `MIN_STAKE_RATIO_PPM` or above 1,000,000.
     function setStakeRatio(uint32 ppm) external;
 
+    /// @notice Changes how long headers can be challenged that are posted from now on. Posted headers keep their window.
+    /// @param window The time, in seconds.
+    /// @custom:access Governance, by the access manager.
+    /// @custom:reverts AccessManagedUnauthorized The caller may not call this function.
+    /// @custom:reverts ChallengeWindowOutOfBounds The window is 0, below `minChallengeWindow` or above
+    /// `MAX_CHALLENGE_WINDOW`.
+    function setChallengeWindow(uint64 window) external;
+
     /// @notice Adds a token to the list that new nodes choose from, or removes it.
     /// @dev Registered nodes keep their token. A token that changes balances by itself or takes a fee would let nodes
     /// spend one another's money.
@@ -128,6 +146,21 @@ interface IGoverned is IWindowErrors {
     /// @notice The least stake ratio that governance may set.
     /// @return The ratio, in parts per million.
     function MIN_STAKE_RATIO_PPM() external view returns (uint32);
+
+    /// @notice The longest challenge window that governance may set. Stake unbonds more slowly than that, see
+    /// `IStakes.unbondingDelay`.
+    /// @return The time, in seconds.
+    function MAX_CHALLENGE_WINDOW() external view returns (uint64);
+
+    /// @notice The shortest challenge window that governance may set, fixed when the contract is deployed.
+    /// @dev Not a constant: votes on a public chain must leave watchers the time that they need, which is a day or more,
+    /// and on a private chain developers wait for the end of every window.
+    /// @return The time, in seconds.
+    function minChallengeWindow() external view returns (uint64);
+
+    /// @notice How long a header that is posted now can be challenged before it can become active.
+    /// @return The time, in seconds.
+    function challengeWindow() external view returns (uint64);
 
     /// @notice How far ahead the treasury's part and price lists must be set that succeed others.
     /// @return The notice period, in seconds.

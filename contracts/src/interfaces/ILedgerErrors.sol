@@ -60,6 +60,11 @@ interface ILedgerErrors {
     /// @param diedAt When the ledger was closed, in unix seconds.
     error ClosedAfterDeath(uint64 given, uint64 diedAt);
 
+    /// @notice Dead headers of this epoch have windows so long that this one would exceed the maximum.
+    /// @param end When the window would end, in unix seconds.
+    /// @param latest The latest end that is accepted, in unix seconds.
+    error WindowTooLong(uint256 end, uint256 latest);
+
     /// @notice The stake must cover the money that is receipted and not claimed. Bond more, or claim for the payees.
     /// @param node The node.
     /// @param bonded The bonded stake, without what is unbonding.

@@ -58,6 +58,8 @@ interface ILedgers is ILedgerErrors {
     function credit(uint256 amount) external;
 
     /// @notice Posts the next header of a node. The same header again changes nothing.
+    /// @dev Its window is the present `challengeWindow`, whatever governance changes later. If a header of this epoch died,
+    /// the window ends after that of the dead header.
     /// @param header The header.
     /// @return headerHash The EIP-712 struct hash of the header.
     /// @custom:access The operator key of the node that is valid in this block.
@@ -73,6 +75,7 @@ interface ILedgers is ILedgerErrors {
     /// @custom:reverts ClosedInFuture The batch is closed after the time of this block.
     /// @custom:reverts ClosedAfterDeath The ledger is closed, and the batch is newer.
     /// @custom:reverts StakeTooLow The bonded stake does not cover the unclaimed money.
+    /// @custom:reverts WindowTooLong A header of this epoch died in this block. The next block accepts the header.
     /// @custom:reverts SafeCastOverflowedUintDowncast The sequence number exceeds 2**40 - 1.
     function post(BatchHeader calldata header) external returns (bytes32 headerHash);
 
@@ -93,10 +96,6 @@ interface ILedgers is ILedgerErrors {
     /// @notice The registry that knows nodes and their keys.
     /// @return The contract.
     function registry() external view returns (INodeRegistry);
-
-    /// @notice How long a posted header waits before it can become active.
-    /// @return The delay, in seconds.
-    function activationDelay() external view returns (uint64);
 
     /// @notice Everything a node's vault ever brought in.
     /// @param node The node.

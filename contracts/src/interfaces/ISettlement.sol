@@ -88,7 +88,7 @@ interface ISettlement is ILedgers, IGoverned, IDeaths, IPayouts {
 
     /// @notice Stake must stay slashable until every header that it backs is final.
     /// @param unbondingDelay The unbonding delay, in seconds.
-    /// @param longerThan What it must exceed: the activation delay, the time to answer a demand, and a day, in seconds.
+    /// @param longerThan What it must exceed, in seconds: the longest challenge window, the time to answer a demand, and a day.
     error UnbondingTooShort(uint64 unbondingDelay, uint64 longerThan);
 
     // ---- reasons of ClaimSkipped: only their selectors are used ----------------------------------------------------

@@ -152,7 +152,8 @@ interface IStakes {
 
     // ---- views ------------------------------------------------------------------------------------------------------
 
-    /// @notice How long stake remains slashable after `startUnbonding`.
+    /// @notice How long stake remains slashable after `startUnbonding`: longer than the longest challenge window that
+    /// governance may set, so every header that the stake backs is final before.
     /// @return The delay, in seconds.
     function unbondingDelay() external view returns (uint64);
 

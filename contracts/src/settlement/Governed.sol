@@ -8,8 +8,8 @@ import {IGoverned} from "../interfaces/IGoverned.sol";
 import {MAX_TREASURY_PPM, PPM} from "../libraries/Ppm.sol";
 import {Windows} from "../libraries/Windows.sol";
 
-/// @title What governance may change: the treasury and its part, the stake ratio, the accepted tokens, and a pause of
-/// claims.
+/// @title What governance may change: the treasury and its part, the stake ratio, the challenge window, the accepted
+/// tokens, and a pause of claims.
 /// @dev Nothing here changes the past, and nothing here stops posts, sweeps, withdrawals or challenges.
 abstract contract Governed is IGoverned, AccessManaged {
     using Windows for Checkpoints.Trace256;
@@ -18,7 +18,11 @@ abstract contract Governed is IGoverned, AccessManaged {
     uint64 public constant MAX_PAUSE = 7 days;
     /// @inheritdoc IGoverned
     uint32 public constant MIN_STAKE_RATIO_PPM = 100_000;
+    /// @inheritdoc IGoverned
+    uint64 public constant MAX_CHALLENGE_WINDOW = 7 days;
 
+    /// @inheritdoc IGoverned
+    uint64 public immutable minChallengeWindow;
     /// @inheritdoc IGoverned
     uint64 public immutable notice;
 
@@ -26,6 +30,8 @@ abstract contract Governed is IGoverned, AccessManaged {
     address public treasury;
     /// @inheritdoc IGoverned
     uint32 public stakeRatioPpm = uint32(PPM);
+    /// @inheritdoc IGoverned
+    uint64 public challengeWindow;
     /// @inheritdoc IGoverned
     uint64 public pausedFrom;
     /// @inheritdoc IGoverned
@@ -38,9 +44,20 @@ abstract contract Governed is IGoverned, AccessManaged {
     /// @param treasury_ The account that receives the treasury's claims.
     /// @param treasuryPpm_ The treasury's part of new price lists, in parts per million of the fee.
     /// @param token The first token that nodes may be paid in.
+    /// @param window How long a posted header can be challenged at first, in seconds.
+    /// @param minWindow The least that it can be, in seconds.
     /// @param notice_ How far ahead the treasury's next part must be set, in seconds.
-    constructor(address treasury_, uint32 treasuryPpm_, address token, uint64 notice_) {
+    constructor(
+        address treasury_,
+        uint32 treasuryPpm_,
+        address token,
+        uint64 window,
+        uint64 minWindow,
+        uint64 notice_
+    ) {
         notice = notice_;
+        minChallengeWindow = minWindow;
+        _setChallengeWindow(window, minWindow);
         _setTreasury(treasury_);
         _setTreasuryPpm(treasuryPpm_);
         _setAccepted(token, true);
@@ -68,6 +85,11 @@ abstract contract Governed is IGoverned, AccessManaged {
         }
         stakeRatioPpm = ppm;
         emit StakeRatioChanged(ppm);
+    }
+
+    /// @inheritdoc IGoverned
+    function setChallengeWindow(uint64 window) external restricted {
+        _setChallengeWindow(window, minChallengeWindow);
     }
 
     /// @inheritdoc IGoverned
@@ -114,6 +136,14 @@ abstract contract Governed is IGoverned, AccessManaged {
         uint64 from = _treasuryPpms.start(0, notice);
         _treasuryPpms.append(bytes32(uint256(ppm)), from);
         emit TreasuryPpmChanged(ppm, from);
+    }
+
+    function _setChallengeWindow(uint64 window, uint64 min) private {
+        if (window == 0 || window < min || window > MAX_CHALLENGE_WINDOW) {
+            revert ChallengeWindowOutOfBounds(window, min, MAX_CHALLENGE_WINDOW);
+        }
+        challengeWindow = window;
+        emit ChallengeWindowChanged(window);
     }
 
     function _setAccepted(address token, bool accepted) private {

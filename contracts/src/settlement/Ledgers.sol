@@ -51,16 +51,12 @@ abstract contract Ledgers is ILedgers, Governed, ReentrancyGuardTransient {
 
     /// @inheritdoc ILedgers
     INodeRegistry public immutable registry;
-    /// @inheritdoc ILedgers
-    uint64 public immutable activationDelay;
 
     mapping(address node => Ledger) internal _ledgers;
 
     /// @param registry_ The registry that knows nodes and their keys.
-    /// @param activationDelay_ How long a posted header waits before it can become active, in seconds.
-    constructor(INodeRegistry registry_, uint64 activationDelay_) {
+    constructor(INodeRegistry registry_) {
         registry = registry_;
-        activationDelay = activationDelay_;
     }
 
     /// @inheritdoc ILedgers
@@ -92,9 +88,9 @@ abstract contract Ledgers is ILedgers, Governed, ReentrancyGuardTransient {
         uint64 seq = _checkSuccessor(book, header_) + header_.count;
         _checkStake(book, header_, bonded);
 
-        uint256 from = block.timestamp + activationDelay;
         book.lastEpoch = uint40(header_.epoch);
         Header storage kept = book.headers[header_.epoch];
+        uint256 from = _windowEnd(kept);
         kept.commitment = commitment;
         kept.cumTotal = header_.cumTotal;
         kept.activeFrom = from.toUint40();
@@ -194,6 +190,13 @@ abstract contract Ledgers is ILedgers, Governed, ReentrancyGuardTransient {
 
     function _commitmentOf(Ledger storage book, uint64 epoch) internal view returns (bytes32) {
         return epoch == 0 ? HeaderCommitment.ofEmptyLedger() : book.headers[epoch].commitment;
+    }
+
+    /// @dev Challenges tell a header from a dead one of its epoch by the end of its window, so the ends differ.
+    function _windowEnd(Header storage dead) private view returns (uint256 end) {
+        end = Math.max(block.timestamp + challengeWindow, uint256(dead.activeFrom) + 1);
+        uint256 latest = block.timestamp + MAX_CHALLENGE_WINDOW;
+        if (end > latest) revert WindowTooLong(end, latest);
     }
 
     /// @return The sequence number of the last receipt before the header.

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from contracts.crypto import Bytes32
 from node.api.errors import (
     INTERNAL,
     TABLE,
@@ -19,11 +20,11 @@ from node.api.errors import (
 )
 from node.chain.errors import ChainError
 from node.dev.starter import BASE_NAME
-from node.payments.errors import PaymentError
+from node.payments.errors import NonceUsed, PaymentError, PriceUnknown, SettlementUnknown, VoucherStale
 from node.process.http_connection import REFUSALS
 from node.settlement.errors import SettlementError
 from node.store.errors import StoreError
-from serving.errors import Overloaded, ServingError
+from serving.errors import AdapterBusy, BaseModelUnusable, Overloaded, ServingError
 
 DOCS = Path(__file__).parents[3] / "docs" / "errors.md"
 
@@ -72,6 +73,27 @@ def test_a_full_queue_says_when_to_come_back(seconds: float) -> None:
 
     assert reply.status == 429
     assert reply.headers["Retry-After"] == str(max(1, round(seconds)))
+
+
+KEY = Bytes32(bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NonceUsed(KEY, 1), "false"),
+        (VoucherStale(1, 0, 1, 1), "false"),
+        (PriceUnknown(KEY), "false"),
+        (BaseModelUnusable("It is gone."), "false"),
+        (AdapterBusy("a", "is in use"), None),
+        (SettlementUnknown(KEY, "0x00"), None),
+        (Overloaded(1.0), None),
+        (RuntimeError("x"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_that_a_retry_meets_again_says_so(error: Exception, says: str | None) -> None:
+    assert answer(error).headers.get("X-Should-Retry") == says
 
 
 def test_both_bodies_carry_the_same_code() -> None:

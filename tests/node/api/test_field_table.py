@@ -37,10 +37,10 @@ TABLE: dict[str, tuple[object, Verdict, Verdict]] = {
     "suffix": ("x", REFUSED, REFUSED),
     "tools": ([{"type": "function", "function": {"name": "f"}}], REFUSED, REFUSED),
     "tool_choice": ("auto", REFUSED, REFUSED),
-    "parallel_tool_calls": (True, REFUSED, REFUSED),
+    "parallel_tool_calls": (True, SERVED, SERVED),
     "functions": ([{"name": "f"}], REFUSED, REFUSED),
     "function_call": ("auto", REFUSED, REFUSED),
-    "user": ("somebody", REFUSED, REFUSED),
+    "user": ("somebody", SERVED, SERVED),
     "metadata": ({"a": "b"}, REFUSED, REFUSED),
     "store": (True, REFUSED, REFUSED),
     "service_tier": ("flex", REFUSED, REFUSED),
@@ -49,8 +49,8 @@ TABLE: dict[str, tuple[object, Verdict, Verdict]] = {
     "prediction": ({"type": "content", "content": "x"}, REFUSED, REFUSED),
     "audio": ({"voice": "alloy", "format": "wav"}, REFUSED, REFUSED),
     "web_search_options": ({}, REFUSED, REFUSED),
-    "safety_identifier": ("x", REFUSED, REFUSED),
-    "prompt_cache_key": ("x", REFUSED, REFUSED),
+    "safety_identifier": ("x", SERVED, SERVED),
+    "prompt_cache_key": ("x", SERVED, SERVED),
     "verbosity": ("low", REFUSED, REFUSED),
     "chat_template": ("x", REFUSED, REFUSED),
     "chat_template_kwargs": ({"a": 1}, REFUSED, REFUSED),
@@ -87,6 +87,113 @@ def test_a_field_is_served_or_refused_by_name(http: httpx2.Client, path: str, fi
     else:
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_field", field)
+
+
+CHANGES_NOTHING: dict[str, list[object]] = {
+    "parallel_tool_calls": [False, True],
+    "metadata": [{}],
+    "reasoning_effort": ["none"],
+    "user": ["", "somebody"],
+    "safety_identifier": ["x"],
+    "prompt_cache_key": ["x"],
+    "store": [False],
+    "service_tier": ["auto", "default"],
+    "modalities": [["text"]],
+    "verbosity": ["medium"],
+    "tools": [[]],
+    "tool_choice": ["none"],
+    "best_of": [1, 1.0],
+    "length_penalty": [1, 1.0],
+    "skip_special_tokens": [True],
+    "use_beam_search": [False],
+    "chat_template_kwargs": [{}],
+    "prompt_cache_retention": ["in_memory"],
+}
+CHANGES_SOMETHING: dict[str, list[object]] = {
+    "parallel_tool_calls": ["false", 0],
+    "metadata": [[], {"a": "b"}],
+    "reasoning_effort": ["", "minimal", False],
+    "user": [1, ["x"], "x" * 513],
+    "safety_identifier": [{}],
+    "prompt_cache_key": [True],
+    "store": [0, True],
+    "modalities": [[], ["audio"]],
+    "tool_choice": [{"type": "function", "function": {"name": "f"}}, "required"],
+    "best_of": [True, 2],
+    "length_penalty": [0.5],
+    "prompt_cache_retention": ["24h"],
+}
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+@pytest.mark.parametrize("field", CHANGES_NOTHING)
+def test_a_value_that_changes_nothing_changes_nothing(http: httpx2.Client, path: str, field: str) -> None:
+    asked = {**ASKED[path], "temperature": 0}
+    plain = http.post(path, json=asked).json()["choices"]
+
+    for value in CHANGES_NOTHING[field]:
+        answer = http.post(path, json={**asked, field: value})
+
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["choices"] == plain
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+@pytest.mark.parametrize("field", CHANGES_SOMETHING)
+def test_the_other_values_of_such_a_field_are_refused_by_name(http: httpx2.Client, path: str, field: str) -> None:
+    for value in CHANGES_SOMETHING[field]:
+        error = http.post(path, json={**ASKED[path], field: value}).json()["error"]
+
+        assert (error["code"], error["param"]) == ("unsupported_field", field)
+        assert "{{" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"name": "Ada"}, {"name": None}, {"tool_calls": []}, {"annotations": [], "refusal": None}, {"audio": None}],
+)
+def test_members_of_a_message_that_change_nothing_are_accepted(http: httpx2.Client, more: dict[str, object]) -> None:
+    plain = [{"role": "assistant", "content": "Yes"}, {"role": "user", "content": "Hello"}]
+    asked = {**ASKED[CHAT], "temperature": 0, "messages": plain}
+    changed = {**asked, "messages": [{**plain[0], **more}, plain[1]]}
+
+    answers = [http.post(CHAT, json=body) for body in (asked, changed)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["choices"] == answers[1].json()["choices"]
+
+
+@pytest.mark.parametrize("more", [{"name": 5}, {"name": "a b"}, {"tool_calls": [{"id": "x"}]}, {"tool_call_id": "x"}])
+def test_members_of_a_message_that_change_something_are_refused(http: httpx2.Client, more: dict[str, object]) -> None:
+    body = {**ASKED[CHAT], "messages": [{"role": "user", "content": "Hello", **more}]}
+    error = http.post(CHAT, json=body).json()["error"]
+
+    assert (error["code"], error["param"]) == ("unsupported_field", f"messages.0.{next(iter(more))}")
+
+
+@pytest.mark.parametrize("path", [CHAT, PLAIN])
+def test_a_stream_without_padding_is_what_this_node_sends(http: httpx2.Client, path: str) -> None:
+    def answered(*, padding: bool) -> httpx2.Response:
+        options = {"include_usage": True, "include_obfuscation": padding}
+        return http.post(path, json={**ASKED[path], "stream": True, "stream_options": options})
+
+    assert answered(padding=False).status_code == 200
+    assert answered(padding=True).json()["error"]["param"] == "stream_options.include_obfuscation"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
+        (CHAT, {"response_format": {"type": "json_object", "more": 1}}),
+        (PLAIN, {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}}),
+    ],
+)
+def test_braces_in_a_message_are_single(http: httpx2.Client, path: str, body: dict[str, object]) -> None:
+    message = http.post(path, json={**ASKED[path], **body}).json()["error"]["message"]
+
+    assert "{{" not in message
+    assert "}}" not in message
 
 
 NULL_MEANS_NOTHING = [

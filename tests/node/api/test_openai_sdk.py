@@ -165,4 +165,5 @@ def test_too_long_a_prompt_is_refused_with_its_length(sdk: openai.OpenAI) -> Non
     with pytest.raises(openai.BadRequestError) as refused:
         answer(sdk, BASE_NAME, "word " * 2000)
 
-    assert refused.value.code == "context_too_long"
+    assert refused.value.code == "context_length_exceeded"
+    assert "This model's maximum context length is 512 tokens" in refused.value.message

@@ -168,5 +168,5 @@ def test_a_paid_node_is_ready_and_counts_its_money(client: httpx2.Client) -> Non
     checks = client.get("/readyz").json()["checks"]
 
     assert all(check["ok"] for check in checks.values())
-    assert {"accepting", "engine", "database", "chain", "chain_process", "gas", "selling"} == set(checks)
+    assert {"accepting", "engine", "database", "chain", "chain_process", "gas", "selling", "demands"} == set(checks)
     assert "openlora_unposted_value" in client.get("/metrics").text

@@ -4,6 +4,7 @@ import pytest
 
 from contracts.crypto import keccak, to_address
 from node.chain.client import Log
+from node.chain.demand_events import LeafDemanded, LeafJustified, PayeeDemanded, PayeeShown
 from node.chain.events import (
     BatchActivated,
     Credited,
@@ -37,6 +38,30 @@ def log_of(contract: str, event: str, **values: object) -> Log:
             "WithdrawFinalized",
             {"channelId": WORD, "sender": OTHER, "amount": 5},
             WithdrawFinalized(WORD, 5),
+        ),
+        (
+            "Challenges",
+            "LeafDemanded",
+            {"node": NODE, "epoch": 2, "index": 3, "author": OTHER, "bond": 10**15, "deadline": 9},
+            LeafDemanded(NODE, 2, 3, OTHER, 10**15, 9),
+        ),
+        (
+            "Challenges",
+            "LeafJustified",
+            {"node": NODE, "epoch": 2, "index": 3, "receiptHash": WORD, "answerer": OTHER},
+            LeafJustified(NODE, 2, 3, OTHER),
+        ),
+        (
+            "Challenges",
+            "PayeeDemanded",
+            {"node": NODE, "epoch": 2, "payeeKind": 255, "id": WORD, "author": OTHER, "bond": 10**15, "deadline": 9},
+            PayeeDemanded(NODE, 2, 255, WORD, OTHER, 10**15, 9),
+        ),
+        (
+            "Challenges",
+            "PayeeShown",
+            {"node": NODE, "epoch": 2, "payeeKind": 1, "id": WORD, "cumulative": 7, "witness": b"12"},
+            PayeeShown(NODE, 2, 1, WORD, 7),
         ),
         ("ChannelEscrow", "Refunded", {"channelId": WORD, "sender": OTHER, "amount": 5}, Refunded(WORD, 5)),
     ],

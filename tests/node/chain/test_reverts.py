@@ -16,6 +16,8 @@ from node.chain.reverts import error_selector, revert_reason
             error_selector("Settlement", "ClosedInFuture") + encode(["uint64", "uint256"], [9, 7]),
             "ClosedInFuture(9, 7)",
         ),
+        (error_selector("Challenges", "NoDemand") + bytes(32), "NoDemand(0x" + "00" * 32 + ")"),
+        (error_selector("Judge", "WrongFee") + encode(["uint256", "uint256"], [9, 7]), "WrongFee(9, 7)"),
         (bytes.fromhex("08c379a0") + b"\x01", None),
         (b"\xde\xad\xbe\xef", None),
         (b"", None),

@@ -16,6 +16,17 @@ def test_a_difference_shows_old_and_new_value_and_what_it_applies_to() -> None:
     assert "1 OPEN → 0.5 OPEN" in shown[-1]
 
 
+def test_a_window_is_shown_with_the_fees_that_wait_in_it() -> None:
+    sides = {"before": {"seconds": 5, "waiting": str(OPEN)}, "after": {"seconds": 3600, "waiting": str(720 * OPEN)}}
+    change = {"text": "window → 3600 s", "known": True, "now": "5 s", "rule": "applies later"}
+
+    shown = list(lines_of({"changes": [change | {"pace": {"receipts": 3} | sides}]}))
+
+    assert "last 3 receipts" in shown[-3]
+    assert "5 s → 3600 s" in shown[-2]
+    assert "1 OPEN → 720 OPEN" in shown[-1]
+
+
 def test_an_unknown_call_is_marked_as_a_danger() -> None:
     shown = list(lines_of({"changes": [{"text": "an unknown call of 0x1", "known": False}]}))
 

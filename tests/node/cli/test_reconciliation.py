@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from node.chain.demands import Demand
 from node.cli.diagnosis import Finding
 from node.cli.reconciliation import ChainLedger, StoredLedger, chain_ledger, compared, posted_seq, stored_ledger
 from node.watch.registries import Registries
@@ -112,3 +113,18 @@ def test_key_stake_death_and_clock_are_named(honest: tuple[StoredLedger, ChainLe
     assert {name: found[name].exit_code for name in found} == {"operator key": 3, "stake": 5, "vault": 4, "clock": 4}
     assert OTHER in found["operator key"].fix
     assert "behind" in found["clock"].found
+
+
+def test_open_demands_are_named_with_their_deadline_and_who_can_answer(
+    honest: tuple[StoredLedger, ChainLedger],
+) -> None:
+    stored, chain = honest
+    first = Demand(stored.node, 1, 0, OTHER, 10**15, deadline=1_800_000_000)
+
+    running = wrong(stored, replace(chain, demands=(first,)))["demands"]
+    restored = wrong(replace(stored, batches=()), replace(chain, demands=(first, replace(first, subject=1))))["demands"]
+
+    assert running.found == "1 open; the demand for leaf 0 of epoch 1 must be answered by 2027-01-15T08:00:00Z"
+    assert "answers before it sells" in running.fix
+    assert restored.found.startswith("2 open; ")
+    assert "settle answer --file" in restored.fix

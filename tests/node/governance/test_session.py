@@ -96,6 +96,9 @@ def test_an_accepted_change_is_executed_and_only_votes_can_make_it(chain: Runnin
         ("treasury-ppm", [], "takes PPM"),
         ("treasury", ["0x0000000000000000000000000000000000000000"], "InvalidTreasury"),
         ("treasury", ["bob"], "not an address"),
+        ("window", ["0"], "ChallengeWindowOutOfBounds"),
+        ("window", ["604801"], "ChallengeWindowOutOfBounds"),
+        ("window", ["a day"], "whole number"),
         ("serving-parameters", ["0x12", "https://open.example"], "64 hexadecimal"),
         ("prices", ["1"], "is no parameter: treasury-ppm"),
     ],
@@ -105,6 +108,14 @@ def test_a_change_that_cannot_be_made_is_refused_when_it_is_proposed(
 ) -> None:
     with pytest.raises(InvalidChange, match=said):
         Person(chain, HOLDER).propose(name, words, "", dry_run=True)
+
+
+def test_a_change_of_the_window_is_shown_beside_the_present_one_with_its_effect(chain: RunningChain) -> None:
+    (change,) = Person(chain, HOLDER).propose("window", ["86400"], "", dry_run=True)["changes"]
+
+    assert (change["now"], change["text"]) == ("5 s", "window → 86400 s")
+    assert change["pace"]["before"] == {"seconds": 5, "waiting": "0"}
+    assert change["pace"]["after"] == {"seconds": 86_400, "waiting": "0"}
 
 
 def test_a_person_without_votes_is_told_what_is_missing(chain: RunningChain) -> None:
@@ -122,4 +133,5 @@ def test_every_parameter_is_listed_with_its_present_value(chain: RunningChain) -
     rows = {row["name"]: row["now"] for row in Person(chain, HOLDER).parameters()["parameters"]}
 
     assert rows["treasury"] == HOLDER.address
+    assert rows["window"] == "5 s"
     assert rows["serving-parameters"] == "0x" + "00" * 32

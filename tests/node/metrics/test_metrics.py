@@ -5,10 +5,15 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
+from contracts.crypto import to_address
+from node.chain.demands import Demand
 from node.metrics.metrics import MAX_RESIDENT_SERIES, AdapterCollector, Metrics, Watch
+from node.settlement.answer_states import AnswerState, Progress
+from node.settlement.status import SettleStatus
 from serving.types import Activity, AdapterDigest, End, EngineStats, ModelCard, Outcome, Residency, Usage
 from tests.node.metrics.exposition import told
 
+PAYEE = to_address("0x" + "11" * 20)
 STATS = EngineStats(
     **dict.fromkeys(EngineStats.__dataclass_fields__, 0)  # type: ignore[arg-type]
     | {"adapters_resident": 2, "adapter_used_bytes": 20, "adapter_budget_bytes": 110, "loads": 3, "load_seconds": 0.5}
@@ -95,3 +100,16 @@ def test_series_of_adapters_in_memory_are_capped_to_those_used_last() -> None:
 
     names = {labels["adapter_name"] for labels, _ in found["vllm:lora_adapter_loaded"]}
     assert names == {f"a{n}" for n in range(10, MAX_RESIDENT_SERIES + 10)}
+
+
+def test_open_demands_are_counted_with_the_first_deadline() -> None:
+    demand = Demand(PAYEE, 1, 0, PAYEE, 10**15, deadline=1_800_000_000)
+    states = (AnswerState(demand, Progress.SENT), AnswerState(replace(demand, subject=1), Progress.WAITS))
+    settled = SettleStatus(0, 0, 0, 0, 1, 0, 0, 0, 0, ())
+    quiet, busy = Metrics(), Metrics()
+    quiet.observe_money(lambda: settled)
+    busy.observe_money(lambda: replace(settled, demands=states))
+
+    assert told(quiet)["openlora_open_demands"] == told(quiet)["openlora_demand_deadline_seconds"] == [({}, 0)]
+    assert told(busy)["openlora_open_demands"] == [({}, 2)]
+    assert told(busy)["openlora_demand_deadline_seconds"] == [({}, 1_800_000_000)]

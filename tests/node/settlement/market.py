@@ -74,7 +74,7 @@ class Town:
 
 
 @contextmanager
-def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters = DevParameters()) -> Iterator[Town]:
+def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters | None = None) -> Iterator[Town]:
     chain = start_chain(home, engine, parameters=parameters)
     try:
         starter, accounts = pack(), dev_accounts()
@@ -171,7 +171,12 @@ def new_stall(town: Town, stake: int = 1_000 * OPEN) -> Stall:
     prices = (2 * OPEN, OPEN, 8 * OPEN, 10**13)
     mine.call(nodes, "registerPriceList", node, ZERO_BYTES32, *prices, operator.address, 0)
     addresses = ContractAddresses(
-        node, deployment.open_token, deployment.settlement, deployment.node_registry, deployment.asset_registry
+        node,
+        deployment.open_token,
+        deployment.settlement,
+        deployment.node_registry,
+        deployment.asset_registry,
+        deployment.challenges,
     )
     return Stall(addresses, operator, payer)
 

@@ -14,7 +14,7 @@ from tests.node.settlement.settling import withdraw
 
 
 def channel(name: bytes, charged: int, pending: int = 0) -> Channel:
-    return Channel(keccak(name), Payer(RECEIVER).config, 100, pending, 10, 5, 100, b"", charged, 0, NOW)
+    return Channel(keccak(name), Payer(RECEIVER).config, 100, pending, 10, 5, 100, b"", charged, 0, charged, NOW)
 
 
 def test_value_stands_beside_its_gas_and_ends_in_a_deadline() -> None:

@@ -16,6 +16,7 @@ from tests.node.store.channel_laws import amounts, law, run
 
 @st.composite
 def stored_channels(draw: st.DrawFn) -> Channel:
+    charged = draw(amounts)
     return Channel(
         channel_id=Bytes32(draw(st.binary(min_size=32, max_size=32))),
         config=Payer(RECEIVER).config,
@@ -25,8 +26,9 @@ def stored_channels(draw: st.DrawFn) -> Channel:
         escrow_block=draw(st.integers(0, 2**40)),
         signed_max=draw(amounts),
         signed_max_signature=draw(st.binary(max_size=65)),
-        charged=draw(amounts),
+        charged=charged,
         reserved=draw(amounts),
+        announced=charged + draw(st.integers(0, 2**100)),
         opened_at=NOW,
     )
 
@@ -57,15 +59,16 @@ def test_sql_reserves_exactly_when_the_rule_in_integers_says_so(
 
 
 @law
-@given(channel=stored_channels(), fee=amounts)
-def test_sql_charges_only_what_is_signed_and_escrowed(session: Session, channel: Channel, fee: int) -> None:
+@given(channel=stored_channels(), fee=amounts, more=st.integers(0, 2**100))
+def test_sql_charges_only_what_is_signed_and_escrowed(session: Session, channel: Channel, fee: int, more: int) -> None:
     def change(session: Session) -> tuple[Channel | None, Channel]:
         channels.add(session, channel)
-        charged = channels.charge(session, channel.channel_id, held=channel.reserved, fee=fee)
+        charged = channels.charge(session, channel.channel_id, held=channel.reserved, fee=fee, announce=more)
         return charged, channels.get(session, channel.channel_id)
 
     fits = channel.charged + fee <= min(channel.signed_max, channel.balance)
-    after = replace(channel, charged=channel.charged + fee, reserved=0) if fits else channel
+    announced = max(channel.announced + more, channel.charged + fee)
+    after = replace(channel, charged=channel.charged + fee, announced=announced, reserved=0) if fits else channel
     assert run(session, change) == (after if fits else None, after)
 
 
@@ -80,3 +83,16 @@ def test_a_channel_is_leaving_while_a_withdrawal_is_pending_and_the_escrow_holds
 
     owes = channel.pending_withdraw > 0 and min(channel.charged, channel.balance) > channel.total_claimed
     assert run(session, change) == ({channel.channel_id} if owes else set())
+
+
+@law
+@given(channel=stored_channels(), fee=st.integers(1, 2**90))
+def test_a_charge_that_another_database_had_is_announced(session: Session, channel: Channel, fee: int) -> None:
+    def change(session: Session) -> Channel:
+        channels.add(session, channel)
+        assert channels.charge_again(session, channel.channel_id, cum_before=channel.charged, fee=fee)
+        assert not channels.charge_again(session, channel.channel_id, cum_before=channel.charged, fee=fee)
+        return channels.get(session, channel.channel_id)
+
+    charged = channel.charged + fee
+    assert run(session, change) == replace(channel, charged=charged, announced=max(channel.announced, charged))

@@ -6,7 +6,7 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Bytes32
-from node.store.columns import Amount, least, minus_or_zero, plus
+from node.store.columns import Amount, largest, least, minus_or_zero, plus
 from tests.node.store.channel_laws import amounts, law, run
 
 
@@ -20,9 +20,10 @@ def test_a_word_has_32_bytes() -> None:
 @law
 @given(a=amounts, b=amounts, c=amounts)
 def test_sql_counts_like_integers(session: Session, a: int, b: int, c: int) -> None:
-    def change(session: Session) -> tuple[int, int, int, bool]:
+    def change(session: Session) -> tuple[int, int, int, int, bool]:
         x, y, z = (literal(value, Amount()) for value in (a, b, c))
-        row = session.execute(select(plus(x, y, z), minus_or_zero(x, y), least(x, y), plus(x, y) <= z)).one()
-        return row[0], row[1], row[2], bool(row[3])
+        sums = plus(x, y, z), minus_or_zero(x, y), least(x, y), largest(x, y)
+        row = session.execute(select(*sums, plus(x, y) <= z)).one()
+        return row[0], row[1], row[2], row[3], bool(row[4])
 
-    assert run(session, change) == (a + b + c, max(a - b, 0), min(a, b), a + b <= c)
+    assert run(session, change) == (a + b + c, max(a - b, 0), min(a, b), max(a, b), a + b <= c)

@@ -105,3 +105,14 @@ async def test_numbered_receipts_come_in_the_order_of_their_numbers(database: Da
     found = await database.read(lambda session: receipts.numbered(session, charged(1).receipt.node, 1, 10))
 
     assert [one.receipt.seq for one in found] == [1, 2]
+
+
+async def test_a_digest_is_spent_once_a_receipt_names_it(database: Database) -> None:
+    spent = charged(1).receipt.request_digest
+    before = await database.read(lambda session: receipts.names_digest(session, spent))
+
+    await add(database, charged(1))
+
+    assert not before
+    assert await database.read(lambda session: receipts.names_digest(session, spent))
+    assert not await database.read(lambda session: receipts.names_digest(session, Bytes32(bytes(32))))

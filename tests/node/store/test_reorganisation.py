@@ -32,7 +32,7 @@ async def store_a_block(database: Database, number: int) -> None:
         sent = outbox.intend(session, intent=f"sent:{number}", sender=SENDER, to=SENDER, call_data=b"", now=NOW)
         state = State.FAILED if number == 3 else State.FINAL
         outbox.change(session, sent.transaction_id, state, NOW, **mined)
-        read = Channel(block_hash(number), Payer(RECEIVER).config, 9, 0, 0, number, 0, b"", 0, 0, NOW)
+        read = Channel(block_hash(number), Payer(RECEIVER).config, 9, 0, 0, number, 0, b"", 0, 0, 0, NOW)
         channels.add(session, read)
 
     await database.write(change)

@@ -77,6 +77,29 @@ def test_an_older_database_keeps_its_receipts_and_numbers_them_per_vault(databas
     assert kept == [1, 2, None]
 
 
+def test_what_an_older_database_charged_was_announced(database_url: str) -> None:
+    connections = connect(database_url)
+    names = "channel_id, payer, payer_authorizer, receiver, receiver_authorizer, token, withdraw_delay, salt, balance"
+    more = (
+        "pending_withdraw, total_claimed, escrow_block, signed_max, signed_max_signature, charged, reserved, opened_at"
+    )
+    values = ":id, 'p', 'p', 'v', 'v', 't', 900, :id, :much, :none, :none, 1, :much, :id, :some, :none, 1"
+    amounts = {"much": 10**30, "some": 7, "none": 0}
+    if connections.writer.dialect.name == "sqlite":
+        amounts = {name: f"{value:039d}" for name, value in amounts.items()}  # type: ignore[misc]
+    with connections.writer.begin() as connection:
+        command.upgrade(schema.config(connection), "0002")
+        insert = text(f"INSERT INTO channel ({names}, {more}) VALUES ({values})")
+        connection.execute(insert, {"id": bytes(32)} | amounts)
+
+    with connections.writer.begin() as connection:
+        schema.upgrade(connection)
+        charged, announced = connection.execute(text("SELECT charged, announced FROM channel")).one()
+
+    connections.dispose()
+    assert int(announced) == int(charged) == 7
+
+
 async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/node.db"
     database = await Database.open(url)

@@ -8,7 +8,7 @@ from node.store.vouchers import KeptVoucher
 from tests.node.payments.payer import NOW, Payer
 from tests.node.payments.shop import RECEIVER
 
-CHANNEL = Channel(keccak(b"channel"), Payer(RECEIVER).config, 0, 0, 0, 0, 0, b"", 0, 0, NOW)
+CHANNEL = Channel(keccak(b"channel"), Payer(RECEIVER).config, 0, 0, 0, 0, 0, b"", 0, 0, 0, NOW)
 
 
 async def test_a_voucher_is_kept_under_its_amount(database: Database) -> None:

@@ -1,13 +1,16 @@
 """Chat templates are strangers' programs: they render as in Hugging Face, and cannot hang or hurt the node."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from serving.errors import ChatTemplateFailed, NotReady
-from serving.prompts.templates import LIMIT_S, TemplateRenderer
+from serving.prompts.templates import LIMIT_S, WORKER, TemplateRenderer
 from serving.prompts.vocabulary import Vocabulary
 from serving.types import ChatMessage
 from tests.serving.exhausted import no_descriptors
@@ -33,6 +36,29 @@ async def test_a_template_renders_and_encodes_as_hugging_face_does(renderer: Tem
     assert rendered == hf.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     expected = hf.apply_chat_template(chat, tokenize=True, add_generation_prompt=True)
     assert vocabulary.encode_rendered(rendered, {}) == expected["input_ids"]
+
+
+async def test_every_extension_of_hugging_face_s_templates_renders_as_there(renderer: TemplateRenderer) -> None:
+    template = (
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{% continue %}{% endif %}{{ m | tojson }}"
+        "{% generation %}{{ m.content.title() }}{% endgeneration %}{% break %}{% endfor %}{{ strftime_now('%Y') }}"
+    )
+    chat = [{"role": message.role, "content": message.content} for message in MESSAGES]
+
+    rendered = await renderer.render(template, MESSAGES, {"bos_token": "<s>"})
+
+    expected, _ = render_jinja_template(conversations=[chat], chat_template=template, bos_token="<s>")
+    assert [rendered] == expected
+    assert "漢字" in rendered
+
+
+def test_the_worker_starts_without_the_models_that_transformers_knows() -> None:
+    program = f"import runpy, sys; runpy.run_path({str(WORKER)!r})['import_renderer'](); print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert "transformers.utils.chat_template_utils" in loaded.split()
+    assert not {"torch", "tokenizers", "transformers.models"} & set(loaded.split())
 
 
 @pytest.mark.parametrize(
