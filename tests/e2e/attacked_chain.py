@@ -132,6 +132,10 @@ class AttackedChain:
         """Gives an account coins for gas and bonds."""
         Transactor(self.web3, dev_accounts()[2]).pay(account, wei)
 
+    def give(self, account: Address, wei: int = WALLET_WEI) -> None:
+        """On anvil, while mining by hand: coins without a transaction."""
+        self.ask("anvil_setBalance", account, hex(wei))
+
     # ---- demands ---------------------------------------------------------------------------------------------------
 
     def demand_leaf(self, key: PrivateKey, header: BatchHeader, index: int) -> None:

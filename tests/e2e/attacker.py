@@ -8,9 +8,10 @@ from attribution.batch import Batch, ChainTip, Item
 from attribution.receipts_file import ReceiptsFile
 from attribution.state_tree import charged_key
 from attribution.transition import LedgerState
-from contracts.crypto import Address, Bytes32
+from contracts.crypto import Address, Bytes32, to_address
 from contracts.encoding import to_hex
 from contracts.structs import BatchHeader, UsageReceipt
+from local_chain.transactor import contract
 from node.metering.issued import receipt_json
 from node.watch.source import Card
 from tests.contracts.cheats import entry_after, unchecked
@@ -19,6 +20,16 @@ from tests.e2e.attacked_chain import AttackedChain
 from tests.e2e.public_files import PublicFiles
 from tests.e2e.vaults import Vault, contributors_path
 from tests.node.watch.publishing import signed_file
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed:
+    """Who caught a node, and what became of its stake, in base units."""
+
+    challenger: Address
+    reward: int
+    restitution: int
+    burned: int
 
 
 @dataclass(slots=True)
@@ -148,6 +159,13 @@ class Attacker:
         """What is bonded, and what is unbonding."""
         bonded, leaving, _ = self.chain.read("NodeRegistry", self.chain.deployment.node_registry, "stakeOf", self.node)
         return int(bonded), int(leaving)
+
+    def slashed(self) -> Slashed:
+        """How its stake was taken. AssertionError unless that happened exactly once."""
+        registry = contract(self.chain.web3, "NodeRegistry", self.chain.deployment.node_registry)
+        (found,) = registry.events.Slashed().get_logs(from_block=0, argument_filters={"node": self.node})
+        values = found["args"]
+        return Slashed(to_address(values["challenger"]), values["reward"], values["restitution"], values["burned"])
 
 
 def after(entry: Entry) -> LedgerState:

@@ -125,7 +125,9 @@ def crowds_out_challengers(attacker: Attacker) -> None:
 
 def is_honest(attacker: Attacker) -> None:
     """No attack at all."""
-    attacker.publish(attacker.filed(attacker.booked(attacker.items)))
+    filing = attacker.filed(attacker.booked(attacker.items))
+    attacker.publish(filing)
+    attacker.vault.claim_vouchers(filing.header.cum_total)
 
 
 def _operator_key(entry: Entry) -> int:
@@ -143,18 +145,20 @@ def _without_royalty(entry: Entry) -> Entry:
 
 
 ATTACKS = {
+    "inflates-the-total": Attack(inflates_the_total, Fault.BROKEN_LINK, "proveWrongTotal"),
     "over-charges": Attack(over_charges, Fault.UNJUSTIFIED_LEAF, "demandLeaf"),
     "mis-splits": Attack(mis_splits, Fault.UNJUSTIFIED_LEAF, "demandLeaf"),
     "drops-a-receipt": Attack(drops_a_receipt, Fault.EQUIVOCATION, "proveEquivocation"),
     "signs-a-number-twice": Attack(signs_a_number_twice, Fault.EQUIVOCATION, "proveEquivocation"),
-    "forks-a-batch": Attack(forks_a_batch, Fault.WITHHELD, "demandLeaf"),
-    "withholds-data": Attack(withholds_data, Fault.WITHHELD, "demandLeaf"),
+    "forks-a-batch": Attack(forks_a_batch, Fault.WITHHELD, "demandPayee"),
+    "withholds-data": Attack(withholds_data, Fault.WITHHELD, "demandPayee"),
     "over-claims": Attack(over_claims, Fault.OVER_CLAIM, "proveOverClaim"),
     "bills-a-request-twice": Attack(bills_a_request_twice, Fault.DOUBLE_BILLING, "proveDoubleBilling"),
-    "inflates-the-total": Attack(inflates_the_total, Fault.BROKEN_LINK, "proveWrongTotal"),
     "forges-the-state": Attack(forges_the_state, Fault.BROKEN_LINK, "proveBrokenEnd"),
     "withdraws-its-stake": Attack(withdraws_its_stake, Fault.UNJUSTIFIED_LEAF, "demandLeaf"),
     "crowds-out-challengers": Attack(crowds_out_challengers, Fault.UNJUSTIFIED_LEAF, "demandLeaf"),
     "never-collects": Attack(over_charges, Fault.UNJUSTIFIED_LEAF, "demandLeaf", collects=False),
 }
 HONEST = "is-honest"
+COPIED = "inflates-the-total"
+"""Of this attack, which is watched first, somebody else copies the proof."""

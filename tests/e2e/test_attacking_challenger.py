@@ -22,6 +22,8 @@ from tests.e2e.attacked_chain import DAY_S, AttackedChain, Refused, attacked_cha
 from tests.e2e.junk_challenges import junk_challenges, state_after
 from tests.e2e.node_process import NodeProcess, command, started
 
+pytestmark = pytest.mark.timeout(900)  # a node starts twice, on a machine that others use
+
 OPEN = 10**18
 BATCHES, RECEIPTS = 2, 3
 MAX_DEMANDS = 4
