@@ -22,6 +22,7 @@ from node.api import (
 from node.api.body_memory import BodyMemory, BoundedBodies
 from node.api.cross_origin import CrossOrigin
 from node.api.rebuilds import Rebuilds
+from node.api.replays import Replays
 from node.api.web_methods import WebMethods
 from node.version import VERSION
 from node.world import World
@@ -64,6 +65,7 @@ def _app(world: World, title: str) -> FastAPI:
     app = FastAPI(title=title, version=VERSION, docs_url=None, redoc_url=None)
     app.state.world = world
     app.state.rebuilds = Rebuilds(world.settings.max_batch_builds)
+    app.state.replays = Replays()
     app.add_middleware(BoundedBodies, memory=BodyMemory(world.settings.max_bodies_bytes))
     app.add_middleware(WebMethods)
     envelope.install(app, world.metrics)

@@ -53,6 +53,7 @@ class Envelope:
         request = Request(scope)
         request_id = _request_id(request)
         request.state.request_id = request_id
+        request.state.reply_headers = {}
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -113,7 +114,7 @@ def error_response(request: Request, error: Exception, metrics: Metrics) -> Resp
     """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
     reply = answer(error, request.app.state.world.settings.redactor)
     metrics.refused(reply.code)
-    headers = dict(reply.headers)
+    headers = {**request.state.reply_headers, **reply.headers}
     if isinstance(error, PaymentRequired):
         headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
     if fault_of(error) is not INTERNAL and reply.status >= 500:
