@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from contracts.encoding import request_hash
 from node.api.bodies import ChatBody, CompletionBody, parse
 from node.api.completion_shape import Kind, Shape, collect, lines
+from node.api.discovery import is_probe, probe_terms
 from node.api.envelope import CLIENT_CLOSED_REQUEST
 from node.api.inference import ClientGone, Inference, admit, authenticate, unless_gone
 from node.api.logprobs_shape import writer
@@ -51,6 +52,8 @@ def _schema(model: type[ChatBody] | type[CompletionBody]) -> dict[str, object]:
 async def chat(request: Request, world: TheWorld) -> Response:
     """Answer a conversation. Streams if `stream` is true; the last chunk carries the signed receipt."""
     raw = await read_body(request, world.settings.max_body_bytes)
+    if is_probe(raw, world):
+        raise probe_terms(world)
     return await _run(world, request, "chat", parse(ChatBody, raw), raw)
 
 
@@ -58,6 +61,8 @@ async def chat(request: Request, world: TheWorld) -> Response:
 async def completion(request: Request, world: TheWorld) -> Response:
     """Continue a text or a list of token ids."""
     raw = await read_body(request, world.settings.max_body_bytes)
+    if is_probe(raw, world):
+        raise probe_terms(world)
     return await _run(world, request, "text", parse(CompletionBody, raw), raw)
 
 

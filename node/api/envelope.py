@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.payment import PAYMENT_REQUIRED, to_header
 from node.api import web_methods
+from node.api.bazaar import with_bazaar
 from node.api.errors import (
     INTERNAL,
     TABLE,
@@ -116,7 +117,9 @@ def error_response(request: Request, error: Exception, metrics: Metrics) -> Resp
     metrics.refused(reply.code)
     headers = {**request.state.reply_headers, **reply.headers}
     if isinstance(error, PaymentRequired):
-        headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
+        terms = payment_required(error, str(request.url))
+        model = request.app.state.world.service.base_name
+        headers[PAYMENT_REQUIRED] = to_header(with_bazaar(terms, request.url.path, model))
     if fault_of(error) is not INTERNAL and reply.status >= 500:
         _log.warning("request_refused", request_id=request.state.request_id, code=reply.code, reason=str(error))
     if request.url.path.startswith("/v1/"):
