@@ -45,13 +45,13 @@ class NameTaken(InvalidRequest):
 
 
 class ContextTooLong(ServingError):
-    """Prompt and requested output together exceed the context. The text begins as OpenAI's: client libraries match it."""
+    """Prompt and output together exceed the context. The text begins as OpenAI's, because client libraries match it."""
 
     def __init__(self, prompt_tokens: int, max_new_tokens: int, context_tokens: int) -> None:
         super().__init__(
             f"This model's maximum context length is {context_tokens} tokens. However, you requested "
-            f"{prompt_tokens + max_new_tokens} tokens ({prompt_tokens} in the prompt, {max_new_tokens} in the completion). "
-            "Shorten the prompt or lower max_tokens."
+            f"{prompt_tokens + max_new_tokens} tokens ({prompt_tokens} in the prompt, {max_new_tokens} in the "
+            "completion). Shorten the prompt or lower max_tokens."
         )
         self.prompt_tokens, self.max_new_tokens, self.context_tokens = prompt_tokens, max_new_tokens, context_tokens
 
