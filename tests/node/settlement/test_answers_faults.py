@@ -193,6 +193,7 @@ async def test_a_demand_whose_event_the_endpoint_leaves_out_is_found_and_answere
     async with open_market(town, tmp_path, new_stall(town), client=client) as market:
         await fund(market)
         challenger, header = Challenger(town), await posted(market)
+        await market.settlement.follower.poll()
         answers, client.forgets = market.settlement.answers, True
         challenger.demand(header, 0)
         await market.settlement.tick()
