@@ -62,7 +62,7 @@ def start_chain(
     on_progress: Callable[[str, float], None] = lambda step, part: None,
     ending_timeout_s: float = ENDING_TIMEOUT_S,
     *,
-    parameters: DevParameters = DevParameters(),
+    parameters: DevParameters | None = None,
 ) -> RunningChain:
     """Starts the chain in `home`, or adopts it, and deploys the contracts. Port 0 takes any free port.
 
@@ -77,7 +77,7 @@ def start_chain(
     process, run = _adopt_or_spawn(chain, engine, port, ending_timeout_s)
     try:
         with chain.deploying():
-            deployment = deploy(run.rpc_url, parameters, on_progress=on_progress)
+            deployment = deploy(run.rpc_url, parameters or DevParameters(), on_progress=on_progress)
     except BaseException:
         if process is not None:
             _end(process)

@@ -15,6 +15,7 @@ from node.config import Settings
 from node.metering.checkout import Checkout
 from node.metering.payee_labels import Labels
 from node.metering.receipts import Receipts
+from node.metering.template_tokens import TemplateTokens
 from node.metrics.metrics import Metrics
 from node.payments.payments import Payments
 from node.readiness import Probe
@@ -49,6 +50,7 @@ class World:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     runs: Runs = field(default_factory=Runs)
+    template_tokens: TemplateTokens = field(default_factory=TemplateTokens)
     started_at: float = field(default_factory=time.time)
     generated_token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 

@@ -55,6 +55,7 @@ GAS_ROWS = {
     "sweep the vault": "vault.sweep",
     "claim of an adapter owner": "settlement.claim",
     "claim of a Datanet contributor": "settlement.claimShare",
+    "a whole cycle of 4,096 receipts over 50 channels": "cycle of 4096 receipts over 50 channels",
 }
 
 

@@ -15,7 +15,7 @@ contract ChallengeProofsTest is Bench {
     bytes32 private constant _EMPTY_TREE = 0;
 
     /// @dev A batch of three leaves whose state roots chain, unless a test changes one of them.
-    function chain() internal view returns (Leaf[] memory leaves) {
+    function chain() internal pure returns (Leaf[] memory leaves) {
         leaves = new Leaf[](3);
         bytes32[4] memory roots =
             [StateTree.stateRoot(0, 0), bytes32("one"), bytes32("two"), StateTree.stateRoot(_EMPTY_TREE, 9)];

@@ -76,6 +76,48 @@ contract GasTest is World {
         record("settlement.claim later");
     }
 
+    // ---- a cycle -----------------------------------------------------------------------------------------------------
+
+    /// @dev What a node sends for 4,096 receipts over 50 channels, in its batches of 25 claims. The aim is 300 gas per
+    /// receipt. It is missed: the claims alone, of which each checks a signature and writes a channel, take 295.
+    function test_ACycleOf4096ReceiptsOver50Channels() public {
+        IChannelEscrow.ChannelConfig[] memory configs = new IChannelEscrow.ChannelConfig[](50);
+        for (uint256 i = 0; i < configs.length; ++i) {
+            configs[i] = channelOf(address(vault));
+            configs[i].salt = keccak256(abi.encode(i));
+            deposit(configs[i], 100 ether);
+        }
+        uint256 first = cycle(configs, 12.345678901234567891 ether, "first");
+        uint256 later = cycle(configs, 23.456789012345678912 ether, "later");
+
+        vm.snapshotValue("gas", "cycle of 4096 receipts over 50 channels first", first);
+        vm.snapshotValue("gas", "cycle of 4096 receipts over 50 channels later", later);
+    }
+
+    function cycle(IChannelEscrow.ChannelConfig[] memory configs, uint128 claimed, string memory when)
+        internal
+        returns (uint256 gas)
+    {
+        BatchHeader memory header = nextHeader(vault, keccak256(bytes(when)), 50 * claimed);
+        header.count = 4096;
+        post(header);
+        gas += vm.snapshotGasLastCall("gas", string.concat("cycle: settlement.post ", when));
+        for (uint256 from = 0; from < 50; from += 25) {
+            IChannelEscrow.VoucherClaim[] memory claims = new IChannelEscrow.VoucherClaim[](25);
+            for (uint256 i = 0; i < 25; ++i) {
+                claims[i] = voucherClaim(configs[from + i], claimed, claimed, payerKey)[0];
+            }
+            vm.prank(operator);
+            vault.claimVouchers(claims);
+            gas += vm.snapshotGasLastCall("gas", string.concat("cycle: vault.claimVouchers 25 channels ", when));
+        }
+        vault.sweep();
+        gas += vm.snapshotGasLastCall("gas", string.concat("cycle: vault.sweep ", when));
+        vm.warp(block.timestamp + DELAY);
+        settlement.activate(address(vault));
+        gas += vm.snapshotGasLastCall("gas", string.concat("cycle: settlement.activate ", when));
+    }
+
     function test_Shares() public {
         bytes32[] memory contributors = new bytes32[](12);
         for (uint64 i = 0; i < 12; ++i) {

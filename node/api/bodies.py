@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
-from node.api import fields, neutral_fields
+from node.api import field_schemas, fields, neutral_fields
 from node.api.errors import ApiError, InvalidBody, UnsupportedField
 from serving.frontend.choices import MAX_CHOICES
 from serving.frontend.limits import MAX_STOP_TOKEN_IDS, REPETITION_PENALTY
@@ -56,7 +56,7 @@ class Generation(BaseModel, ABC):
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=-1, lt=1 << 31)
     seed: int | None = Field(None, ge=-(1 << 63), lt=1 << 63)
-    stop: Annotated[tuple[str, ...], PlainValidator(fields.stops), WithJsonSchema({"type": ["string", "array"]})] = ()
+    stop: Annotated[tuple[str, ...], PlainValidator(fields.stops), WithJsonSchema(field_schemas.STOPS)] = ()
     stop_token_ids: list[Annotated[int, Field(ge=0, lt=1 << 31)]] = Field([], max_length=MAX_STOP_TOKEN_IDS)
     ignore_eos: bool = False
     min_tokens: int = Field(0, ge=0)
@@ -65,10 +65,10 @@ class Generation(BaseModel, ABC):
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     repetition_penalty: float = Field(1.0, ge=REPETITION_PENALTY[0], le=REPETITION_PENALTY[1])
     logit_bias: Annotated[
-        tuple[tuple[int, float], ...], PlainValidator(fields.logit_bias), WithJsonSchema({"type": "object"})
+        tuple[tuple[int, float], ...], PlainValidator(fields.logit_bias), WithJsonSchema(field_schemas.LOGIT_BIAS)
     ] = ()
     response_format: Annotated[
-        str | None, PlainValidator(fields.response_format), WithJsonSchema({"type": "object"})
+        str | None, PlainValidator(fields.response_format), WithJsonSchema(field_schemas.RESPONSE_FORMAT)
     ] = None
     cache_salt: str | None = Field(None, min_length=1, max_length=256)
     stream: bool = False
@@ -126,7 +126,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, PlainValidator(fields.content), WithJsonSchema({"type": ["string", "array"]})]
+    content: Annotated[str, PlainValidator(fields.content), WithJsonSchema(field_schemas.CONTENT)]
 
     def value(self) -> ChatMessage:
         """The message as serving takes it; chat templates know `developer` as `system`."""
@@ -177,9 +177,7 @@ class ChatBody(Generation):
 class CompletionBody(Generation):
     """POST /v1/completions."""
 
-    prompt: Annotated[
-        TextPrompt | TokenPrompt, PlainValidator(fields.prompt), WithJsonSchema({"type": ["string", "array"]})
-    ]
+    prompt: Annotated[TextPrompt | TokenPrompt, PlainValidator(fields.prompt), WithJsonSchema(field_schemas.PROMPT)]
     max_tokens: int | None = Field(16, ge=1)  # OpenAI's default for this endpoint
     logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
     echo: bool = False

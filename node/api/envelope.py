@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.payment import PAYMENT_REQUIRED, to_header
 from node.api import web_methods
+from node.api.bazaar import with_bazaar
 from node.api.errors import (
     INTERNAL,
     TABLE,
@@ -53,6 +54,7 @@ class Envelope:
         request = Request(scope)
         request_id = _request_id(request)
         request.state.request_id = request_id
+        request.state.reply_headers = {}
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -113,9 +115,11 @@ def error_response(request: Request, error: Exception, metrics: Metrics) -> Resp
     """The answer that reports `error`: OpenAI's error body under /v1, RFC 9457 problem details elsewhere."""
     reply = answer(error, request.app.state.world.settings.redactor)
     metrics.refused(reply.code)
-    headers = dict(reply.headers)
+    headers = {**request.state.reply_headers, **reply.headers}
     if isinstance(error, PaymentRequired):
-        headers[PAYMENT_REQUIRED] = to_header(payment_required(error, str(request.url)))
+        terms = payment_required(error, str(request.url))
+        model = request.app.state.world.service.base_name
+        headers[PAYMENT_REQUIRED] = to_header(with_bazaar(terms, request.url.path, model))
     if fault_of(error) is not INTERNAL and reply.status >= 500:
         _log.warning("request_refused", request_id=request.state.request_id, code=reply.code, reason=str(error))
     if request.url.path.startswith("/v1/"):

@@ -70,6 +70,18 @@ class RateLimited(ApiError):
         self.retry_after_s = retry_after_s
 
 
+class IdempotencyKeyReused(ApiError):
+    """The name of a request was given to another one before, with another method, path or body."""
+
+    param = "Idempotency-Key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key, or payment-identifier, was sent within the last minutes with another request. Give "
+            "each request its own, and repeat it only with the same method, path and body."
+        )
+
+
 class Unauthorized(ApiError):
     """An operator's route was called without the admin token."""
 
@@ -153,11 +165,13 @@ TABLE: tuple[Fault, ...] = (
     Fault(settlement_errors.VaultShared, 409, "ledger_conflict", "The chain holds another ledger of this node"),
     Fault(payment_errors.RequestExpired, 410, "request_expired", "The signed request is too old"),
     Fault(payment_errors.PriceExpired, 410, "price_expired", "The signed price list is no longer in force"),
+    Fault(IdempotencyKeyReused, 409, "idempotency_key_reused", "Another request has this name"),
     Fault(BodyTooLarge, 413, "body_too_large", "The request body is too large"),
     Fault(serving_errors.AdapterIncompatible, 422, "adapter_incompatible", "The adapter cannot be applied exactly"),
     Fault(serving_errors.AdapterCorrupt, 422, "adapter_corrupt", "The adapter's files are damaged"),
     Fault(payment_errors.ChannelRefused, 422, "channel_refused", "The channel does not meet this node's conditions"),
     Fault(payment_errors.DepositFailed, 422, "deposit_failed", "The chain refused the deposit"),
+    Fault(payment_errors.ChannelBusy, 429, "channel_busy", "Another request runs on the channel"),
     Fault(payment_errors.RelayLimited, 429, "relay_limited", "Too many deposits recently"),
     Fault(RateLimited, 429, "rate_limited", "Too much expensive work for one address"),
     Fault(serving_errors.Overloaded, 429, "overloaded", "The node is at capacity"),

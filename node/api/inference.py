@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,12 +12,13 @@ from starlette.requests import Request
 
 from contracts.encoding import outputs
 from node.api.bodies import ChatBody, CompletionBody
-from node.metering.checkout import HttpCall, Receipt, Ticket
+from node.metering.checkout import Caller, HttpCall, Receipt, Ticket
 from node.metrics.metrics import Watch
+from node.payments.bounds import Bounds
 from node.world import World
 from serving.frontend.streams import TokenStream
 from serving.service import Service
-from serving.types import End, GenerationRequest, Prepared, Prompt, TextPrompt, TokenEvent
+from serving.types import End, GenerationRequest, Prepared, Prompt, ResolvedModel, TextPrompt, TokenEvent
 
 _log = structlog.get_logger("node.inference")
 _T = TypeVar("_T")
@@ -87,6 +88,14 @@ class Inference:
             await self.settled()
         return event
 
+    async def stream_headers(self, first: TokenEvent) -> Mapping[str, str]:
+        """The payment headers of a stream, which is about to begin with `first`.
+
+        They precede the receipt, unless the generation has ended already.
+        """
+        announced = None if first.end is not None else await self._checkout.announce(self.ticket)
+        return (await self.settled()).receipt.headers if announced is None else announced
+
     async def settled(self) -> Settled:
         """The end and the receipt, when they are there."""
         return await asyncio.shield(self._settled)  # a reader that is cancelled must not cancel the bookkeeping
@@ -106,13 +115,18 @@ class Inference:
             self.log.error("release_failed", exc_info=error)
 
 
-async def admit(world: World, request: Request, body: ChatBody | CompletionBody, raw: bytes) -> Inference:
-    """Authenticates, prepares, reserves and starts a parsed request. Refusals are raised before anything runs."""
+async def authenticate(world: World, request: Request, body: ChatBody | CompletionBody, raw: bytes) -> Caller:
+    """Who pays for a parsed request. A refusal says what it costs."""
+    model = world.service.resolve(body.model)
+    bounds = await _bounds(world, model, body, len(raw))
+    return await world.checkout.authenticate(call_of(request, raw), model.adapter, bounds)
+
+
+async def admit(world: World, request: Request, caller: Caller, body: ChatBody | CompletionBody) -> Inference:
+    """Prepares, reserves and starts a request. Refusals are raised before anything runs."""
     with world.runs.admitting():
         watch = Watch(world.metrics)
         model = world.service.resolve(body.model)
-        call = HttpCall(request.method, _path_with_query(request), request.headers, raw, _client(request))
-        caller = await world.checkout.authenticate(call, model.adapter, body.max_new_tokens, body.n)
         prepared = await world.service.prepare(
             model,
             body.as_prompt(),
@@ -128,7 +142,7 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
         inference = Inference(
             world,
             ticket,
-            body=raw,
+            body=caller.call.body,
             echo=echo,
             watch=watch.named(model.name),
             http_request_id=request.state.request_id,
@@ -140,6 +154,24 @@ async def admit(world: World, request: Request, body: ChatBody | CompletionBody,
         )
         world.runs.start(request_id, inference.settle())
         return inference
+
+
+async def _bounds(world: World, model: ResolvedModel, body: ChatBody | CompletionBody, body_bytes: int) -> Bounds:
+    """The most that the request can take, without tokenising it."""
+    chat = isinstance(body, ChatBody) and world.paid is not None
+    return Bounds.of(
+        body_bytes=body_bytes,
+        template_tokens=await world.template_tokens.of(world.service, model) if chat else 0,
+        max_new_tokens=body.max_new_tokens,
+        choices=body.n,
+        context_tokens=world.service.context_tokens,
+    )
+
+
+def call_of(request: Request, raw: bytes) -> HttpCall:
+    """The call as its payer signed it. raw: its body."""
+    path = _path_with_query(request)
+    return HttpCall(request.method, path, request.headers, raw, _client(request), request.state.reply_headers)
 
 
 def _prompt_text(service: Service, prompt: Prompt, prepared: Prepared) -> str:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from contracts.encoding import rfc3339
 from contracts.x402 import ESCROW
-from node.api.models import prices_json
+from node.api.models import ASSET_DECIMALS, prices_json
 from node.api.paid_part import paid_part
 from node.payments.wire import requirements
 from node.version import VERSION
@@ -14,7 +14,6 @@ from node.world import Paid, TheWorld
 from serving.frontend.choices import MAX_CHOICES
 
 router = APIRouter(prefix="/nodes/me", tags=["Node"])
-_DECIMALS = 18
 
 
 @router.get("")
@@ -45,7 +44,7 @@ def _terms_of_payment(paid: Paid) -> dict[str, object]:
         "asset": receiver.token,
         "assetName": receiver.token_name,
         "assetVersion": receiver.token_version,
-        "assetDecimals": _DECIMALS,
+        "assetDecimals": ASSET_DECIMALS,
         "escrow": ESCROW,
         "nodeRegistry": paid.deployment.node_registry,
         "assetRegistry": paid.deployment.asset_registry,

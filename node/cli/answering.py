@@ -81,7 +81,7 @@ async def answerer(shared: Context, registries: "Registries", account: str | Non
             "give another account with --account: two programs must not send with one key",
         )
     reader = DemandReader(registries.client, registries.deployment.challenges, registries.deployment.settlement)
-    return Answerer(reader, key, at_a_loss, int(settings.max_gas_price_gwei * 10**9))
+    return Answerer(reader, key, at_a_loss, settings.max_fee_cap)
 
 
 async def watching(

@@ -63,6 +63,9 @@ def claim(
     mirror: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Make the proofs from this mirror's files, without the node.")
     ] = None,
+    shown: Annotated[
+        bool, typer.Option("--shown", help="Claim what answers to demands showed on the chain, without the node.")
+    ] = False,
 ) -> None:
     """Pay out everything that an account may claim. The account pays the gas; the contracts check every proof.
 
@@ -70,7 +73,10 @@ def claim(
     """
     shared = context_of(context)
     address = _address(shared, account)
-    plan = _plan(shared, address, node) if mirror is None else _mirrored_plan(shared, address, mirror)
+    if shown:
+        plan = _shown_plan(shared, address)
+    else:
+        plan = _plan(shared, address, node) if mirror is None else _mirrored_plan(shared, address, mirror)
     if not plan.entries:
         raise FundsFailure(
             f"{address} can claim nothing now.",
@@ -115,6 +121,19 @@ def _mirrored_plan(shared: Context, address: "Address", mirror: Path) -> "ClaimP
         for datanet_id, version in [unknown for _, earning in found for unknown in earning.unknown]:
             shared.errors.print(f"no contributors of Datanet 0x{datanet_id.hex()} version {version} in {mirror}")
         return ClaimPlan(address, tuple(entry for plan, _ in found for entry in plan.entries))
+
+    return asyncio.run(work())
+
+
+def _shown_plan(shared: Context, address: "Address") -> "ClaimPlan":
+    import asyncio
+
+    from node.cli.chain_connection import connect
+    from node.watch.registries import Registries
+    from node.watch.shown_claims import shown_claims
+
+    async def work() -> "ClaimPlan":
+        return await shown_claims(Registries(*await connect(shared)), address)
 
     return asyncio.run(work())
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from node.compose.engine import running_service
 from node.config import Settings
 from node.metering.checkout import Caller, HttpCall, Receipt, Ticket
 from node.metering.free import FreeMetering
+from node.payments.bounds import Bounds
 from node.readiness import Progress
 from node.store.database import Database
 from node.world import World
@@ -24,15 +25,17 @@ class FreeCheckout:
     def __init__(self, metering: FreeMetering, base_digest: BaseDigest) -> None:
         self._metering, self._base_digest = metering, base_digest
 
-    async def authenticate(
-        self, call: HttpCall, adapter: AdapterDigest | None, max_new_tokens: int | None, choices: int
-    ) -> Caller:
+    async def authenticate(self, call: HttpCall, adapter: AdapterDigest | None, bounds: Bounds) -> Caller:
         """Nobody has to sign."""
-        return Caller(tenant=call.client)
+        return Caller(call.client, call, bounds)
 
     async def admit(self, caller: Caller, request_id: str, prepared: Prepared) -> Ticket:
         """Grants all the tokens that the request asks for."""
         return Ticket(request_id, prepared, caller.tenant, prepared.max_new_tokens, started_at=int(time.time()))
+
+    async def announce(self, ticket: Ticket) -> Mapping[str, str] | None:
+        """Nothing is charged, so there is nothing to announce."""
+        return {}
 
     async def record(self, ticket: Ticket, end: End, prompt: bytes, output: bytes) -> Receipt:
         """A signed receipt that charges nothing."""

@@ -118,7 +118,7 @@ async def _paid_world(parts: _Parts) -> AsyncIterator[World]:
         await payments.channels.refresh_all()
         signer, registrations = chain.operator, settlement.registrations
         metering = Metering(database, receiver, registrations, signer, sales=sales, clock=clock)
-        checkout = PaidCheckout(payments, metering, registrations, parts.labels, context_tokens=service.context_tokens)
+        checkout = PaidCheckout(payments, metering, registrations, parts.labels)
         gas = GasProbe(client, signer.address).check
         examination = Examination(settlement, sales, clock=clock, gas=gas)
         await examination.all()

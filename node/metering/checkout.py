@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node.payments.admission import Admission
-from node.payments.authentication import VerifiedRequest
+from node.payments.authentication import Consent
+from node.payments.bounds import Bounds
 from serving.types import AdapterDigest, End, Prepared
 
 
@@ -13,7 +14,8 @@ from serving.types import AdapterDigest, End, Prepared
 class HttpCall:
     """An HTTP request as its payer signed it: `path_with_query` and `body` are the raw bytes that were hashed.
 
-    client: the network address that it came from.
+    client: the network address that it came from. reply_headers: headers of every answer to the call, whatever it is;
+    the checkout adds to them.
     """
 
     method: str
@@ -21,19 +23,25 @@ class HttpCall:
     headers: Mapping[str, str]
     body: bytes
     client: str
+    reply_headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a call. tenant: the key for fair scheduling. signed: the signed request; None on a free node."""
+    """Who sent a call. tenant: the key for fair scheduling. bounds: the most that the call can take.
+
+    consent: what the payer signed for it; None on a free node.
+    """
 
     tenant: str
-    signed: VerifiedRequest | None = None
+    call: HttpCall
+    bounds: Bounds
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to run one request. `headers` go out with the answer before its receipt exists.
+    """The right to run one request.
 
     granted_tokens: the output tokens of each choice that are paid for. started_at: unix seconds. admission: None on a
     free node.
@@ -45,7 +53,6 @@ class Ticket:
     granted_tokens: int
     started_at: int
     admission: Admission | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +66,19 @@ class Receipt:
 class Checkout(Protocol):
     """Admits requests and issues receipts. Every ticket ends in exactly one of `record` and `release`."""
 
-    async def authenticate(
-        self, call: HttpCall, adapter: AdapterDigest | None, max_new_tokens: int | None, choices: int
-    ) -> Caller:
+    async def authenticate(self, call: HttpCall, adapter: AdapterDigest | None, bounds: Bounds) -> Caller:
         """Checks the signatures of a call before any tokenizer runs.
 
-        adapter, max_new_tokens (of each choice), choices: what the body asks for; they price a call without payment.
+        adapter, bounds: what the body asks for. They price the call.
         """
         ...
 
     async def admit(self, caller: Caller, request_id: str, prepared: Prepared) -> Ticket:
         """Reserves what the request may cost."""
+        ...
+
+    async def announce(self, ticket: Ticket) -> Mapping[str, str] | None:
+        """The headers of a stream, which precede its receipt. None if the receipt exists: its headers are right."""
         ...
 
     async def record(self, ticket: Ticket, end: End, prompt: bytes, output: bytes) -> Receipt:

@@ -15,7 +15,8 @@ class IssuedReceipt:
     """A signed receipt, with the salts that open its commitments, which only the payer gets.
 
     The salts are None for a receipt that an earlier process issued: they are never stored. lines: what each payee
-    earned, Σ = fee. channel: its state after the charge; None for a free receipt.
+    earned, Σ = fee. channel: its state after the charge; None for a free receipt. announced: the charge that the
+    headers of a whole answer announce to a client that signs vouchers only.
     """
 
     receipt: UsageReceipt
@@ -24,6 +25,7 @@ class IssuedReceipt:
     output_salt: Bytes32 | None
     lines: Mapping[Payee, int]
     channel: Channel | None
+    announced: int = 0
 
     @property
     def receipt_id(self) -> Bytes32:

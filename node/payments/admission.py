@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from contracts.crypto import Address, Bytes32
-from contracts.payment import OPENLORA_REQUEST
+from contracts.payment import OPENLORA_REQUEST, SignedVoucher
 from contracts.structs import PriceList, Terms
-from node.payments.authentication import VerifiedRequest
+from node.payments.authentication import Consent, VerifiedRequest
 from node.payments.errors import (
+    ChannelBusy,
     ChannelUnknown,
     NonceUsed,
     PaymentError,
@@ -49,7 +50,7 @@ class Admission:
     """
 
     request_id: str
-    verified: VerifiedRequest
+    verified: Consent
     payer: Address
     sale: Sale
     reserved: int
@@ -82,7 +83,10 @@ def reserve(
     if verified.signer != channel.config.payer_authorizer:
         key = channel.config.payer_authorizer
         return PaymentInvalid(f"{OPENLORA_REQUEST}.signature", f"is by {verified.signer}; the channel's key is {key}")
-    channel = _with_voucher(session, channel, verified)
+    if verified.voucher is not None:
+        channel = with_voucher(session, channel, verified.voucher)
+    if reservations.spends_voucher(session, channel.channel_id):
+        return ChannelBusy(channel.channel_id)
     if nonces.used(session, channel.channel_id, request.nonce):
         return NonceUsed(channel.channel_id, request.nonce)
     if not reservations.make(session, reservation):
@@ -91,11 +95,11 @@ def reserve(
     return replace(channel, reserved=channel.reserved + reservation.amount)
 
 
-def _with_voucher(session: Session, channel: Channel, verified: VerifiedRequest) -> Channel:
-    """The channel after the request's voucher, if it has one and it is the newest, is stored."""
-    if verified.voucher is None or verified.voucher.voucher.max_claimable_amount <= channel.signed_max:
+def with_voucher(session: Session, channel: Channel, voucher: SignedVoucher) -> Channel:
+    """The channel after the voucher, if it is the newest, is stored."""
+    if voucher.voucher.max_claimable_amount <= channel.signed_max:
         return channel
-    signed_max, signature = verified.voucher.voucher.max_claimable_amount, verified.voucher.signature
+    signed_max, signature = voucher.voucher.max_claimable_amount, voucher.signature
     channels.raise_signed_max(session, channel.channel_id, signed_max, signature)
     return replace(channel, signed_max=signed_max, signed_max_signature=signature)
 

@@ -6,10 +6,24 @@ Source: x402 v2, HTTP transport (`PAYMENT-REQUIRED`, `PAYMENT-RESPONSE`) and sch
 from contracts.encoding import to_hex
 from contracts.payment import X402_VERSION
 from contracts.structs import UsageReceipt
-from node.payments.errors import PaymentRequired
+from node.payments.errors import PaymentRequired, VoucherMismatch
 from node.payments.receiver import Receiver
-from node.payments.wire import requirements
+from node.payments.wire import PAYMENT_ID_PATTERN, PAYMENT_IDENTIFIER, requirements
 from node.store.channels import Channel
+
+_PAYMENT_IDENTIFIER = {
+    "info": {"required": False},
+    "schema": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "required": {"type": "boolean"},
+            "id": {"type": "string", "pattern": f"^{PAYMENT_ID_PATTERN}$"},
+        },
+        "required": ["required"],
+    },
+}
+"""Clients may name their payments; the same name and request again get the same answer."""
 
 
 def payment_required(error: PaymentRequired, resource_url: str) -> dict[str, object]:
@@ -19,13 +33,14 @@ def payment_required(error: PaymentRequired, resource_url: str) -> dict[str, obj
     """
     accept = requirements(error.receiver, error.required or 0)
     if error.channel is not None:
-        accept["extra"] = {**_members(accept["extra"]), **_snapshot(error.channel)}
+        charged = error.channel.announced if isinstance(error, VoucherMismatch) else error.channel.charged
+        accept["extra"] = {**_members(accept["extra"]), **_snapshot(error.channel, charged)}
     return {
         "x402Version": X402_VERSION,
-        "error": str(error),
+        "error": error.x402_error,
         "resource": {"url": resource_url, "description": "Inference on this node", "mimeType": "application/json"},
         "accepts": [accept],
-        "extensions": {"openlora": {"info": error.numbers()}},
+        "extensions": {"openlora": {"info": error.numbers()}, PAYMENT_IDENTIFIER: _PAYMENT_IDENTIFIER},
     }
 
 
@@ -42,18 +57,36 @@ def payment_response(receiver: Receiver, channel: Channel, receipt: UsageReceipt
         "payer": channel.config.payer,
         "transaction": "",
         "network": receiver.network,
-        "extra": {**charged, **_snapshot(channel)},
+        "extra": {**charged, **_snapshot(channel, channel.charged)},
     }
 
 
-def _snapshot(channel: Channel) -> dict[str, object]:
+def voucher_response(
+    receiver: Receiver, channel: Channel, announced: int, transaction: str | None = None
+) -> dict[str, object]:
+    """The settle response to a voucher without a signed request, whose client adds `announced` to its own sum.
+
+    channel: its state after the announcement. transaction: of the deposit that came with the voucher.
+    """
+    return {
+        "success": True,
+        "payer": channel.config.payer,
+        "transaction": transaction or "",
+        "network": receiver.network,
+        "amount": str(announced),
+        "extra": {"chargedAmount": str(announced), **_snapshot(channel, channel.announced)},
+    }
+
+
+def _snapshot(channel: Channel, charged: int) -> dict[str, object]:
+    """charged: the sum of charges that the client should believe in."""
     state = {
         "channelId": to_hex(channel.channel_id),
         "balance": str(channel.balance),
         "totalClaimed": str(channel.total_claimed),
         "withdrawRequestedAt": 0,
         "refundNonce": "0",
-        "chargedCumulativeAmount": str(channel.charged),
+        "chargedCumulativeAmount": str(charged),
     }
     voucher = {"signedMaxClaimable": str(channel.signed_max)}
     if channel.signed_max_signature:

@@ -70,6 +70,13 @@ class Channels:
         """
         deposit = parse_deposit(document, self._receiver)
         check_deposit(deposit, self._receiver, now)
+        return await self.relay(deposit, now)
+
+    async def relay(self, deposit: SignedDeposit, now: int) -> Opened:
+        """Relays a deposit whose signatures are valid, and returns once it is mined.
+
+        Raises ChannelRefused, RelayLimited, DepositFailed or SettlementUnknown.
+        """
         nonce = deposit.authorization(self._receiver.chain_id).nonce
         relay = self._relays.get(nonce)
         if relay is None:

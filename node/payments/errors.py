@@ -26,6 +26,11 @@ class PaymentRequired(PaymentError):
         self.receiver, self.required, self.channel = receiver, required, channel
 
     @property
+    def x402_error(self) -> str:
+        """The `error` of the x402 document: the reason as text."""
+        return str(self)
+
+    @property
     def signed_max_required(self) -> int | None:
         """The cumulative amount that a voucher must reach for this request; None while channel or price is unknown."""
         if self.channel is None or self.required is None:
@@ -48,6 +53,38 @@ class PaymentRequired(PaymentError):
             "signed_max_required": _text(self.signed_max_required),
             "pending_withdraw": _text(channel.pending_withdraw if channel else None),
         }
+
+
+class VoucherMismatch(PaymentRequired):
+    """A voucher without a signed request must be for exactly what was announced as charged, plus what this one costs.
+
+    Or it was spent already, or its channel lacks money. The 402 shows the channel, from which x402 clients recover.
+    """
+
+    @property
+    def x402_error(self) -> str:
+        """The code by which x402 clients know that they must take over the channel's state and sign again."""
+        return "invalid_batch_settlement_evm_cumulative_amount_mismatch"
+
+    @property
+    def expected(self) -> int:
+        """The cumulative amount that the next voucher must be for."""
+        assert self.channel is not None, "a mismatch is about a channel"
+        assert self.required is not None, "a mismatch is about a price"
+        return self.channel.announced + self.required
+
+
+class ChannelBusy(PaymentError):
+    """A voucher without a signed request needs its channel for itself, and other requests run on it."""
+
+    retry_after_s = 1
+
+    def __init__(self, channel_id: Bytes32) -> None:
+        super().__init__(
+            f"Other requests run on channel {to_hex(channel_id)}, and a client that signs vouchers only may run one at "
+            "a time. Wait for their answers, or use one salt, and so one channel, per process."
+        )
+        self.channel_id = channel_id
 
 
 class FeeAboveMax(PaymentRequired):

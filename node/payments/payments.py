@@ -13,7 +13,8 @@ from contracts.payment import OPENLORA_REQUEST
 from contracts.structs import PriceList
 from node.payments import admission, authentication
 from node.payments.admission import Admission, Sale
-from node.payments.authentication import VerifiedRequest
+from node.payments.authentication import Consent, VerifiedRequest
+from node.payments.bounds import Bounds
 from node.payments.channels import Channels
 from node.payments.clock import ClockTolerance
 from node.payments.errors import (
@@ -31,6 +32,7 @@ from node.payments.registrations import Escrow, Registrations
 from node.payments.relay_limit import RelayLimit
 from node.payments.releases import Releases
 from node.payments.sales import Sales
+from node.payments.voucher_payments import Order, VoucherPayments
 from node.store import nonces, reservations
 from node.store.channels import Channel
 from node.store.database import Database
@@ -76,6 +78,9 @@ class Payments:
         self._lookups = Lookups()
         self._pruned_at = 0
         self._releases = Releases(database)
+        self.vouchers = VoucherPayments(
+            database, receiver, self.channels, releases=self._releases, lookups=self._lookups
+        )
 
     async def recover(self) -> int:
         """Frees the reservations of requests that a previous process left behind; returns their number."""
@@ -101,17 +106,19 @@ class Payments:
 
     def authenticate(
         self, headers: Mapping[str, str], method: str, path_with_query: str, body: bytes, now: int
-    ) -> VerifiedRequest:
-        """The request with its signatures verified. See `authentication.authenticate`."""
+    ) -> Consent:
+        """What the payer signed, with its signatures verified. See `authentication.authenticate`."""
         return authentication.authenticate(
             self.receiver, headers, method=method, path_with_query=path_with_query, body=body, now=now
         )
 
-    def payment_required(
-        self, adapter_key: Bytes32, prompt_tokens: int, max_new_tokens: int, now: int
-    ) -> PaymentRequired:
-        """The 402 for a request without payment, with what it would cost. PriceUnknown if no price is registered."""
-        required = self.quote(adapter_key, prompt_tokens, max_new_tokens, now).max_fee
+    def payment_required(self, adapter_key: Bytes32, bounds: Bounds, now: int) -> PaymentRequired:
+        """The 402 for a request without payment, with what it would cost. PriceUnknown if no price is registered.
+
+        Under one price list the same request always costs the same, so a client can sign for it and send it again.
+        """
+        _, sale = self.sale(adapter_key, now)
+        required = bounds.amount(sale.price_list)
         problem = (
             f"This node is paid per request, and this request may cost {required}. Open a channel and sign the request."
         )
@@ -134,8 +141,7 @@ class Payments:
         PaymentRequired or ChainError.
         """
         self.sales.require()
-        started_at = self._time(now)
-        sale = self._sale(adapter_key, started_at)
+        started_at, sale = self.sale(adapter_key, now)
         self._check_agreement(verified, sale, highest_fee(sale.price_list, prompt_tokens, max_new_tokens))
         await self.channels.make_current(verified.request.channel_id, now)
         reservation = Reservation(request_id, verified.request.channel_id, verified.request.max_fee, started_at)
@@ -151,14 +157,39 @@ class Payments:
             channel=channel,
         )
 
+    def order(self, request_id: str, adapter_key: Bytes32, bounds: Bounds, needed: Bounds, now: int) -> Order:
+        """What a voucher must pay for. bounds: what the amount is computed from. needed: once the prompt is tokenised.
+
+        Raises NotReady while the node may not sell, PriceUnknown, and PaymentRequired for a prompt of more tokens than
+        bytes, as some tokenizers make of rare characters.
+        """
+        self.sales.require()
+        started_at, sale = self.sale(adapter_key, now)
+        amount = bounds.amount(sale.price_list)
+        if needed.amount(sale.price_list) > amount:
+            problem = (
+                f"The prompt has {needed.prompt_tokens} tokens, more than its size suggests ({bounds.prompt_tokens}), "
+                "so the amount that was announced does not cover it. Sign the request with openlora-node's WalletAuth."
+            )
+            raise PaymentRequired(problem, self.receiver, amount)
+        return Order(request_id, sale, amount, needed.output_tokens, started_at)
+
     async def release(self, request_id: str) -> None:
         """Frees the reservation of a request that will not be recorded. Does nothing if there is none."""
-        await self._releases.release(request_id)
+        try:
+            await self._releases.release(request_id)
+        finally:
+            self.vouchers.ended(request_id)
 
     async def close(self) -> None:
         """Waits for deposits and releases in flight."""
         await self.channels.close()
         await self._releases.close()
+
+    def sale(self, adapter_key: Bytes32, now: int) -> tuple[int, Sale]:
+        """The time of a sale at `now` (unix seconds), and what is in force then. Raises PriceUnknown or NotReady."""
+        at = self._time(now)
+        return at, self._sale(adapter_key, at)
 
     def _time(self, now: int) -> int:
         """The time of a sale. Raises NotReady if the wall clock and the newest block disagree."""

@@ -27,15 +27,25 @@ from node.payments.receiver import Receiver
 
 MAX_HEADER_BYTES = 8192
 SIGNATURE_BYTES = 65
+PAYMENT_IDENTIFIER = "payment-identifier"
+"""The x402 extension by which a client names a payment."""
+PAYMENT_ID_PATTERN = r"[a-zA-Z0-9_-]{16,128}"
 _X402_V1_HEADER = "X-PAYMENT"
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentHeaders:
-    """The payment of one request: both headers, or the signed request alone while the channel has capacity left."""
+    """The payment of one request, with at least one of both headers.
 
-    signed_request: SignedRequest
+    signed_request: None from stock x402 clients, whose voucher is the consent. signed_voucher: None while the channel
+    has capacity left. deposit: what the voucher came with, from stock clients whose channel lacks money. payment_id:
+    the client's name for the payment, of the extension `payment-identifier`.
+    """
+
+    signed_request: SignedRequest | None
     signed_voucher: SignedVoucher | None
+    deposit: SignedDeposit | None = None
+    payment_id: str | None = None
 
 
 def parse_headers(headers: Mapping[str, str], receiver: Receiver) -> PaymentHeaders | None:
@@ -46,17 +56,35 @@ def parse_headers(headers: Mapping[str, str], receiver: Receiver) -> PaymentHead
     if not found:
         return None
     if OPENLORA_REQUEST not in found:
-        raise PaymentInvalid(
-            OPENLORA_REQUEST,
-            "is missing: sign an InferenceRequest for this body with the channel's key and send it with "
-            f"{PAYMENT_SIGNATURE} (openlora-node's WalletAuth does). A voucher alone does not say what it pays for; "
-            "stock x402 clients, which send only that, are not served by this version",
-        )
+        return _stock_payment(_header_document(PAYMENT_SIGNATURE, found[PAYMENT_SIGNATURE]), receiver)
     voucher = found.get(PAYMENT_SIGNATURE)
     return PaymentHeaders(
         parse_request(found[OPENLORA_REQUEST]),
         parse_payment_signature(voucher, receiver) if voucher is not None else None,
     )
+
+
+def _stock_payment(document: Document, receiver: Receiver) -> PaymentHeaders:
+    """The payment of a client that sends `PAYMENT-SIGNATURE` alone."""
+    payload, payment_id = _accepted_payload(document, receiver), _payment_id(document)
+    if payload.text("type") == "deposit":
+        deposit = _deposit(payload)
+        return PaymentHeaders(None, deposit.voucher, deposit, payment_id)
+    return PaymentHeaders(None, _signed_voucher(payload, "voucher"), payment_id=payment_id)
+
+
+def _payment_id(document: Document) -> str | None:
+    """The id of the extension `payment-identifier`; None if the client gave none."""
+    for name in ("extensions", PAYMENT_IDENTIFIER, "info"):
+        if name not in document:
+            return None
+        document = document.nested(name)
+    if "id" not in document:
+        return None
+    given = document.text("id")
+    if not re.fullmatch(PAYMENT_ID_PATTERN, given):
+        raise document.wrong("id", "must have 16 to 128 letters, digits, hyphens and underscores")
+    return given
 
 
 def parse_request(header: str) -> SignedRequest:
@@ -82,7 +110,10 @@ def parse_voucher(body: object, receiver: Receiver) -> SignedVoucher:
 
 def parse_deposit(body: object, receiver: Receiver) -> SignedDeposit:
     """A deposit posted to open or top up a channel: an x402 PaymentPayload, or its `payload` alone."""
-    payload = _payload_of(body, receiver)
+    return _deposit(_payload_of(body, receiver))
+
+
+def _deposit(payload: Document) -> SignedDeposit:
     voucher = _signed_voucher(payload, "deposit")
     deposit = payload.nested("deposit")
     authorization = deposit.nested("authorization")

@@ -51,10 +51,14 @@ def make(session: Session, reservation: Reservation) -> bool:
     return True
 
 
+def find(session: Session, request_id: str) -> Reservation | None:
+    """The reservation of a running request; None if it has ended."""
+    row = session.execute(select(_T).where(_T.c.request_id == request_id)).mappings().one_or_none()
+    return None if row is None else Reservation(**row)
+
+
 _NAMES = ("request_id", "channel_id", "amount", "admitted_at", "voucher_max", "announced")
-_SPENDING = select(_T.c.request_id).where(
-    _T.c.channel_id == bindparam("which"), _T.c.voucher_max.is_not(None)
-)
+_SPENDING = select(_T.c.request_id).where(_T.c.channel_id == bindparam("which"), _T.c.voucher_max.is_not(None))
 
 
 def spends_voucher(session: Session, channel_id: Bytes32) -> bool:

@@ -135,7 +135,7 @@ class Answerer:
             reason = f"its bond of {demand.bond} wei does not pay for gas of {cost} wei (--answer-at-a-loss answers it)"
             return Answer(demand, reason, cost)
         try:
-            (mined,) = await send_calls(client, self.signer, [call])
+            (mined,) = await send_calls(client, self.signer, [call], max_fee_cap=self.max_fee_cap)
         except TransactionRefused as error:
             return Answer(demand, f"{error} If another program sends with this key, the next look tries again.", cost)
         paid = mined.gas_used * mined.gas_price

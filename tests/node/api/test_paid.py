@@ -54,11 +54,20 @@ def test_somebody_else_s_signature_is_refused(bench: Bench) -> None:
     assert (status, error["code"]) == (400, "payment_invalid")
 
 
+def test_a_signed_request_that_comes_again_gets_the_same_answer(bench: Bench) -> None:
+    request = bench.ask()
+
+    first, again = bench.send(request), bench.send(request)
+
+    assert first[0] == 200
+    assert again == first
+
+
 def test_a_nonce_is_served_once(bench: Bench) -> None:
     request = bench.ask()
 
     assert bench.send(request)[0] == 200
-    assert bench.send(request)[1]["code"] == "nonce_used"
+    assert bench.send(altered(request, max_fee=request.max_fee + 1))[1]["code"] == "nonce_used"
 
 
 def test_a_voucher_that_covers_nothing_new_is_stale(bench: Bench) -> None:

@@ -44,7 +44,7 @@ def test_a_connection_is_usable_after_a_head(http: httpx2.Client) -> None:
     [
         ("DELETE", "/receipts", "GET, HEAD, OPTIONS"),
         ("PUT", "/payments/channels", "GET, HEAD, OPTIONS, POST"),
-        ("DELETE", "/v1/completions", "OPTIONS, POST"),
+        ("DELETE", "/v1/completions", "GET, HEAD, OPTIONS, POST"),
         ("PATCH", "/adapters/a/b", "GET, HEAD, OPTIONS"),
         ("TRACE", "/healthz", "GET, HEAD, OPTIONS"),
     ],

@@ -12,6 +12,7 @@ from contracts.structs import PriceList
 from node.compose.paid_checkout import PaidCheckout
 from node.metering.checkout import HttpCall, Ticket
 from node.metering.payee_labels import Labels
+from node.payments.bounds import Bounds
 from node.payments.errors import FeeAboveMax
 from serving.types import Prepared, ResolvedModel
 from tests.node.payments.payer import BODY, NOW, PATH, Payer, key
@@ -43,9 +44,9 @@ async def admitted(shop: Shop, payer: Payer, request_id: str, *, choices: int = 
         deadline=int(time.time()) + 60,
     )
     headers = payer.headers(request, payer.voucher(FEE))
-    checkout = PaidCheckout(shop.payments, shop.metering, shop.registrations, Labels({}), context_tokens=256)
+    checkout = PaidCheckout(shop.payments, shop.metering, shop.registrations, Labels({}))
     call = HttpCall("POST", PATH, headers, BODY, "127.0.0.1")
-    caller = await checkout.authenticate(call, None, 4, choices)
+    caller = await checkout.authenticate(call, None, Bounds(3, 4 * choices))
     return await checkout.admit(caller, request_id, Prepared(ResolvedModel("base"), (5, 6, 7), 4, choices=choices))
 
 

@@ -17,6 +17,7 @@ from contracts.crypto import to_address
 from contracts.fees import usage_fee
 from contracts.payment import to_header
 from node.payments.acceptance import check_voucher
+from node.payments.bounds import Bounds
 from node.payments.challenge import payment_required, payment_response
 from node.payments.errors import PaymentRequired
 from node.payments.wire import parse_payment_signature
@@ -27,7 +28,9 @@ FEE = usage_fee(PRICES, 10, 0, 10)
 
 
 def test_the_sdk_reads_the_demand_of_an_unpaid_call(shop: Shop) -> None:
-    body = payment_required(shop.payments.payment_required(ADAPTER, 10, 10, NOW), "http://node/v1/chat/completions")
+    body = payment_required(
+        shop.payments.payment_required(ADAPTER, Bounds(10, 10), NOW), "http://node/v1/chat/completions"
+    )
 
     read = decode_payment_required_header(to_header(body))
 
@@ -45,7 +48,7 @@ def test_the_sdk_reads_the_demand_of_an_unpaid_call(shop: Shop) -> None:
 async def test_a_deposit_and_a_voucher_of_the_stock_sdk_fund_a_channel_here(shop: Shop) -> None:
     wallet = Account.from_key(key("stock client").secret)
     shop.escrow.funds[to_address(wallet.address)] = 10**24
-    demand = shop.payments.payment_required(ADAPTER, 10, 10, NOW)
+    demand = shop.payments.payment_required(ADAPTER, Bounds(10, 10), NOW)
     accept = decode_payment_required_header(to_header(payment_required(demand, "http://node/"))).accepts[0]
     scheme = BatchSettlementEvmScheme(wallet)
 
@@ -60,7 +63,7 @@ async def test_a_deposit_and_a_voucher_of_the_stock_sdk_fund_a_channel_here(shop
 
 def test_a_voucher_header_of_the_stock_sdk_is_read(shop: Shop) -> None:
     wallet = Account.from_key(key("stock client").secret)
-    demand = shop.payments.payment_required(ADAPTER, 10, 10, NOW)
+    demand = shop.payments.payment_required(ADAPTER, Bounds(10, 10), NOW)
     accept = decode_payment_required_header(to_header(payment_required(demand, "http://node/"))).accepts[0]
     deposit = BatchSettlementEvmScheme(wallet).create_payment_payload(accept)
     voucher = {name: deposit[name] for name in ("channelConfig", "voucher")} | {"type": "voucher"}

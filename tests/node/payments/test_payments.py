@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.crypto import ZERO_BYTES32, keccak
 from contracts.fees import highest_fee, usage_fee
+from node.payments.bounds import Bounds
 from node.payments.errors import (
     FeeAboveMax,
     PaymentInvalid,
@@ -124,7 +125,7 @@ def test_no_way_to_serve_a_request_costs_more_than_its_highest_fee(
 
 
 def test_the_demand_of_an_unpaid_call_carries_the_price(shop: Shop) -> None:
-    demand = shop.payments.payment_required(ADAPTER, 10, 10, NOW)
+    demand = shop.payments.payment_required(ADAPTER, Bounds(10, 10), NOW)
 
     assert demand.numbers()["required"] == str(usage_fee(PRICES, 10, 0, 10))
     assert isinstance(demand, PaymentRequired)

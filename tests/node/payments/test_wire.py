@@ -12,7 +12,7 @@ from contracts.crypto import Bytes32
 from contracts.payment import OPENLORA_REQUEST, PAYMENT_SIGNATURE, payment_payload, to_header
 from node.payments import wire
 from node.payments.errors import PaymentInvalid
-from node.payments.wire import MAX_HEADER_BYTES, parse_headers, requirements
+from node.payments.wire import MAX_HEADER_BYTES, PaymentHeaders, parse_headers, requirements
 from tests.node.payments.payer import Payer, key
 from tests.node.payments.shop import ADAPTER, PRICES, RECEIVER
 
@@ -70,11 +70,11 @@ def test_a_request_without_payment_headers_carries_no_payment() -> None:
     assert parse_headers({"content-type": "application/json"}, RECEIVER) is None
 
 
-def test_a_voucher_alone_is_answered_with_what_to_do() -> None:
-    with pytest.raises(PaymentInvalid, match="sign an InferenceRequest") as invalid:
-        parse_headers({PAYMENT_SIGNATURE: GOOD[PAYMENT_SIGNATURE]}, RECEIVER)
+def test_a_voucher_alone_is_a_stock_client_s_payment() -> None:
+    both, alone = (parse_headers(sent, RECEIVER) for sent in (GOOD, {PAYMENT_SIGNATURE: GOOD[PAYMENT_SIGNATURE]}))
 
-    assert invalid.value.field == OPENLORA_REQUEST
+    assert both is not None
+    assert alone == PaymentHeaders(None, both.signed_voucher)
 
 
 def test_version_1_of_x402_is_answered_with_what_to_do() -> None:

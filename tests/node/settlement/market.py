@@ -74,7 +74,7 @@ class Town:
 
 
 @contextmanager
-def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters = DevParameters()) -> Iterator[Town]:
+def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters | None = None) -> Iterator[Town]:
     chain = start_chain(home, engine, parameters=parameters)
     try:
         starter, accounts = pack(), dev_accounts()

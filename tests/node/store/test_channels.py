@@ -60,9 +60,7 @@ def test_sql_reserves_exactly_when_the_rule_in_integers_says_so(
 
 @law
 @given(channel=stored_channels(), fee=amounts, more=st.integers(0, 2**100))
-def test_sql_charges_only_what_is_signed_and_escrowed(
-    session: Session, channel: Channel, fee: int, more: int
-) -> None:
+def test_sql_charges_only_what_is_signed_and_escrowed(session: Session, channel: Channel, fee: int, more: int) -> None:
     def change(session: Session) -> tuple[Channel | None, Channel]:
         channels.add(session, channel)
         charged = channels.charge(session, channel.channel_id, held=channel.reserved, fee=fee, announce=more)

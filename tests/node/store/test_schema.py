@@ -80,7 +80,9 @@ def test_an_older_database_keeps_its_receipts_and_numbers_them_per_vault(databas
 def test_what_an_older_database_charged_was_announced(database_url: str) -> None:
     connections = connect(database_url)
     names = "channel_id, payer, payer_authorizer, receiver, receiver_authorizer, token, withdraw_delay, salt, balance"
-    more = "pending_withdraw, total_claimed, escrow_block, signed_max, signed_max_signature, charged, reserved, opened_at"
+    more = (
+        "pending_withdraw, total_claimed, escrow_block, signed_max, signed_max_signature, charged, reserved, opened_at"
+    )
     values = ":id, 'p', 'p', 'v', 'v', 't', 900, :id, :much, :none, :none, 1, :much, :id, :some, :none, 1"
     amounts = {"much": 10**30, "some": 7, "none": 0}
     if connections.writer.dialect.name == "sqlite":

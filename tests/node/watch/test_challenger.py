@@ -22,6 +22,7 @@ from node.watch.actions import Act, Action
 from node.watch.challenger import Challenger
 from node.watch.registries import Registries
 from node.watch.sender import Sender
+from node.watch.shown_claims import shown_claims
 from node.watch.source import MirrorFolder
 from node.watch.unreachable import UnreachableNode
 from node.watch.watched import Watched
@@ -223,6 +224,19 @@ async def test_every_leaf_of_a_withheld_file_may_be_demanded_just_before_the_win
 
     assert len(demanded) == len(set(demanded)) == 1 + min(count, SAMPLES)
     assert sum("demandLeaf" in detail for detail in demanded) == min(count, SAMPLES)
+
+    settlement = SettlementContract(market.client, town.chain.deployment.settlement)
+    early = await shown_claims(guard.registries, market.operator.address)
+    town.pass_time(WINDOW_S)
+    await send_calls(market.client, market.operator, [settlement.activate(node)])
+    plan = await shown_claims(guard.registries, market.operator.address)
+    held = await market.balance(market.operator)
+    await send_calls(market.client, market.operator, plan.calls(market.client, town.chain.deployment.settlement))
+    again = await shown_claims(guard.registries, market.operator.address)
+
+    assert early.entries == again.entries == ()
+    assert plan.amount == tree.get(earned_key(operator))
+    assert await market.balance(market.operator) == held + plan.amount
 
 
 async def test_a_header_whose_file_is_withheld_dies_if_nobody_shows_the_payee(market: Market) -> None:
