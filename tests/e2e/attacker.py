@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from attribution.batch import Batch, ChainTip, Item
 from attribution.receipts_file import ReceiptsFile
-from attribution.state_tree import charged_key
+from attribution.split import Payee
+from attribution.state_tree import StateTree, charged_key, earned_key
 from attribution.transition import LedgerState
+from attribution.witness import witness_of
 from contracts.crypto import Address, Bytes32, to_address
 from contracts.encoding import to_hex
 from contracts.structs import BatchHeader, UsageReceipt
@@ -38,6 +40,7 @@ class Attacker:
 
     first: the receipts of that batch. items: what an honest second batch would hold. given: receipts that payers got,
     as `receipts export` writes them. headers: what it posted, by epoch.
+    shown: the state under the newest header, from which it shows payees.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Attacker:
     items: list[Item]
     given: list[dict[str, object]] = field(default_factory=list)
     headers: dict[int, BatchHeader] = field(default_factory=dict)
+    shown: StateTree = field(default_factory=StateTree)
 
     @classmethod
     def turned(cls, name: str, vault: Vault, public: PublicFiles, *, collects: bool = True) -> "Attacker":
@@ -140,6 +144,11 @@ class Attacker:
         """Signs a receipt and gives it to its payer."""
         signature = self.vault.operator.sign(receipt.digest(self.vault.payer.receiver.domain))
         self.given.append(receipt_json(receipt, signature, {}))
+
+    def show(self, payee: Payee) -> None:
+        """Answers a demand on a payee of the second batch."""
+        values = (self.headers[2].abi_tuple(), int(payee.kind), payee.id, witness_of(self.shown, earned_key(payee)))
+        self.chain.send(self.vault.operator, "Challenges", self.chain.deployment.challenges, "showPayee", *values)
 
     def _answer(self, path: str, document: dict[str, object]) -> None:
         self.public.answers[f"/{self.name}{path}"] = json.dumps(document).encode()

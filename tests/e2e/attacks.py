@@ -20,13 +20,15 @@ LOOT = STAKE // 2
 class Attack:
     """What the operator does, the fault that is found, and the function of Challenges that answers it.
 
-    collects: whether the vouchers of the honest first batch were claimed.
+    collects: whether the vouchers of the honest first batch were claimed. answers: whether the operator shows every
+    payee that is demanded.
     """
 
     run: Callable[[Attacker], None]
     fault: Fault
     challenge: str
     collects: bool = True
+    answers: bool = False
 
     @property
     def dies_at_once(self) -> bool:
@@ -123,6 +125,15 @@ def crowds_out_challengers(attacker: Attacker) -> None:
     attacker.chain.demand_payee(attacker.vault.operator, attacker.headers[2], TREASURY)
 
 
+def hides_a_theft(attacker: Attacker) -> None:
+    """The state gives the operator what the first batch gave to others, and nobody can get the file that shows it."""
+    (entry,) = attacker.booked(attacker.items[:1])
+    state, operator = after(entry), _operator_key(entry)
+    tree = state.tree.update({operator: state.tree.get(operator) + attacker.tip.state.cum_total})
+    attacker.shown = tree
+    attacker.post(attacker.filed([replace(entry, root_after=state_root(tree.root, state.cum_total))]).header)
+
+
 def is_honest(attacker: Attacker) -> None:
     """No attack at all."""
     filing = attacker.filed(attacker.booked(attacker.items))
@@ -152,6 +163,7 @@ ATTACKS = {
     "signs-a-number-twice": Attack(signs_a_number_twice, Fault.EQUIVOCATION, "proveEquivocation"),
     "forks-a-batch": Attack(forks_a_batch, Fault.WITHHELD, "demandPayee"),
     "withholds-data": Attack(withholds_data, Fault.WITHHELD, "demandPayee"),
+    "hides-a-theft": Attack(hides_a_theft, Fault.WITHHELD, "demandLeaf", answers=True),
     "over-claims": Attack(over_claims, Fault.OVER_CLAIM, "proveOverClaim"),
     "bills-a-request-twice": Attack(bills_a_request_twice, Fault.DOUBLE_BILLING, "proveDoubleBilling"),
     "forges-the-state": Attack(forges_the_state, Fault.BROKEN_LINK, "proveBrokenEnd"),

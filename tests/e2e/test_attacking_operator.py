@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from attribution.split import TREASURY
 from contracts.crypto import PrivateKey
 from contracts.structs import BatchHeader
 from tests.e2e.attacked_chain import DAY_S, AttackedChain, Refused, attacked_chain
@@ -118,6 +119,9 @@ def await_death(watcher: Watcher, attackers: dict[str, Attacker]) -> set[str]:
             watcher.until(attacker.is_dead)
         else:
             watcher.until(lambda attacker=attacker: "demanded" in watcher.said(attacker, "action"))
+        if attack.answers:
+            attacker.show(TREASURY)
+            watcher.until(lambda attacker=attacker: chain.open_demands(attacker.node, 2) == 1)
     at_once = {name for name, attacker in attackers.items() if attacker.is_dead()}
     chain.pass_time(DAY_S)
     for name in ATTACKS:

@@ -26,6 +26,7 @@ from node.watch.shown_claims import shown_claims
 from node.watch.source import MirrorFolder
 from node.watch.unreachable import UnreachableNode
 from node.watch.watched import Watched
+from node.watch.withholding import HURRY_S, SAMPLES
 from tests.node.settlement.market import Market, Stall, Town, fund, new_stall, open_market, running_town
 from tests.node.watch.publishing import published, without_terms
 
@@ -206,9 +207,23 @@ async def test_the_payee_of_a_withheld_file_is_demanded_and_what_is_shown_can_be
     answered, restarted = await watching.look(), await guard.fresh.acts()
 
     assert first == [Act.DEMANDED]
-    assert [action.act for action in answered] == [Act.ANSWERED]
+    assert [action.act for action in answered] == [Act.ANSWERED, Act.DEMANDED]
     assert f"earned {tree.get(earned_key(operator))} base units" in answered[0].detail
-    assert restarted == [Act.ANSWERED]
+    assert "demandLeaf of leaf" in answered[1].detail
+    assert restarted == [Act.ANSWERED, Act.WAITING]
+
+
+async def test_every_leaf_of_a_withheld_file_may_be_demanded_just_before_the_window_ends(market: Market) -> None:
+    """A payee that is shown after the window would come too late to ask for more."""
+    town, node = market.town, market.settlement.book.ledger.node
+    watching = guard_of(market, UnreachableNode(node), new_key(town)).fresh
+    town.pass_time(WINDOW_S - HURRY_S // 2)
+    count = market.settlement.book.batches[-1].header.count
+
+    demanded = [action.detail for _ in range(count + 2) for action in await watching.look() if action.transaction]
+
+    assert len(demanded) == len(set(demanded)) == 1 + min(count, SAMPLES)
+    assert sum("demandLeaf" in detail for detail in demanded) == min(count, SAMPLES)
 
     settlement = SettlementContract(market.client, town.chain.deployment.settlement)
     early = await shown_claims(guard.registries, market.operator.address)
