@@ -52,9 +52,7 @@ def make(session: Session, reservation: Reservation) -> bool:
 
 
 _NAMES = ("request_id", "channel_id", "amount", "admitted_at", "voucher_max", "announced")
-_SPENDING = select(_T.c.request_id).where(
-    _T.c.channel_id == bindparam("which"), _T.c.voucher_max.is_not(None)
-)
+_SPENDING = select(_T.c.request_id).where(_T.c.channel_id == bindparam("which"), _T.c.voucher_max.is_not(None))
 
 
 def spends_voucher(session: Session, channel_id: Bytes32) -> bool:
