@@ -51,6 +51,48 @@ def retry(context: typer.Context) -> None:
     _show_status(shared, ask_operator(shared, "POST", "/admin/settle/retry"))
 
 
+_DEV = Annotated[bool, typer.Option("--dev", help="Start the local chain of this home, as `start --dev` does.")]
+_CHAIN_RPC = Annotated[str | None, typer.Option(help="The JSON-RPC URL of the chain that the node settles on.")]
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    *,
+    dev: _DEV = False,
+    chain_rpc: _CHAIN_RPC = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait up to 300 s until the newest batch is active.")] = False,
+) -> None:
+    """Settle once while no node runs, without loading a model: answer demands, post, claim, sweep, activate."""
+    from node.cli.start_settings import settle_settings
+    from node.process.logs import configure
+    from node.process.settle_only import settle_once
+
+    shared = context_of(context)
+    settings = settle_settings(shared, dev=dev or None, chain_rpc=chain_rpc)
+    configure("debug" if shared.verbose else settings.log_level, settings.log_format, settings.redactor)
+    with shared.errors.status("Settling"):
+        done = settle_once(settings, lambda what, fraction: None, _WAIT_S if wait else 0)
+    if shared.as_json:
+        shared.emit(done)
+        return
+    _show_report(shared, cast(dict[str, object], done["cycle"]))
+    _show_status(shared, cast(dict[str, object], done["status"]))
+
+
+@app.command()
+def follow(context: typer.Context, *, dev: _DEV = False, chain_rpc: _CHAIN_RPC = None) -> None:
+    """Settle while no node runs, until Ctrl-C: claim from payers who withdraw, answer demands, post what is left."""
+    from node.cli.start_settings import settle_settings
+    from node.process.logs import configure
+    from node.process.settle_only import settle_on
+
+    shared = context_of(context)
+    settings = settle_settings(shared, dev=dev or None, chain_rpc=chain_rpc)
+    configure("debug" if shared.verbose else settings.log_level, settings.log_format, settings.redactor)
+    settle_on(settings, lambda what, fraction: None)
+
+
 def _show_report(shared: Context, report: dict[str, object]) -> None:
     would = "would be " if report["dryRun"] else ""
     say = shared.console.print

@@ -3,6 +3,8 @@
 import importlib.util
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +137,30 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def without_foreign_keys(writer: Engine) -> Iterator[None]:
+    """SQLite checks no references meanwhile: a migration replaces tables that rows of other tables refer to.
+
+    Source: https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
+    """
+    if writer.dialect.name != "sqlite":
+        yield
+        return
+    _set_foreign_keys(writer, "OFF")
+    try:
+        yield
+    finally:
+        _set_foreign_keys(writer, "ON")
+
+
+def _set_foreign_keys(writer: Engine, state: str) -> None:
+    connection = writer.raw_connection()  # outside of a transaction, in which the setting has no effect
+    try:
+        connection.cursor().execute(f"PRAGMA foreign_keys={state}")
+    finally:
+        connection.close()
 
 
 def _postgresql(url: URL, *, writes: bool) -> Engine:

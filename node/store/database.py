@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from node.store import meta, schema
-from node.store.connections import READERS, Connections, connect, ping, storage_failure
+from node.store.connections import READERS, Connections, connect, ping, storage_failure, without_foreign_keys
 from node.store.errors import StorageUnavailable
 from node.store.guards import CommitGuard, FileGuard
 from node.store.meta import ChainPin
@@ -83,7 +83,7 @@ def _prepared(url: str, pin: ChainPin | None) -> Connections:
         _make_private(file)
     try:
         ping(connections)
-        with connections.writer.begin() as connection:
+        with without_foreign_keys(connections.writer), connections.writer.begin() as connection:
             schema.upgrade(connection)
         if pin is not None:
             with Session(connections.writer) as session, session.begin():

@@ -43,7 +43,7 @@ SIGNATURES = {
 }
 SELECTORS = {name: keccak(f"{name}({','.join(types)})".encode())[:4] for name, types in SIGNATURES.items()}
 _POST = keccak(f"post({HEADER})".encode())[:4]
-_NO_HEADER = BatchHeader(
+NO_HEADER = BatchHeader(
     to_address("0x" + "0" * 40), 0, 0, 0, ZERO_BYTES32, ZERO_BYTES32, ZERO_BYTES32, 0, ZERO_BYTES32, 0
 )
 
@@ -69,7 +69,7 @@ class Filing:
 
     header: BatchHeader
     entries: tuple[Entry, ...]
-    previous: BatchHeader = _NO_HEADER
+    previous: BatchHeader = NO_HEADER
 
     def leaf(self, index: int) -> tuple[Any, ...]:
         """The leaf as calldata."""
@@ -78,7 +78,7 @@ class Filing:
         return (index, entry.item.receipt.struct_hash(), entry.root_before, entry.root_after, list(siblings))
 
 
-def filing_of(tip: ChainTip, entries: Sequence[Entry], closed_at: int, previous: BatchHeader = _NO_HEADER) -> Filing:
+def filing_of(tip: ChainTip, entries: Sequence[Entry], closed_at: int, previous: BatchHeader = NO_HEADER) -> Filing:
     """The filing whose header an operator makes from its entries, honest or not."""
     header = BatchHeader(
         node=tip.state.ledger.node,

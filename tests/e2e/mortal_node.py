@@ -114,7 +114,7 @@ class PayingClient(threading.Thread):
         super().__init__(daemon=True)
         self.key, self._url, self._draw, self._halt = key, url, random.Random(seed), threading.Event()
         self.received: list[SignedReceipt] = []
-        self.sent = self.cut_off = 0
+        self.sent = self.cut_off = 0  # requests; answers that ended early
         self.refusals: list[str] = []
         self.state = state
         self._auth = WalletAuth(key, state, deposit=OPEN // 20, on_receipt=self.received.append)

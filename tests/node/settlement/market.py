@@ -77,13 +77,18 @@ class Town:
 def running_town(home: Path, engine: Engine = "pyevm", parameters: DevParameters | None = None) -> Iterator[Town]:
     chain = start_chain(home, engine, parameters=parameters)
     try:
-        starter, accounts = pack(), dev_accounts()
-        digests = {adapter.name: keccak(adapter.name.encode()) for adapter in starter.adapters}
-        adapters, datanets = starter_adapters(starter, accounts, digests), starter_datanets(starter, accounts)
-        seeded = seed(chain.rpc_url, chain.deployment, base_digest=BASE, adapters=adapters, datanets=datanets)
-        yield Town(chain, seeded, digests)
+        yield seeded_town(chain)
     finally:
         chain.stop()
+
+
+def seeded_town(chain: RunningChain) -> Town:
+    """Registers the starter pack on a running chain."""
+    starter, accounts = pack(), dev_accounts()
+    digests = {adapter.name: keccak(adapter.name.encode()) for adapter in starter.adapters}
+    adapters, datanets = starter_adapters(starter, accounts, digests), starter_datanets(starter, accounts)
+    seeded = seed(chain.rpc_url, chain.deployment, base_digest=BASE, adapters=adapters, datanets=datanets)
+    return Town(chain, seeded, digests)
 
 
 @dataclass(slots=True)

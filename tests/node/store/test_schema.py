@@ -100,6 +100,29 @@ def test_what_an_older_database_charged_was_announced(database_url: str) -> None
     assert int(announced) == int(charged) == 7
 
 
+async def test_an_older_database_whose_channels_are_referred_to_opens(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/node.db"
+    connections = connect(url)
+    with connections.writer.begin() as connection:
+        command.upgrade(schema.config(connection), "0002")
+        texts = ("payer", "payer_authorizer", "receiver", "receiver_authorizer", "token")
+        numbers = ("balance", "pending_withdraw", "total_claimed", "signed_max", "charged", "reserved")
+        given: dict[str, object] = dict.fromkeys(texts, "p") | dict.fromkeys(numbers, "0" * 39)
+        given |= dict.fromkeys(("channel_id", "salt", "signed_max_signature"), bytes(32))
+        given |= dict.fromkeys(("withdraw_delay", "escrow_block", "opened_at"), 1)
+        places = ", ".join(f":{name}" for name in given)
+        connection.execute(text(f"INSERT INTO channel ({', '.join(given)}) VALUES ({places})"), given)
+        voucher = "INSERT INTO voucher (channel_id, max_claimable_amount, signature) VALUES (:id, :amount, :id)"
+        connection.execute(text(voucher), {"id": bytes(32), "amount": "0" * 39})
+    connections.dispose()
+
+    database = await Database.open(url)
+
+    assert await database.read(lambda session: session.execute(text("PRAGMA foreign_key_check")).all()) == []
+    assert await database.write(lambda session: session.scalar(text("PRAGMA foreign_keys"))) == 1
+    await database.close()
+
+
 async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/node.db"
     database = await Database.open(url)
