@@ -225,6 +225,18 @@ async def test_every_leaf_of_a_withheld_file_may_be_demanded_just_before_the_win
     assert len(demanded) == len(set(demanded)) == 1 + min(count, SAMPLES)
     assert sum("demandLeaf" in detail for detail in demanded) == min(count, SAMPLES)
 
+
+async def test_a_payee_claims_what_was_shown_once_the_header_is_active(market: Market) -> None:
+    town, node = market.town, market.settlement.book.ledger.node
+    operator = Payee.of_address(market.operator.address)
+    guard = replace(guard_of(market, UnreachableNode(node), new_key(town)), payees=(operator,))
+    assert await guard.fresh.acts() == [Act.DEMANDED]
+    tree, header = market.settlement.book.latest.tree, market.settlement.book.batches[-1].header
+    contract = Contract(market.client, "Challenges", town.chain.deployment.challenges)
+    witness = witness_of(tree, earned_key(operator))
+    show = contract.to_call("showPayee", header.abi_tuple(), int(operator.kind), operator.id, witness)
+    await send_calls(market.client, market.operator, [show])
+
     settlement = SettlementContract(market.client, town.chain.deployment.settlement)
     early = await shown_claims(guard.registries, market.operator.address)
     town.pass_time(WINDOW_S)
