@@ -26,7 +26,7 @@ UNSUPPORTED = {
     "prompt_logprobs": 1,
     "tools": [{"type": "function", "function": {"name": "f"}}],
     "tool_choice": "auto",
-    "user": "somebody",
+    "user": ["somebody"],
     "metadata": {"a": "b"},
     "guided_json": {},
     "temprature": 0.1,
@@ -134,7 +134,7 @@ def test_an_echo_with_logprobs_is_refused_by_name(http: httpx2.Client) -> None:
         {"role": "user"},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]},
         {"role": "user", "content": 5},
-        {"role": "user", "content": "x", "name": "bob"},
+        {"role": "user", "content": "x", "name": "b o b"},
         {"role": "assistant", "content": "x", "tool_calls": [{}]},
     ],
 )
