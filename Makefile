@@ -19,11 +19,11 @@ help: ## Show this list
 start: .make/serve ## Install what a node needs and start it with an embedded chain, model and adapters
 	@$(BIN)/python -m node start --dev
 
-test: .make/test .make/npm ## Everything a fresh clone must pass: style, types, contracts, tests
+test: .make/test .make/npm .make/browser ## Everything a fresh clone must pass: style, types, contracts, tests
 	@$(MAKE) --no-print-directory -j2 check forge
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not full"
 
-test-full: .make/test .make/npm ## The same with the large products of tests, and long runs of the contracts' fuzz and invariant tests
+test-full: .make/test .make/npm .make/browser ## The same with the large products of tests, and long runs of the contracts' fuzz and invariant tests
 	@FOUNDRY_PROFILE=full $(MAKE) --no-print-directory -j2 check forge
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -78,6 +78,11 @@ starter: .make/test ## Train the starter pack again (about ten CPU minutes)
 .make/npm: contracts/package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || { echo "Node.js 20 or newer is needed for the contracts' tests (Debian and Ubuntu: apt-get install nodejs npm)."; exit 1; }
 	@npm --prefix contracts install --ignore-scripts --no-audit --no-fund --loglevel=error
+	@mkdir -p .make && touch $@
+
+.make/browser:
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
+		echo "Chromium is needed for the tests of web pages (Debian and Ubuntu: apt-get install chromium)."; exit 1
 	@mkdir -p .make && touch $@
 
 clean: ## Remove what the build made (not your node's home)
