@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
-from web3 import Web3
+from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError
 from web3.types import TxReceipt, Wei
 
@@ -21,7 +21,7 @@ from local_chain.deploy import DevParameters, deploy
 from local_chain.deployment import Deployment
 from local_chain.embedded import PyevmBackend
 from local_chain.genesis import CHAIN_ID
-from local_chain.transactor import Transactor, connect, contract, error_name, to_web3
+from local_chain.transactor import Transactor, contract, error_name, to_web3
 from node.dev.assets import starter_adapters, starter_datanets
 from node.dev.seed import Seeded, seed
 from node.dev.starter import pack
@@ -204,6 +204,12 @@ def attacked_chain(
             ],
             datanets=starter_datanets(starter, accounts)[:count],
         )
-        yield AttackedChain(backend.rpc_url, connect(backend.rpc_url), deployment, seeded)
+        yield AttackedChain(backend.rpc_url, _connected(backend.rpc_url), deployment, seeded)
     finally:
         backend.stop()
+
+
+def _connected(rpc_url: str) -> Web3:
+    """A client with a connection per request: a kept one may be closed by the chain while a test waits."""
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    return Web3(HTTPProvider(rpc_url, request_kwargs={"timeout": 60, "headers": headers}))
