@@ -1,16 +1,17 @@
 """Conversations with a node, written once and run over blocking and asynchronous clients alike.
 
 A flow is a generator: it yields requests, is sent each response, and returns its result. The body of every response is
-read before the flow gets it, except the answer to the caller's own request, which may be a stream.
+read, within bounds, before the flow gets it, except the answer to the caller's own request, which may be a stream.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import aclosing, closing
 from typing import Any, TypeVar
 
 import httpx2
 
 from contracts.document import parse_json
+from node.client.bounded_stream import bound
 from node.client.errors import Malformed, NodeUnusable
 from node.client.node import NodeCard, NodeQuote
 
@@ -22,14 +23,22 @@ def run(client: httpx2.Client, flow: Flow[T]) -> T:
     """The result of a flow over a blocking client."""
 
     async def send(request: httpx2.Request) -> httpx2.Response:
-        return client.send(request)
+        with closing(client.send(request, stream=True)) as response:
+            bound(response).read()
+        return response
 
     return _completed(_exchange(flow, send, client.timeout.as_dict()))
 
 
 async def run_async(client: httpx2.AsyncClient, flow: Flow[T]) -> T:
     """The result of a flow over an asynchronous client."""
-    return await _exchange(flow, client.send, client.timeout.as_dict())
+
+    async def send(request: httpx2.Request) -> httpx2.Response:
+        async with aclosing(await client.send(request, stream=True)) as response:
+            await bound(response).aread()
+        return response
+
+    return await _exchange(flow, send, client.timeout.as_dict())
 
 
 async def _exchange(
@@ -57,29 +66,51 @@ def _completed(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class FlowAuth(httpx2.Auth):
-    """Sends one request by a flow. httpx2 drives it: its own two loops are the only difference between the clients.
+    """Sends one request by a flow. httpx2 drives it: the two loops below are the only difference between the clients.
 
     flow_of: makes the flow from the caller's request, whose body is read. The response to that request ends the flow
     or is followed by more requests; its body stays unread, and httpx2 hands the last response to the caller.
     """
 
-    requires_request_body = True
-
     def __init__(self, flow_of: Callable[[httpx2.Request], Flow[None]]) -> None:
         self._flow_of = flow_of
 
-    def auth_flow(self, request: httpx2.Request) -> Flow[None]:
-        """The flow, with the caller's timeout for every request."""
+    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """The flow over a blocking client, with the caller's timeout for every request."""
+        request.read()
         with closing(self._flow_of(request)) as flow:
             outgoing = next(flow)
             while True:
-                outgoing.extensions.setdefault("timeout", request.extensions.get("timeout", {}))
-                self.requires_response_body = outgoing is not request
-                response = yield outgoing
+                response = yield _timed(outgoing, request)
+                if outgoing is not request:
+                    bound(response).read()
+                elif response.is_error:
+                    bound(response)
                 try:
                     outgoing = flow.send(response)
                 except StopIteration:
                     return
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """The flow over an asynchronous client, with the caller's timeout for every request."""
+        await request.aread()
+        with closing(self._flow_of(request)) as flow:
+            outgoing = next(flow)
+            while True:
+                response = yield _timed(outgoing, request)
+                if outgoing is not request:
+                    await bound(response).aread()
+                elif response.is_error:
+                    bound(response)
+                try:
+                    outgoing = flow.send(response)
+                except StopIteration:
+                    return
+
+
+def _timed(outgoing: httpx2.Request, caller: httpx2.Request) -> httpx2.Request:
+    outgoing.extensions.setdefault("timeout", caller.extensions.get("timeout", {}))
+    return outgoing
 
 
 def fetch_card(url: str) -> Flow[NodeCard]:
