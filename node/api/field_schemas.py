@@ -27,22 +27,22 @@ PROMPT: Schema = {
         {"type": "array", "items": {"type": "array", "items": _TOKEN, "minItems": 1}, "minItems": 1, "maxItems": 1},
     ]
 }
-RESPONSE_FORMAT: Schema = {
+_NAMED_SCHEMA: Schema = {
     "type": "object",
     "properties": {
-        "type": {"type": "string", "enum": ["text", "json_object", "json_schema"]},
-        "json_schema": {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-                "schema": {"type": "object"},
-                "strict": {"type": ["boolean", "null"]},
-                "description": {"type": ["string", "null"]},
-            },
-            "required": ["name", "schema"],
-            "additionalProperties": False,
-        },
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "schema": {"type": "object"},
+        "strict": {"type": ["boolean", "null"]},
+        "description": {"type": ["string", "null"]},
     },
-    "required": ["type"],
+    "required": ["name", "schema"],
     "additionalProperties": False,
 }
+
+
+def _format(*kinds: str, **more: Schema) -> Schema:
+    properties: Schema = {"type": {"type": "string", "enum": list(kinds)}, **more}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+RESPONSE_FORMAT: Schema = {"anyOf": [_format("text", "json_object"), _format("json_schema", json_schema=_NAMED_SCHEMA)]}

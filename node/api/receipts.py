@@ -23,7 +23,7 @@ async def list_receipts(
     limit: int = Query(20, ge=1, le=_PAGE),
 ) -> dict[str, object]:
     """Receipts, newest first, of one payer or of all payers. `kept`: how many receipts a free node keeps."""
-    by = address_parameter(payer, "payer") if payer else None
+    by = address_parameter(payer, "payer") if payer is not None else None
     stored = await world.receipts.latest(payer=by, before=_position(cursor), limit=limit)
     last = stored[-1] if len(stored) == limit else None
     following = f"{last.receipt.finished_at}-0x{last.receipt_id.hex()}" if last else None

@@ -31,6 +31,11 @@ _INTERNAL_DEFAULTS = {"stop", "logit_bias", "response_format"}
 """Fields whose default is a parsed value and no JSON that a client could send."""
 _BYTES32: Json = {"type": "string", "pattern": "^0x[0-9a-f]{64}$"}
 _ADDRESS: Json = {"type": "string", "pattern": "^0x[0-9a-f]{40}$"}
+_CURSORS: Mapping[str, Json] = {
+    "/receipts": {"type": "string", "pattern": "^[0-9]{1,12}-0x[0-9a-f]{64}$"},
+    "/payments/channels": _BYTES32,
+}
+"""The cursors that are not free text, by path."""
 _PARAMETERS: Mapping[str, Json] = {
     "channel_id": _BYTES32,
     "receipt_id": _BYTES32,
@@ -49,7 +54,7 @@ def openapi_document(generated: Json, *, paid: bool) -> Json:
             known = OPERATIONS[f"{method.upper()} {path}"]
             operation["operationId"] = _operation_id(method, path)
             operation["responses"] = _responses(path, known)
-            _name_parameters(operation, known)
+            _name_parameters(operation, known, path)
             _hoist_body(operation, schemas)
             if known.paid and paid:
                 operation["x-payment-info"] = _PAYMENT_INFO
@@ -111,9 +116,10 @@ def _error_response(path: str, status: int | None, codes: list[str]) -> Json:
     return {"description": "Code " + ", ".join(f"`{code}`" for code in codes), "headers": headers, "content": content}
 
 
-def _name_parameters(operation: Json, known: Operation) -> None:
+def _name_parameters(operation: Json, known: Operation, path: str) -> None:
     for parameter in operation.get("parameters", []):
-        exact = _PARAMETERS.get(parameter["name"])
+        name = parameter["name"]
+        exact = _CURSORS.get(path) if name == "cursor" else _PARAMETERS.get(name)
         if exact is not None:
             parameter["schema"] = exact
     if known.paid:

@@ -40,3 +40,9 @@ def test_a_cursor_of_another_list_is_refused(http: httpx2.Client, cursor: str) -
 
 def test_an_unknown_receipt_is_not_found(http: httpx2.Client) -> None:
     assert http.get("/receipts/0x" + "11" * 32).json()["code"] == "not_found"
+
+
+def test_an_empty_payer_is_refused_and_does_not_mean_everybody(http: httpx2.Client) -> None:
+    refused = http.get("/receipts", params={"payer": ""})
+
+    assert (refused.status_code, refused.json()["param"]) == (400, "payer")
