@@ -9,7 +9,6 @@ from tests.contracts.ledger_rules import LedgerRules
 ANY_PACE = list(HealthCheck)
 
 
-@pytest.mark.full
 def test_the_laws_hold_after_any_few_steps() -> None:
     short = settings(max_examples=6, stateful_step_count=25, deadline=None, suppress_health_check=ANY_PACE)
     run_state_machine_as_test(LedgerRules, settings=short)
@@ -18,5 +17,5 @@ def test_the_laws_hold_after_any_few_steps() -> None:
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_the_laws_hold_after_any_many_steps() -> None:
-    long = settings(max_examples=200, stateful_step_count=80, deadline=None, suppress_health_check=ANY_PACE)
+    long = settings(max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=ANY_PACE)
     run_state_machine_as_test(LedgerRules, settings=long)

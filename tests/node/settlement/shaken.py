@@ -57,6 +57,8 @@ class Shaken:
     market: Market
     rpc: FaultyRpc
     stall: Stall
+    trouble: str = ""
+    """The last error of a cycle."""
 
     def chain(self, method: str, *params: Any) -> Any:
         """Asks the chain itself."""
@@ -82,8 +84,10 @@ class Shaken:
         for _ in range(rounds):
             with suppress(ChainError, SettlementError):
                 await self.market.settlement.tick()
-            with suppress(ChainError, SettlementError):
+            try:
                 await self.market.settlement.cycle.run(self.market.now, force=True)
+            except (ChainError, SettlementError) as error:
+                self.trouble = repr(error)
 
     async def settle(self) -> None:
         """Settles until everything is final and active. Fails if that does not come about."""
@@ -100,7 +104,7 @@ class Shaken:
                 return
             await asyncio.sleep(0.05)
         report = await self.market.settlement.report()
-        raise AssertionError(f"nothing leads out of this state: {report['transactions']}")
+        raise AssertionError(f"nothing leads out of this state: {report['transactions']} {self.trouble}")
 
     async def check(self) -> None:
         """Nothing is lost and nothing paid twice: receipts = posted = credited = claimed, once each."""

@@ -57,7 +57,7 @@ async def hold(node: Shaken, state: State) -> None:
         assert [one for one in sent if one.intent.startswith("post:")] == []
     else:
         held = [(one.intent[:7], one.state, one.failure) for one in sent]
-        assert state in {one.state for one in sent if one.intent.startswith("post:")}, held
+        assert state in {one.state for one in sent if one.intent.startswith("post:")}, (held, node.trouble)
 
 
 async def newest_nonce(node: Shaken) -> int:
