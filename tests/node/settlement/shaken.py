@@ -96,6 +96,7 @@ class Shaken:
         while time.monotonic() < deadline:
             self.mine()
             await self.try_to_settle()
+            await settlement.book.refresh()  # a cycle that could not read the chain has not read the receipts
             progress, book = settlement.progress, settlement.book
             if progress.active_epoch < progress.last_epoch:
                 self.market.town.pass_time(6)  # the window
