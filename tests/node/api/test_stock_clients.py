@@ -138,7 +138,7 @@ async def test_what_cannot_be_served_is_refused_before_its_deposit_is_relayed(st
         refused = await client.post(CHAT, json=too_long)
         served = await client.post(CHAT, json=BODY)
 
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "context_too_long")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "context_length_exceeded")
     assert "PAYMENT-RESPONSE" not in refused.headers
     channel = channel_of(stock, receipt_of(served.json()))
     assert int(channel["balance"]) == stock.believes()[1]
