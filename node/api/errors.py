@@ -152,6 +152,7 @@ TABLE: tuple[Fault, ...] = (
     Fault(payment_errors.SettlementUnknown, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
     Fault(settlement_errors.TransactionPending, 409, "settlement_unknown", "Sent to the chain and not confirmed yet"),
     Fault(settlement_errors.TransactionFailed, 409, "transaction_failed", "The chain refused the transaction"),
+    Fault(settlement_errors.SenderUnfunded, 409, "transaction_failed", "The chain refused the transaction"),
     Fault(
         settlement_errors.ContributorsUnknown, 409, "contributors_unknown", "The contributors of a Datanet are unknown"
     ),

@@ -57,11 +57,11 @@ def test_three_choices_cost_what_three_requests_cost_without_two_prompts(client:
 def test_quote_and_demand_cover_every_choice(client: httpx2.Client, paid_node: NodeThread) -> None:
     params = {"model": BODY["model"], "max_tokens": BODY["max_tokens"]}
     one, many = (client.get("/nodes/me/quote", params=params | more).json() for more in ({}, {"n": MANY["n"]}))
-    demanded = httpx2.post(paid_node.url + CHAT, json=MANY).json()["error"]
+    demanded = [httpx2.post(paid_node.url + CHAT, json=MANY | {"n": n}).json()["error"] for n in (1, 3)]
 
-    per_token = int(one["prices"]["outputPerM"])
-    assert int(many["maxFee"]) - int(one["maxFee"]) == 2 * BODY["max_tokens"] * per_token // 10**6
-    assert demanded["required"] == many["maxFee"]
+    more = 2 * BODY["max_tokens"] * int(one["prices"]["outputPerM"]) // 10**6
+    assert int(many["maxFee"]) - int(one["maxFee"]) == more
+    assert int(demanded[1]["required"]) - int(demanded[0]["required"]) == more
     assert client.get("/nodes/me/quote", params=params | {"n": 17}).json()["param"] == "n"
 
 

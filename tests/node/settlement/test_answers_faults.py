@@ -92,7 +92,7 @@ async def test_gas_above_the_cap_holds_an_answer_back_until_it_is_loud(
         assert "max_gas_price_gwei" in str(late[0].note)
         assert (early[0].at_risk(market.now - 86_400), late[0].at_risk(market.now)) == (False, True)
         assert "the stake is at risk: the demand for leaf 0 of epoch 1" in str(answers.problem(late))
-        assert "stake_at_risk" in capsys.readouterr().out
+        assert "stake_at_risk" in "".join(capsys.readouterr())
 
     async with open_market(town, tmp_path, stall) as market:
         await answered(market)

@@ -33,10 +33,13 @@ async def test_a_reorganised_batch_is_posted_again_and_paid_once(anvil_town: Tow
         assert "error" not in answer
         await market.settlement.tick()
         lost = market.settlement.progress.last_epoch
-        for _ in range(4):
-            anvil_town.pass_time(6)
-            await market.settlement.tick()
-        report = await market.settlement.cycle.run(market.now, force=True)
+        for _ in range(2):  # the first cycle posts the batch again if no tick has
+            for _ in range(4):
+                anvil_town.pass_time(6)
+                await market.settlement.tick()
+            report = await market.settlement.cycle.run(market.now, force=True)
+            if report.active_epoch:
+                break
 
         posts = [one.event for one in market.settlement.follower.events if isinstance(one.event, BatchPosted)]
         assert lost == 0
