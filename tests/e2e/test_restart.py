@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from node.client.auth import WalletAuth
 from node.home.dev_accounts import dev_account
@@ -59,6 +60,7 @@ def stopped_mid_stream(node: NodeProcess) -> list[str]:
         return [line for line in lines if line]
 
 
+@pytest.mark.timeout(900)  # it starts a node again and again, on a machine that others use
 def test_a_node_goes_on_where_it_stopped_however_it_stopped(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with started(home, "--dev") as node:
