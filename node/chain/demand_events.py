@@ -47,13 +47,14 @@ class PayeeDemanded:
 
 @dataclass(frozen=True, slots=True)
 class PayeeShown:
-    """Challenges: it was shown what a payee earned, which may be nothing. cumulative: base units."""
+    """Challenges: it was shown what a payee earned, which may be nothing. cumulative: base units, proven by witness."""
 
     node: Address
     epoch: int
     payee_kind: int
     id: Bytes32
     cumulative: int
+    witness: bytes
 
 
 DemandEvent = LeafDemanded | LeafJustified | PayeeDemanded | PayeeShown
@@ -71,7 +72,7 @@ DEMAND_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], DemandEvent]] = {
     "LeafJustified": lambda v: LeafJustified(to_address(v["node"]), v["epoch"], v["index"], to_address(v["answerer"])),
     "PayeeDemanded": _payee_demanded,
     "PayeeShown": lambda v: PayeeShown(
-        to_address(v["node"]), v["epoch"], v["payeeKind"], Bytes32(v["id"]), v["cumulative"]
+        to_address(v["node"]), v["epoch"], v["payeeKind"], Bytes32(v["id"]), v["cumulative"], v["witness"]
     ),
 }
 """How the event of each name is parsed from its values by name."""

@@ -12,7 +12,6 @@ from node.cli.options import NodeUrl
 
 if TYPE_CHECKING:
     from attribution.findings import Finding, SignedLeaf
-    from node.watch.registries import Registries
     from node.watch.watched import Watched
 
 app = typer.Typer(help="Replay a node's ledger and report every fault.", no_args_is_help=True)
@@ -84,6 +83,7 @@ def _audit(shared: Context, node: str | None, mirror: Path | None, receipts: Pat
 def _audited(
     shared: Context, node: str | None, mirror: Path | None, receipts: Path | None, until: int | None
 ) -> "tuple[Watched, list[Finding]]":
+    from node.cli.ledger_checks import registries_of
     from node.cli.remote import public_url
     from node.watch.source import HttpNode, MirrorFolder
     from node.watch.watched import Watched
@@ -91,17 +91,11 @@ def _audited(
     source = MirrorFolder.at(mirror) if mirror is not None else HttpNode(public_url(shared, node))
 
     async def work() -> "tuple[Watched, list[Finding]]":
-        watched = Watched(source, await _chain(shared), signed_leaves(receipts))
+        watched = Watched(source, await registries_of(shared), signed_leaves(receipts))
         return watched, await watched.look(until)
 
     with shared.errors.status("Replaying the ledger"):
         return asyncio.run(work())
-
-
-async def _chain(shared: Context) -> "Registries | None":
-    from node.cli.ledger_checks import registries_of
-
-    return await registries_of(shared)
 
 
 def signed_leaves(path: Path | None) -> "list[SignedLeaf]":

@@ -52,13 +52,14 @@ def watch(
     chain's native coin; it comes back if nobody answers. A VAULT is the address of a node that does not answer: its
     files count as withheld.
     """
+    from node.cli.ledger_checks import registries_of
     from node.watch.watched import Watched
 
     shared = context_of(context)
     signed = signed_leaves(receipts)
 
     async def work() -> int:
-        registries = await _chain(shared)
+        registries = await registries_of(shared)
         challenger = _challenger(shared, registries, account, payee or [], patience=1 if once else PATIENCE)
         watched = {name: Watched(_source(name), registries, signed) for name in nodes}
         answers = await answering.watching(shared, registries, account, at_a_loss=answer_at_a_loss) if answer else None
@@ -153,12 +154,6 @@ def _payee(shared: Context, text: str) -> "Payee":
     except ValueError as error:
         fix = "give an address, treasury, or a Datanet's id of 32 bytes and its version as ID@VERSION"
         raise UsageFailure(f"{text!r} is no payee: {error}", fix) from error
-
-
-async def _chain(shared: Context) -> "Registries | None":
-    from node.cli.ledger_checks import registries_of
-
-    return await registries_of(shared)
 
 
 def _source(name: str) -> "NodeSource":

@@ -21,8 +21,7 @@ from contracts.crypto import Bytes32
 from contracts.encoding import uint_word
 from contracts.structs import BatchHeader
 from contracts.x402 import ChannelConfig
-
-KIND_LEAF, KIND_PAYEE = 0, 1
+from node.chain.demands import KIND_LEAF, KIND_PAYEE
 
 
 @dataclass(frozen=True, slots=True)

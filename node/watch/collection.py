@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from contracts.crypto import Address, Bytes32
 from node.chain.client import Call
+from node.chain.demands import KIND_LEAF
 from node.chain.errors import CallReverted, GasTooDear
 from node.watch.actions import Act, Action
-from node.watch.challenges import KIND_LEAF, Item, item_of
-from node.watch.history import Demand, History, Posting
+from node.watch.challenges import Item, item_of
+from node.watch.history import DemandMade, History, Posting
 from node.watch.postings import ChallengesContract
 from node.watch.sender import LATER, Sender
 
@@ -67,7 +68,7 @@ class Collection:
     async def _is_alive(self, posting: Posting) -> bool:
         return await self.contract.active_from(posting.header) == posting.active_from
 
-    async def _reclaim(self, demand: Demand, posting: Posting) -> AsyncIterator[Action]:
+    async def _reclaim(self, demand: DemandMade, posting: Posting) -> AsyncIterator[Action]:
         node, epoch, item = demand.node, demand.epoch, demand.item
         key = (item, node, epoch, posting.commitment, posting.active_from)
         if key in self._collected or not await self._is_worth(demand.bond):

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from attribution.split import Payee
-from contracts.crypto import Address, Bytes32, to_address
-from contracts.encoding import header_commitment, uint_word
+from contracts.crypto import Address, Bytes32
+from contracts.encoding import header_commitment
 from contracts.structs import BatchHeader
 from local_chain.deployment import Deployment
 from node.chain.abi import abi_of
 from node.chain.client import ChainClient, Log
+from node.chain.demand_events import LeafDemanded, PayeeDemanded, PayeeShown
+from node.chain.demands import Demand
 from node.chain.errors import CallRefused
 from node.chain.events import BatchPosted, HeaderDied, parse
-from node.watch.challenges import KIND_LEAF, Item, item_of
+from node.watch.challenges import Item
 
 LOOK_BACK_S = 14 * 86_400
 """How far back events are read at first. Demands and headers that are undecided are younger."""
@@ -37,8 +39,11 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """A demand. bond: wei. deadline: when the header can die of it, in unix seconds. posting: None if it is older."""
+class DemandMade:
+    """A demand, open or not. bond: wei. deadline: when the header can die of it, in unix seconds.
+
+    posting: what it is about; None if that is older than what was read.
+    """
 
     node: Address
     epoch: int
@@ -60,7 +65,7 @@ class Shown:
     witness: bytes
 
 
-Event = Posting | Demand | Shown | HeaderDied
+Event = Posting | DemandMade | Shown | HeaderDied
 
 
 @dataclass(slots=True)
@@ -92,12 +97,12 @@ class History:
             await self.refresh()
         return found
 
-    def demands(self, node: Address, author: Address) -> list[Demand]:
+    def demands(self, node: Address, author: Address) -> list[DemandMade]:
         """The demands of an author on headers of a node, oldest first, each with the posting that it is about."""
         return [
             replace(event, posting=self._posting(node, event.epoch, at))
             for at, (_, event) in enumerate(self._events)
-            if isinstance(event, Demand) and (event.node, event.author) == (node, author)
+            if isinstance(event, DemandMade) and (event.node, event.author) == (node, author)
         ]
 
     def shown(self, payee: Payee) -> list[Shown]:
@@ -159,21 +164,18 @@ def _topics() -> dict[Bytes32, tuple[str, str]]:
 
 
 def _parsed(log: Log) -> Event:
-    contract, name = _topics()[log.topics[0]]
-    if contract == "Settlement":
-        event = parse(contract, log)
-        if isinstance(event, BatchPosted):
-            return Posting(event.header, event.active_from)
-        assert isinstance(event, HeaderDied)
-        return event
-    values = abi_of(contract).events[name].decode(log)
-    node, epoch = to_address(values["node"]), int(values["epoch"])
-    if name == "PayeeShown":
-        payee = Payee(int(values["payeeKind"]), Bytes32(values["id"]))
-        return Shown(node, epoch, payee, int(values["cumulative"]), bytes(values["witness"]))
-    if name == "LeafDemanded":
-        item = Item(KIND_LEAF, Bytes32(uint_word(int(values["index"]))))
-    else:
-        item = item_of(Payee(int(values["payeeKind"]), Bytes32(values["id"])))
-    author = to_address(values["author"])
-    return Demand(node, epoch, item, author, int(values["bond"]), int(values["deadline"]))
+    contract, _ = _topics()[log.topics[0]]
+    match parse(contract, log):
+        case BatchPosted() as posted:
+            return Posting(posted.header, posted.active_from)
+        case HeaderDied() as death:
+            return death
+        case PayeeShown() as shown:
+            payee = Payee(shown.payee_kind, shown.id)
+            return Shown(shown.node, shown.epoch, payee, shown.cumulative, shown.witness)
+        case LeafDemanded() | PayeeDemanded() as demanded:
+            demand = Demand.of(demanded)
+            item = Item(demand.kind, demand.item)
+            return DemandMade(demand.node, demand.epoch, item, demand.author, demand.bond, demand.deadline)
+        case event:
+            raise AssertionError(f"the topics name no such event: {event}")

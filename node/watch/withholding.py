@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from attribution.findings import Fault, Finding
 from attribution.split import Payee
 from contracts.crypto import Address
-from node.watch.challenges import KIND_LEAF, Challenge, demand_leaf, demand_payee, item_of
-from node.watch.history import Demand, History, Posting
+from node.chain.demands import KIND_LEAF
+from node.watch.challenges import Challenge, demand_leaf, demand_payee, item_of
+from node.watch.history import DemandMade, History, Posting
 from node.watch.postings import ChallengesContract
 from node.watch.watched import Watched
 
@@ -87,7 +88,7 @@ class Withholding:
                 return drawn
         return None
 
-    async def _any_open(self, demands: Sequence[Demand]) -> bool:
+    async def _any_open(self, demands: Sequence[DemandMade]) -> bool:
         states = [await self.contract.demand_of(one.node, one.epoch, one.item) for one in demands]
         return any(state.author is not None for state in states)
 
@@ -99,5 +100,5 @@ class Withholding:
         return self._missed[node] >= self.patience or posting.active_from - now < HURRY_S
 
 
-def _is_recent_leaf(demand: Demand, now: int) -> bool:
+def _is_recent_leaf(demand: DemandMade, now: int) -> bool:
     return demand.item.kind == KIND_LEAF and now < demand.deadline

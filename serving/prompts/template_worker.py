@@ -52,7 +52,7 @@ def import_renderer() -> None:
         spec = find_spec(name)
         assert spec is not None, "the node does not start without transformers"
         sys.modules[name] = module_from_spec(spec)
-    from transformers.utils import chat_template_utils  # noqa: F401
+    from transformers.utils import chat_template_utils  # noqa: F401  # imported while the two packages are empty
 
 
 def main() -> None:

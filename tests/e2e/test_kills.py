@@ -8,6 +8,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ DURING_START = 0.4
 
 
 @contextmanager
-def loaded(node: MortalNode, chain: RunningChain, folder: Path, seed: int):  # type: ignore[no-untyped-def]
+def loaded(
+    node: MortalNode, chain: RunningChain, folder: Path, seed: int
+) -> Iterator[tuple[list[PayingClient], Settler]]:
     """Clients that pay and an operator who settles, while the block runs."""
     keys = rich_payers(chain, CLIENTS)
     clients = [PayingClient(key, node.url, folder / "wallets", seed + n) for n, key in enumerate(keys)]

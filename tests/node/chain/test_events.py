@@ -61,7 +61,7 @@ def log_of(contract: str, event: str, **values: object) -> Log:
             "Challenges",
             "PayeeShown",
             {"node": NODE, "epoch": 2, "payeeKind": 1, "id": WORD, "cumulative": 7, "witness": b"12"},
-            PayeeShown(NODE, 2, 1, WORD, 7),
+            PayeeShown(NODE, 2, 1, WORD, 7, b"12"),
         ),
         ("ChannelEscrow", "Refunded", {"channelId": WORD, "sender": OTHER, "amount": 5}, Refunded(WORD, 5)),
     ],

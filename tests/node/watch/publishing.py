@@ -1,6 +1,8 @@
 """A node's public files in a folder, honest or forged, as its operator would publish them."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +10,10 @@ from attribution.batch import Batch, Item, build
 from attribution.receipts_file import ReceiptsFile
 from attribution.transition import Registered, advance
 from contracts.crypto import ZERO_BYTES32, PrivateKey
+from node.chain.contracts import SettlementContract
+from node.settlement.direct_sending import send_calls
 from node.watch.source import Card, MirrorFolder
-from tests.node.settlement.market import Market
+from tests.node.settlement.market import Market, Stall, Town, fund, new_stall, open_market
 
 
 async def published(market: Market, folder: Path) -> MirrorFolder:
@@ -50,3 +54,21 @@ def without_terms(market: Market, items: list[Item], operator: PrivateKey) -> Re
     draft = signed_file(batch, [forged, *items[1:]], operator)
     draft = replace(draft, header=replace(draft.header, state_root=state.root))
     return replace(draft, header=replace(draft.header, receipts_root=draft.rebuilt_root()))
+
+
+@asynccontextmanager
+async def cheating(town: Town, folder: Path) -> AsyncIterator[tuple[Market, Stall, MirrorFolder]]:
+    """A node that posts and publishes a batch whose first receipt leaves out the royalty."""
+    stall = new_stall(town)
+    async with open_market(town, folder, stall) as market:
+        await fund(market)
+        await market.serve("dermatology")
+        await market.serve(None)
+        await market.settlement.batcher.cut()
+        _, items = await market.settlement.batcher.rebuild(1)
+        forged = without_terms(market, items, stall.operator)
+        contract = SettlementContract(market.client, town.chain.deployment.settlement)
+        await send_calls(market.client, stall.operator, [contract.post(forged.header)])
+        source = await published(market, folder / "public")
+        source.batch_path(1).write_bytes(forged.encode())
+        yield market, stall, source

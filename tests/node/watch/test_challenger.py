@@ -1,7 +1,6 @@
 """A watcher with an account against operators on a real chain: what is wrong dies, and its bonds come back."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +26,8 @@ from node.watch.source import MirrorFolder
 from node.watch.unreachable import UnreachableNode
 from node.watch.watched import Watched
 from node.watch.withholding import HURRY_S, SAMPLES
-from tests.node.settlement.market import Market, Stall, Town, fund, new_stall, open_market, running_town
-from tests.node.watch.publishing import published, without_terms
+from tests.node.settlement.market import Market, Town, running_town
+from tests.node.watch.publishing import cheating, published
 
 COIN = 10**18
 DAY_S = 86_400
@@ -81,24 +80,6 @@ def new_key(town: Town, wei: int = COIN) -> PrivateKey:
     if wei:
         Transactor(town.web3, dev_accounts()[2]).pay(key.address, wei)
     return key
-
-
-@asynccontextmanager
-async def cheating(town: Town, folder: Path) -> AsyncIterator[tuple[Market, Stall, MirrorFolder]]:
-    """A node that posts and publishes a batch whose first receipt leaves out the royalty."""
-    stall = new_stall(town)
-    async with open_market(town, folder, stall) as market:
-        await fund(market)
-        await market.serve("dermatology")
-        await market.serve(None)
-        await market.settlement.batcher.cut()
-        _, items = await market.settlement.batcher.rebuild(1)
-        forged = without_terms(market, items, stall.operator)
-        contract = SettlementContract(market.client, town.chain.deployment.settlement)
-        await send_calls(market.client, stall.operator, [contract.post(forged.header)])
-        source = await published(market, folder / "public")
-        source.batch_path(1).write_bytes(forged.encode())
-        yield market, stall, source
 
 
 def guard_of(market: Market, source: MirrorFolder | UnreachableNode, key: PrivateKey) -> Guard:

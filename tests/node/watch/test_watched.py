@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from attribution.findings import Fault, Finding, Place, SignedLeaf
+from attribution.findings import Fault, Place, SignedLeaf
 from attribution.receipts_file import ReceiptsFile
 from contracts.encoding import to_hex
-from node.chain.contracts import SettlementContract, VaultContract, VoucherClaim
+from node.chain.contracts import VaultContract, VoucherClaim
 from node.settlement.direct_sending import send_calls
 from node.watch.registries import Registries
 from node.watch.source import MirrorFolder, SourceUnavailable
 from node.watch.watched import Watched
 from tests.node.settlement.market import Market, Stall, Town, fund, new_stall, open_market
-from tests.node.watch.publishing import published, without_terms
+from tests.node.watch.publishing import cheating, published
 
 
 async def test_an_honest_node_stays_clean_while_it_posts(
@@ -60,19 +60,7 @@ async def test_a_posted_batch_whose_file_is_withheld_or_replaced_is_found(
 
 
 async def test_a_split_without_the_royalty_is_found_at_its_receipt(town: Town, tmp_path: Path) -> None:
-    stall, findings = new_stall(town), list[Finding]()
-    async with open_market(town, tmp_path, stall) as market:
-        await fund(market)
-        await market.serve("dermatology")
-        await market.serve(None)
-        await market.settlement.batcher.cut()
-        _, items = await market.settlement.batcher.rebuild(1)
-        forged = without_terms(market, items, stall.operator)
-        contract = SettlementContract(market.client, town.chain.deployment.settlement)
-        await send_calls(market.client, stall.operator, [contract.post(forged.header)])
-        source = await published(market, tmp_path / "public")
-        source.batch_path(1).write_bytes(forged.encode())
-
+    async with cheating(town, tmp_path) as (market, _, source):
         findings = await Watched(source, Registries(market.client, town.chain.deployment)).look()
 
     assert [(one.fault, one.rule, one.place) for one in findings] == [
